@@ -1,0 +1,1 @@
+"""Audio -> log-mel -> BC-ResNet -> checkpoint. Knows nothing of TFLite or C."""

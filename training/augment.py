@@ -1,0 +1,69 @@
+"""The paper's augmentation, a whole batch at a time, on the device that trains.
+
+Random numbers are drawn on the host with NumPy, so that they do not depend on the device.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from training.description import FEATURES
+
+PROBABILITY = 0.8
+SHIFT = FEATURES.sample_rate // 10  # +-100 ms
+NOISE_LEVEL, SILENCE_NOISE_LEVEL = 0.1, 1.0
+FREQUENCY_MASK = {1: 0, 1.5: 1, 2: 3, 3: 5, 6: 7, 8: 7}
+"""Largest width of a SpecAugment frequency mask for each tau; 0 means no SpecAugment."""
+TIME_MASK = 20
+MASKS = 2
+
+
+class NoiseAugment:
+    """Shift by up to 100 ms and add background noise: int16 clips -> float samples in +-1."""
+
+    def __init__(self, noises: Sequence[np.ndarray], device: torch.device):
+        n = FEATURES.clip_samples
+        self.noise = torch.from_numpy(np.concatenate(noises)).to(device)
+        starts = np.cumsum([0] + [len(noise) for noise in noises])[:-1]
+        self.ranges = [(start, start + len(noise) - n) for start, noise in zip(starts, noises)]
+        self.ramp = torch.arange(n, device=device)
+
+    def __call__(self, clips: torch.Tensor, silence: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """int16 (N, 16000) and silence flags [N] -> float32 (N, 16000), clamped to +-1."""
+        count = len(clips)
+        chosen = silence | (rng.random(count) < PROBABILITY)
+        shift = np.where(chosen, rng.integers(-SHIFT, SHIFT + 1, count), 0)
+        level = np.where(silence, SILENCE_NOISE_LEVEL, NOISE_LEVEL) * rng.random(count) * chosen
+        low, high = np.array([self.ranges[i] for i in rng.integers(len(self.ranges), size=count)]).T
+        offset = rng.integers(low, high)
+
+        def put(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(array).to(clips.device)[:, None]
+
+        padded = torch.nn.functional.pad(clips, (SHIFT, SHIFT))
+        shifted = padded.gather(1, self.ramp + put(SHIFT - shift))
+        noise = self.noise[self.ramp + put(offset)]
+        samples = torch.addcmul(shifted.float(), noise.float(), put(level.astype(np.float32)))
+        return samples.div_(32768).clamp_(-1, 1)
+
+
+def spec_augment(logmel: torch.Tensor, tau: float, rng: np.random.Generator) -> torch.Tensor:
+    """Write 0 into two frequency bands and two spans of time of each clip, (N,1,40,101); in place.
+
+    Nothing is masked at tau = 1 (Park et al., 2019, with the paper's widths).
+    """
+    if not FREQUENCY_MASK[tau]:
+        return logmel
+    for axis, widest in ((2, FREQUENCY_MASK[tau]), (3, TIME_MASK)):
+        size = logmel.shape[axis]
+        steps = np.arange(size)
+        for _ in range(MASKS):
+            width = rng.integers(0, widest + 1, len(logmel))
+            start = rng.integers(0, size - width + 1)
+            mask = (steps >= start[:, None]) & (steps < (start + width)[:, None])
+            shape = [len(logmel), 1, 1, 1]
+            shape[axis] = size
+            logmel.masked_fill_(torch.from_numpy(mask).to(logmel.device).reshape(shape), 0.0)
+    return logmel

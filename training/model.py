@@ -1,0 +1,89 @@
+"""BC-ResNet (Kim et al., "Broadcasted Residual Learning for Efficient Keyword Spotting", 2021).
+
+Tensors are (batch, channel, frequency, time) throughout. Written from the paper.
+"""
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+BANDS = 5
+DROPOUT = 0.1
+STAGES = ((2, 1, 1), (2, 2, 2), (4, 2, 4), (4, 1, 8))
+"""Blocks, frequency stride of the first block, and temporal dilation of each stage."""
+
+
+def channels(tau: float) -> tuple[int, ...]:
+    """Channels of head, four stages and classifier: (2, 1, 1.5, 2, 2.5, 4) x 8 tau, rounded down."""
+    return tuple(int(8 * tau * width) for width in (2, 1, 1.5, 2, 2.5, 4))
+
+
+class SubSpectralNorm(nn.Module):
+    """BatchNorm over (channel, band) pairs (Chang et al., 2021). (N,C,F,T) -> the same."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels * BANDS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, c, f, t = x.shape
+        return self.norm(x.reshape(n, c * BANDS, f // BANDS, t)).reshape(n, c, f, t)
+
+
+class Block(nn.Module):
+    """One BC-ResNet block: frequency branch, and a temporal branch broadcast over frequency.
+
+    A block that changes the number of channels or opens a stage is a transition: it begins
+    with a 1x1 convolution and has no identity shortcut.
+    """
+
+    def __init__(self, c_in: int, c_out: int, stride: int, dilation: int, transition: bool):
+        super().__init__()
+        self.transition = (
+            nn.Sequential(nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU())
+            if transition else None
+        )
+        self.frequency = nn.Conv2d(c_out, c_out, (3, 1), (stride, 1), (1, 0), groups=c_out, bias=False)
+        self.ssn = SubSpectralNorm(c_out)
+        self.temporal = nn.Conv2d(c_out, c_out, (1, 3), padding=(0, dilation), dilation=(1, dilation),
+                                  groups=c_out, bias=False)
+        self.norm = nn.BatchNorm2d(c_out)
+        self.pointwise = nn.Conv2d(c_out, c_out, 1, bias=False)
+        self.dropout = nn.Dropout2d(DROPOUT)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x
+        if self.transition is not None:
+            x = self.transition(x)
+        a = self.ssn(self.frequency(x))
+        mean = a.mean(2, keepdim=True)
+        b = self.dropout(self.pointwise(nn.functional.silu(self.norm(self.temporal(mean)))))
+        y = a + b if self.transition is not None else a + b + shortcut
+        return nn.functional.relu(y)
+
+
+class BCResNet(nn.Module):
+    """Log-mel (N,1,40,T) -> logits (N, classes). Clips have T = 101."""
+
+    def __init__(self, tau: float, classes: int):
+        super().__init__()
+        head, *widths, tail = channels(tau)
+        self.head = nn.Sequential(nn.Conv2d(1, head, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(head), nn.ReLU())
+        blocks = []
+        c_in = head
+        for c_out, (count, stride, dilation) in zip(widths, STAGES):
+            for index in range(count):
+                blocks.append(Block(c_in, c_out, stride if index == 0 else 1, dilation, index == 0))
+                c_in = c_out
+        self.blocks = nn.Sequential(*blocks)
+        self.classifier = nn.Sequential(
+            nn.Conv2d(c_in, c_in, 5, padding=(0, 2), groups=c_in, bias=False),
+            nn.Conv2d(c_in, tail, 1, bias=False),
+            nn.BatchNorm2d(tail),
+            nn.ReLU(),
+        )
+        self.output = nn.Linear(tail, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.classifier(self.blocks(self.head(x)))
+        return self.output(x.mean((2, 3)))

@@ -1,0 +1,190 @@
+"""The training loop: the paper's recipe, seeded, resumable at every epoch."""
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.atomic import replacing
+from training.augment import NoiseAugment, spec_augment
+from training.description import FEATURES, SILENCE
+from training.errors import UserError
+from training.features import LogMel
+from training.model import BCResNet
+
+PEAK_RATE = 0.1
+WARMUP_EPOCHS = 5
+MOMENTUM = 0.9
+WEIGHT_DECAY = 1e-3
+BATCH = 100
+PAPER_EPOCHS = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What determines the result of a run, bit for bit, on one kind of device."""
+
+    tau: float
+    labels: tuple[str, ...]
+    epochs: int
+    seed: int
+    precision: str  # "float32", or "bfloat16" for the activations
+    data: str  # hash of the clips and noises
+
+
+@dataclasses.dataclass
+class Split:
+    """Decoded clips: audio int16 [clips, 16000], class index int64 [clips]."""
+
+    audio: np.ndarray
+    target: np.ndarray
+
+
+def learning_rate(step: int, steps_an_epoch: int, epochs: int) -> float:
+    """Linear warm-up over 5 epochs to 0.1, then a cosine to 0. `step` counts batches from 0."""
+    warmup = min(WARMUP_EPOCHS, epochs / 2) * steps_an_epoch
+    if step < warmup:
+        return PEAK_RATE * (step + 1) / warmup
+    return PEAK_RATE / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
+
+
+def default_precision(device: torch.device) -> str:
+    """bfloat16 where the hardware multiplies it natively, else float32."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and has_avx512_bf16() else "float32"
+
+
+def has_avx512_bf16() -> bool:
+    """Whether this x86-64 processor has bfloat16 dot products."""
+    try:
+        return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+class Trainer:
+    """A run over decoded clips.
+
+    noises: background recordings, each int16 [samples].
+    state: the file that holds the run after each epoch.
+    """
+
+    def __init__(self, recipe: Recipe, training: Split, validation: np.ndarray, validation_target: np.ndarray,
+                 noises: Sequence[np.ndarray], device: torch.device, state: Path):
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device, self.state = recipe, device, state
+        self.on_device = device.type == "cuda"
+        audio = torch.from_numpy(training.audio)
+        self.audio = audio.to(device) if self.on_device else audio
+        self.target = torch.from_numpy(training.target)
+        self.silence = training.target == recipe.labels.index(SILENCE)
+        self.validation = torch.from_numpy(validation)
+        self.validation_target = validation_target
+        self.augment = NoiseAugment(noises, device)
+        self.log_mel = LogMel().to(device)
+        self.model = BCResNet(recipe.tau, len(recipe.labels)).to(device)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), PEAK_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+        self.history: list[dict] = []
+        self.best: dict[str, torch.Tensor] = {}
+        self.seconds = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are complete."""
+        return len(self.history)
+
+    def save(self) -> None:
+        """Write the whole run, so that `resume` continues it as if it had not stopped."""
+        with replacing(self.state) as temporary:
+            torch.save({
+                "recipe": dataclasses.asdict(self.recipe),
+                "model": self.model.state_dict(),
+                "best": self.best,
+                "optimizer": self.optimizer.state_dict(),
+                "history": self.history,
+                "seconds": self.seconds,
+            }, temporary)
+
+    def resume(self) -> None:
+        """Continue from the state file; UserError where it belongs to another run."""
+        try:
+            saved = torch.load(self.state, map_location=self.device, weights_only=True)
+            recipe = {**saved["recipe"], "labels": tuple(saved["recipe"]["labels"])}
+        except Exception as error:  # torch.load raises many kinds, depending on what is damaged
+            raise UserError(f"{self.state}: damaged ({type(error).__name__}); "
+                            "remove it to start the run anew") from None
+        ours = dataclasses.asdict(self.recipe)
+        differing = [key for key in ours if ours[key] != recipe.get(key)]
+        if differing:
+            key = differing[0]
+            raise UserError(f"{self.state}: holds a run with {key} {recipe.get(key)}, not {ours[key]}; "
+                            "repeat its options, or choose another --out")
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.best, self.history, self.seconds = saved["best"], saved["history"], saved["seconds"]
+
+    def autocast(self):
+        """Activations in the recipe's precision; weights, norms' statistics and loss stay float32."""
+        if self.recipe.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Log-mel (N,1,40,101) and targets of one epoch; all randomness from (seed, epoch)."""
+        rng = np.random.default_rng([self.recipe.seed, epoch])
+        order = rng.permutation(len(self.target))
+        for start in range(0, len(order) - len(order) % BATCH or len(order), BATCH):
+            index = order[start:start + BATCH]
+            picked = torch.from_numpy(index)
+            clips = self.audio[picked.to(self.audio.device)]
+            with torch.no_grad():
+                samples = self.augment(clips, self.silence[index], rng)
+                logmel = spec_augment(self.log_mel(samples), self.recipe.tau, rng)
+            yield logmel, self.target[picked].to(self.device, non_blocking=True)
+
+    def train_epoch(self, progress: Callable = iter) -> None:
+        """One epoch, its validation, and the state on disk."""
+        started = time.monotonic()
+        torch.manual_seed((self.recipe.seed << 16) + self.epoch + 1)
+        self.model.train()
+        steps = max(1, len(self.target) // BATCH)
+        total = torch.zeros((), device=self.device)
+        for step, (logmel, target) in enumerate(progress(self.batches(self.epoch), steps)):
+            rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.zero_grad(set_to_none=True)
+            with self.autocast():
+                logits = self.model(logmel)
+            loss = nn.functional.cross_entropy(logits.float(), target)
+            loss.backward()
+            self.optimizer.step()
+            total += loss.detach()
+        correct = int((self.logits(self.validation).argmax(1) == self.validation_target).sum())
+        self.seconds += time.monotonic() - started
+        if correct >= max((row["correct"] for row in self.history), default=0):
+            self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.history.append({"loss": float(total) / steps, "correct": correct})
+        self.save()
+
+    @torch.no_grad()
+    def logits(self, logmel: torch.Tensor | np.ndarray) -> np.ndarray:
+        """Float log-mel [clips, 40, 101] -> logits, float32 [clips, classes], in full precision."""
+        self.model.eval()
+        rows = [self.model(batch[:, None].to(self.device)).cpu()
+                for batch in torch.as_tensor(logmel).split(500)]
+        return torch.cat(rows).numpy()
+
+    def load_best(self) -> dict[str, np.ndarray]:
+        """Put the weights of the best epoch by validation (the later of equals) into the model; return them."""
+        self.model.load_state_dict(self.best)
+        return {name: value.cpu().numpy() for name, value in self.best.items()
+                if not name.endswith("num_batches_tracked")}
