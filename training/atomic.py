@@ -9,6 +9,18 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Let an OSError of the block name `path` where it names no file, as a failed write does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.strerror = error.strerror or f"could not be written whole ({error}); is the disk full?"
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
 
@@ -20,7 +32,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     os.close(handle)
     os.chmod(name, 0o644)
     try:
-        yield Path(name)
+        with naming(path):
+            yield Path(name)
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialise
 
-from training.atomic import replacing
+from training.atomic import write_bytes
 from training.description import FEATURES, TAUS
 from training.errors import UserError
 
@@ -47,8 +47,7 @@ def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
         "training": checkpoint.training,
     }
     tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.tensors.items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, {"bcresnet": json.dumps(header, sort_keys=True)})
+    write_bytes(path, serialise(tensors, {"bcresnet": json.dumps(header, sort_keys=True)}))
 
 
 def load(path: str | os.PathLike) -> Checkpoint:

@@ -90,7 +90,7 @@ def split_clips(archive: Path, split: str, ver: int) -> list[Clip]:
                         "unpack the archive again or choose another split")
     index = SPLITS.index(split)
     recordings = 1 if len(keywords) < FULL_V2_KEYWORDS[index] else ver
-    extra = EXTRA[recordings][index]
+    extra = min(EXTRA[recordings][index], len(keywords))  # the latter in a cut-down data set
     others.sort(key=lambda path: hashlib.sha1(f"{path.parent.name}/{path.name}".encode()).digest())
     clips = [Clip(path.parent.name, path) for path in keywords]
     clips += [Clip(UNKNOWN, path) for path in sorted(others[:extra])]

@@ -1,4 +1,4 @@
-"""The one description of the features and the labels, read by every stage.
+"""The one description of features, labels and network, read by every stage.
 
 Nothing here needs more than NumPy, so that the converter, the code generator and the
 benchmarks can read it without PyTorch.
@@ -10,6 +10,8 @@ import hashlib
 import json
 
 import numpy as np
+
+from training.errors import UserError
 
 TAUS = (1, 1.5, 2, 3, 6, 8)
 
@@ -68,12 +70,23 @@ class FeatureDescription:
 FEATURES = FeatureDescription()
 
 
+BANDS = 5
+"""Frequency bands of SubSpectralNorm."""
+STAGES = ((2, 1, 1), (2, 2, 2), (4, 2, 4), (4, 1, 8))
+"""Of each stage of BC-ResNet: blocks, frequency stride of its first block, temporal dilation."""
+
+
+def channels(tau: float) -> tuple[int, ...]:
+    """Channels of head, four stages and classifier: (2, 1, 1.5, 2, 2.5, 4) x 8 tau, rounded down."""
+    return tuple(int(8 * tau * width) for width in (2, 1, 1.5, 2, 2.5, 4))
+
+
 def parse_tau(text: str) -> float:
-    """`"1"` -> 1, `"1.5"` -> 1.5; ValueError names the taus that exist."""
+    """`"1"` -> 1, `"1.5"` -> 1.5; UserError names the taus that exist."""
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if value not in TAUS:
-        raise ValueError(f"tau {text} does not exist; choose one of {', '.join(f'{t:g}' for t in TAUS)}")
+        raise UserError(f"tau {text} does not exist; choose one of {', '.join(f'{t:g}' for t in TAUS)}")
     return int(value) if value == int(value) else value

@@ -7,15 +7,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-BANDS = 5
+from training.description import BANDS, STAGES, channels
+
 DROPOUT = 0.1
-STAGES = ((2, 1, 1), (2, 2, 2), (4, 2, 4), (4, 1, 8))
-"""Blocks, frequency stride of the first block, and temporal dilation of each stage."""
-
-
-def channels(tau: float) -> tuple[int, ...]:
-    """Channels of head, four stages and classifier: (2, 1, 1.5, 2, 2.5, 4) x 8 tau, rounded down."""
-    return tuple(int(8 * tau * width) for width in (2, 1, 1.5, 2, 2.5, 4))
 
 
 class SubSpectralNorm(nn.Module):

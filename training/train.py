@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.atomic import replacing
+from training.atomic import write_bytes
 from training.augment import NoiseAugment, spec_augment
-from training.description import FEATURES, SILENCE
+from training.description import SILENCE
 from training.errors import UserError
 from training.features import LogMel
 from training.model import BCResNet
@@ -103,15 +104,16 @@ class Trainer:
 
     def save(self) -> None:
         """Write the whole run, so that `resume` continues it as if it had not stopped."""
-        with replacing(self.state) as temporary:
-            torch.save({
-                "recipe": dataclasses.asdict(self.recipe),
-                "model": self.model.state_dict(),
-                "best": self.best,
-                "optimizer": self.optimizer.state_dict(),
-                "history": self.history,
-                "seconds": self.seconds,
-            }, temporary)
+        file = io.BytesIO()  # not the disk itself: torch.save hides the reason where that is full
+        torch.save({
+            "recipe": dataclasses.asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.history,
+            "seconds": self.seconds,
+        }, file)
+        write_bytes(self.state, file.getvalue())
 
     def resume(self) -> None:
         """Continue from the state file; UserError where it belongs to another run."""
@@ -150,8 +152,8 @@ class Trainer:
                 logmel = spec_augment(self.log_mel(samples), self.recipe.tau, rng)
             yield logmel, self.target[picked].to(self.device, non_blocking=True)
 
-    def train_epoch(self, progress: Callable = iter) -> None:
-        """One epoch, its validation, and the state on disk."""
+    def train_epoch(self, progress: Callable = lambda batches, steps: batches) -> None:
+        """One epoch, its validation, and the state on disk. `progress` wraps the batches, given their number."""
         started = time.monotonic()
         torch.manual_seed((self.recipe.seed << 16) + self.epoch + 1)
         self.model.train()

@@ -1,0 +1,75 @@
+# BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M. `make` alone lists what can be done.
+
+TAU ?= 1
+VER ?= 2
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+VENV := .venv
+BIN := $(VENV)/bin/python
+
+# option,variable: --option 'value' where the variable is set
+option = $(if $($(2)),$(1) '$($(2))')
+
+.PHONY: help quantize verify train report calibration test test-all clean
+.SILENT:
+.DELETE_ON_ERROR:
+
+help:
+	echo "BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M"
+	echo
+	echo "  make quantize TAU=1                  checkpoint -> verified int8 model and firmware sources"
+	echo "       [CHECKPOINT=FILE] [GRAPH=small|accurate] [DATA=DIR: calibrate on its clips]"
+	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite and TFLM on the same clips"
+	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
+	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
+	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1]"
+	echo "  make report   TAU=1                  rewrite the report and print its short form"
+	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
+	echo "  make test                            all fast tests;  make test-all: the slow ones too"
+	echo "  make clean                           remove build/"
+	echo
+	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
+	echo "firmware_gen|benchmarks.verify_int8|benchmarks.report --help"
+
+quantize: $(VENV)/convert $(if $(DATA),$(VENV)/training)
+	$(BIN) -m convert --tau '$(TAU)' $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
+		$(call option,--data,DATA)
+	$(BIN) -m firmware_gen --tau '$(TAU)'
+	$(BIN) -m benchmarks.report --tau '$(TAU)'
+
+verify: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.verify_int8 --tau '$(TAU)' $(call option,--data,DATA) $(call option,--split,SPLIT) \
+		$(call option,--max-drop,MAX_DROP)
+
+train: $(VENV)/training
+	$(BIN) -m training --tau '$(TAU)' --ver '$(VER)' $(call option,--gpu,GPU) $(call option,--data,DATA) \
+		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
+		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
+
+report: $(VENV)/convert
+	$(BIN) -m benchmarks.report --tau '$(TAU)'
+
+calibration: $(VENV)/convert $(VENV)/training
+	$(BIN) -m convert.calibration $(call option,--data,DATA)
+
+test: $(VENV)/convert $(VENV)/training $(VENV)/test
+	$(BIN) -m pytest
+
+test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
+	$(BIN) -m pytest -m ''
+
+clean:
+	rm -rf build
+
+# The virtual environment. Each part is installed once, from pinned versions, when something needs it.
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import platform as p, sys; \
+		ok = sys.version_info[:2] == (3, 11) and (p.system(), p.machine()) == ("Linux", "x86_64"); \
+		ok or sys.exit("error: needs Python 3.11 on Linux x86-64, not Python " + p.python_version() + " on " \
+		+ p.system() + " " + p.machine() + "; name an interpreter with PYTHON=")'
+	echo "making $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%: requirements/%.txt | $(VENV)/bin/python
+	echo "installing requirements/$*.txt into $(VENV) (once)"
+	$(BIN) -m pip install --disable-pip-version-check --quiet --progress-bar on -r $< -c requirements/convert.txt
+	touch $@

@@ -1,0 +1,138 @@
+"""Put together what the build has learnt: report.json and report.md.
+
+    python -m benchmarks.report --tau 1
+
+Merges the converter's record, the verification of this very model (else the one recorded in
+checkpoints/, marked so) and the manifest of its firmware, and prints the short form.
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import report_text
+from convert import result
+from firmware_gen.settings import arena_estimate
+from training.atomic import write_text
+from training.description import parse_tau
+from training.description import parse_tau
+from training.errors import UserError, one_line_errors
+
+ROOT = Path(__file__).resolve().parents[1]
+VERIFY, JSON, MARKDOWN = "verify.json", "report.json", "report.md"
+MANIFEST = "firmware/manifest.json"
+
+
+def read_json(path: Path, remedy: str) -> dict | None:
+    """A JSON object, None where there is no such file; UserError where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: damaged (no JSON object); {remedy}")
+    return content
+
+
+def recorded_path(tau: float) -> Path:
+    """The verification shipped with the checkpoint of this tau."""
+    return ROOT / "checkpoints" / f"tau{tau:g}.verify.json"
+
+
+def accuracy(build: Path, tau: float, model_sha256: str, recorded: Path) -> dict | None:
+    """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
+
+    One of another model says nothing of this one and is left out.
+    """
+    for origin, path, remedy in (("measured", build / VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
+                                 ("recorded", recorded, "restore it from the repository")):
+        figures = read_json(path, remedy)
+        if figures is None:
+            continue
+        try:
+            if figures["model"]["sha256"] == model_sha256:
+                return {"origin": origin, **{key: figures[key] for key in (
+                    "measured", "command", "clips", "data", "split", "backends", "bit_exact_with_tflm")}}
+        except (KeyError, TypeError):
+            raise UserError(f"{path}: not a verification of this project; {remedy}") from None
+    return None
+
+
+def merge(build: Path, recorded: Path | None = None) -> dict:
+    """The report of a build as a JSON-ready dict.
+
+    recorded: a verify.json from before, by default the one shipped in checkpoints/. `fidelity` comes
+    from the verification made in this build, else from the calibration clips; `fidelity.source`
+    says which. Raises UserError where the build is missing or damaged.
+    """
+    conversion = result.load(build)
+    tau = conversion["tau"]
+    chosen = conversion["graphs"][conversion["graph"]]
+    model = (build / result.MODEL).read_bytes()
+    sha256 = hashlib.sha256(model).hexdigest()
+    verified = accuracy(build, tau, sha256, recorded or recorded_path(tau))
+    if verified and verified["origin"] == "measured":
+        row = verified["backends"]["tflite"]
+        fidelity = {"agreement": row["agreement"], "sqnr_db": row["sqnr_db"],
+                    "bit_exact_with_tflm": verified["bit_exact_with_tflm"],
+                    "clips": verified["clips"], "source": "verification"}
+    else:
+        fidelity = {key: chosen[key] for key in ("agreement", "sqnr_db", "bit_exact_with_tflm")}
+        fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
+    firmware = read_json(build / MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
+    return {
+        "tau": tau,
+        "labels": conversion["labels"],
+        "features": conversion["features"],
+        "checkpoint": conversion["checkpoint"],
+        "model": {
+            "file": result.MODEL,
+            "sha256": sha256,
+            "graph": conversion["graph"],
+            "parameters": conversion["parameters"],
+            "macs": conversion["macs"],
+            "macs_counting": conversion["macs_counting"],
+            "tflite_bytes": len(model),
+            "ops": chosen["ops"],
+            "op_table": chosen["op_table"],
+            "input": conversion["input"],
+            "output": conversion["output"],
+        },
+        "memory": {"arena_bytes": chosen["arena_bytes"],
+                   "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
+                   "arena_bytes_arm_estimate": list(arena_estimate(chosen["arena_bytes"]))},
+        "calibration": conversion["calibration"],
+        "fidelity": fidelity,
+        "accuracy": verified,
+        "graphs": conversion["graphs"],
+        "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
+        "versions": conversion["versions"],
+    }
+
+
+def write(build: Path, recorded: Path | None = None) -> dict:
+    """Rewrite report.json and report.md of a build; returns the report. See `merge`."""
+    content = merge(build, recorded)
+    write_text(build / JSON, json.dumps(content, indent=1) + "\n")
+    write_text(build / MARKDOWN, report_text.markdown(content))
+    return content
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
+    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    args = parser.parse_args(argv)
+    build = args.build or result.default_build(parse_tau(args.tau))
+    print(report_text.short(write(build), build))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

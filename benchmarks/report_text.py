@@ -1,0 +1,156 @@
+"""The report as Markdown, and as the few lines a terminal shows. Pure functions of `report.merge`'s dict."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float",
+          "tflite": "TFLite, int8, reference kernels", "tflm": "TFLM, int8"}
+
+
+def span(interval: Sequence[float], factor: float = 1) -> str:
+    """`91.1 to 93.3`, each end times `factor`."""
+    low, high = (round(factor * end, 2) + 0.0 for end in interval)  # + 0.0: no minus before a zero
+    return f"{low:.2f} to {high:.2f}"
+
+
+def decibels(sqnr: float | None) -> str:
+    """`26.3 dB`, or `exact` where nothing differs."""
+    return "exact" if sqnr is None else f"{sqnr:.1f} dB"
+
+
+def kept(row: dict) -> str:
+    """Agreement with float and SQNR of the logits."""
+    return f"{100 * row['agreement']:.2f} % of answers as in float, logit SQNR {decibels(row['sqnr_db'])}"
+
+
+def yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def on_arm(memory: dict) -> str:
+    """The arena to expect on a Cortex-M."""
+    least, greatest = memory["arena_bytes_arm_estimate"]
+    return f"about {least:,} to {greatest:,} on Arm"
+
+
+def when(accuracy: dict) -> str:
+    """Whether the accuracy was measured on this build, or recorded, and how."""
+    if accuracy["origin"] == "measured":
+        return f"measured {accuracy['measured']} with `{accuracy['command']}`"
+    return (f"recorded {accuracy['measured']} with `{accuracy['command']}` on this very model, "
+            "not measured in this build")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table: the first column to the left, the others to the right."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def accuracy_section(report: dict) -> str:
+    """The figures of the verification, or how to get them."""
+    found = report["accuracy"]
+    if found is None:
+        return (f"Not measured yet for this model: `make verify TAU={report['tau']:g} DATA=<Speech Commands>` "
+                "does it in a few minutes.")
+    rows = []
+    for name, row in found["backends"].items():
+        cells = [TITLES[name], f"{100 * row['top1']:.2f} %", span(row["ci95"], 100)]
+        if "drop_points" in row:
+            cells += [f"{row['drop_points']:.2f}", span(row["drop_ci95"]), f"{100 * row['agreement']:.2f} %",
+                      decibels(row["sqnr_db"])]
+        else:
+            cells += [""] * 4
+        rows.append(cells)
+    float_recall, int8_recall = (found["backends"][name]["recall"] for name in ("pytorch", "tflite"))
+    known = [label for label in int8_recall if int8_recall[label] is not None]
+    worst = found["backends"]["tflite"]["worst"]
+    return "\n\n".join([
+        f"{found['clips']:,} clips: {found['data']['origin']}; {when(found)}.",
+        table(["backend", "top-1", "95 % interval", "drop, points", "95 % interval", "agreement", "SQNR"], rows),
+        table(["recall, %", *(f"`{label}`" for label in known)],
+              [["float", *(f"{100 * float_recall[label]:.1f}" for label in known)],
+               ["int8", *(f"{100 * int8_recall[label]:.1f}" for label in known)]]),
+        f"Worst class in int8: `{worst['label']}`, {100 * worst['recall']:.1f} %. Outputs of TFLite's reference "
+        f"kernels and of TFLM equal in every bit on all these clips: {yes(found['bit_exact_with_tflm'])}. "
+        "A drop is PyTorch's top-1 less the backend's; its interval is the paired one (Tango, 1998).",
+    ])
+
+
+def graph_row(name: str, graph: dict, chosen: bool) -> list[str]:
+    """One graph's figures, or why the gate refused it."""
+    if "refused" in graph:
+        return [f"`{name}`", f"refused: {graph['refused']}", *[""] * 5]
+    return [f"`{name}`" + " (chosen)" * chosen, f"{graph['tflite_bytes']:,}", f"{graph['arena_bytes']:,}",
+            f"{sum(graph['ops'].values())}", f"{100 * graph['agreement']:.1f} %", decibels(graph["sqnr_db"]),
+            yes(graph["bit_exact_with_tflm"])]
+
+
+def markdown(report: dict) -> str:
+    """report.md."""
+    model, calibration, checkpoint = report["model"], report["calibration"], report["checkpoint"]
+    fidelity, memory = report["fidelity"], report["memory"]
+    operators = [[row["op"], row["count"], f"{row['macs']:,}", f"{row['bytes']:,}"] for row in model["op_table"]]
+    totals = [sum(row[key] for row in model["op_table"]) for key in ("count", "macs", "bytes")]
+    operators.append(["all", *(f"{total:,}" for total in totals)])
+    graphs = [graph_row(name, graph, name == model["graph"]) for name, graph in report["graphs"].items()]
+    shape = " x ".join(str(n) for n in model["input"]["shape"])
+    facts = [
+        ["checkpoint", f"{checkpoint['path']}, SHA-256 `{checkpoint['sha256']}`"],
+        ["model", f"{model['file']}, SHA-256 `{model['sha256']}`"],
+        ["parameters", f"{model['parameters']:,}"],
+        ["MACs", f"{model['macs']:,}: {model['macs_counting']}"],
+        ["flash, model", f"{model['tflite_bytes']:,} bytes"],
+        ["arena", f"{memory['arena_bytes']:,} bytes ({memory['arena_measured']}); {on_arm(memory)}"],
+        ["input", f"int8 [{shape}], scale {model['input']['scale']:g}, zero point {model['input']['zero_point']}"],
+        ["output", f"int8, {len(report['labels'])} classes: {', '.join(report['labels'])}"],
+        ["calibration", f"{calibration['clips']} clips, {calibration['source']}; ranges: {calibration['ranges']}"],
+        ["fidelity", f"{kept(fidelity)}; equal to TFLM in every bit: {yes(fidelity['bit_exact_with_tflm'])} "
+                     f"({fidelity['source']}, {fidelity['clips']:,} clips)"],
+    ]
+    return "\n\n".join([
+        f"# BC-ResNet-{report['tau']:g}, int8, graph `{model['graph']}`",
+        "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in facts),
+        "## Accuracy and what int8 costs",
+        accuracy_section(report),
+        "## Operators",
+        table(["op", "count", "MACs", "bytes of constants"], operators),
+        "MACs here are those of the graph as it stands, the zeros of widened kernels included; the file holds the "
+        "constants and the description of the graph.",
+        "## Graphs",
+        "Fidelity here is over the calibration clips.",
+        table(["graph", "bytes", "arena, bytes", "ops", "agreement", "SQNR", "equals TFLM"], graphs),
+    ]) + "\n"
+
+
+def short(report: dict, build: Path | None = None) -> str:
+    """The report in some fifteen lines for a terminal. `build`: folder whose files it names (default build/tau<T>)."""
+    build = build or Path(f"build/tau{report['tau']:g}")
+    model, calibration, fidelity = report["model"], report["calibration"], report["fidelity"]
+    found = report["accuracy"]
+    rows = [
+        ("checkpoint", f"{report['checkpoint']['path']} (SHA-256 {report['checkpoint']['sha256'][:12]})"),
+        ("parameters", f"{model['parameters']:,}"),
+        ("MACs", f"{model['macs']:,} a window (way of counting: report.md)"),
+        ("model", f"{model['tflite_bytes']:,} bytes, {sum(model['ops'].values())} ops of {len(model['ops'])} kinds"),
+        ("arena", f"{report['memory']['arena_bytes']:,} bytes on a 64-bit host, {on_arm(report['memory'])}"),
+        ("calibration", f"{calibration['clips']} clips, {calibration['source']}"),
+        ("fidelity", kept(fidelity)),
+        ("", f"over {fidelity['clips']:,} clips ({fidelity['source']}); "
+             f"equal to TFLM bit for bit: {yes(fidelity['bit_exact_with_tflm'])}"),
+    ]
+    if found:
+        before, after = found["backends"]["pytorch"], found["backends"]["tflite"]
+        rows += [("accuracy", f"float {100 * before['top1']:.2f} %, int8 {100 * after['top1']:.2f} %: drop "
+                              f"{after['drop_points']:.2f} points (95 % interval {span(after['drop_ci95'])})"),
+                 ("", f"over {found['clips']:,} clips, {found['origin']} {found['measured']}")]
+    else:
+        rows.append(("accuracy", "not measured yet"))
+    rows.append(("files", f"{build / model['file']}"))
+    if report["firmware"]:
+        rows.append(("", f"{build / 'firmware'}/"))
+    rows += [("", f"{build / 'report.md'}"),
+             ("next", f"make verify TAU={report['tau']:g} DATA=<Speech Commands>")]
+    head = f"BC-ResNet-{report['tau']:g}, int8, graph {model['graph']}"
+    return "\n".join([head, *(f"  {name:<12}{value}" for name, value in rows)])

@@ -1,0 +1,171 @@
+"""Measure what int8 costs: the same real clips through PyTorch, ONNX Runtime, TFLite and TFLM.
+
+    python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
+    python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands --split all --max-drop 0.3
+
+Writes verify.json and the report into the build folder. Exit status: 0 when the int8 model keeps
+to its bounds, 1 when it loses more than --max-drop points or TFLM computes anything else than
+TFLite's reference kernels, 2 for bad input.
+"""
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+import math
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import backends, clips, report, report_text, statistics
+from convert import result
+from training import checkpoint
+from training.atomic import write_text
+from training.description import FEATURES, parse_tau
+from training.errors import UserError, one_line_errors
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.verify_int8", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
+    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
+                        help="folder that holds both official archives, or one of them, or <label>/*.wav "
+                             "(default $GSC_ROOT)")
+    parser.add_argument("--split", choices=clips.SPLITS,
+                        help="testing: the test-set archive, else the training archive's testing list (default); "
+                             "validation; all: validation and the test-set archive")
+    parser.add_argument("--max-drop", type=float, default=1.0, metavar="POINTS",
+                        help="largest loss of top-1 that passes, in percentage points (default 1.0)")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to OUT as well")
+    parser.add_argument("--processes", type=int, help="default: as many as cores")
+    return parser.parse_args(argv)
+
+
+def models(build: Path, tau: float) -> tuple[dict, dict]:
+    """What the converter recorded, and the source of `backends.make_backends`.
+
+    Raises UserError where a file of the build is missing or is not the one that was converted.
+    """
+    remedy = f"run `make quantize TAU={tau:g}`"
+    conversion = result.load(build)
+    if conversion["tau"] != tau:
+        raise UserError(f"{build}: holds tau {conversion['tau']:g}, not {tau:g}; name its folder with --build, "
+                        f"or {remedy}")
+    path = Path(conversion["checkpoint"]["path"])
+    path = path if path.exists() else ROOT / path
+    if checkpoint.load(path).sha256 != conversion["checkpoint"]["sha256"]:
+        raise UserError(f"{path}: not the checkpoint that {build} was converted from; {remedy}")
+    if conversion["features"]["id"] != FEATURES.id:
+        raise UserError(f"{build}: made for other features ({conversion['features']['id']}, "
+                        f"not {FEATURES.id}); {remedy}")
+    chosen = conversion["graphs"][conversion["graph"]]
+    model = (build / result.MODEL).read_bytes()
+    if hashlib.sha256(model).hexdigest() != chosen["sha256"]:
+        raise UserError(f"{build / result.MODEL}: not the model that was converted; {remedy}")
+    output = conversion["output"]
+    return conversion, {"checkpoint": path, "onnx": build / result.ONNX, "tflite": model,
+                        "scale": output["scale"], "zero_point": output["zero_point"]}
+
+
+def summarise(logits: dict[str, np.ndarray], recordings: clips.Recordings, labels: list[str]) -> dict:
+    """The measured part of verify.json: see `statistics.describe` and `statistics.compare`."""
+    target, reference = recordings.target, logits["pytorch"]
+    rows = {}
+    for name, values in logits.items():
+        rows[name] = statistics.describe(values, target, labels)
+        if name != "pytorch":
+            rows[name] |= statistics.compare(reference, values, target)
+    parts, start = {}, 0
+    for origin, count in recordings.origins.items():
+        part = slice(start, start + count)
+        parts[origin] = {"clips": count, "top1": {name: float((values[part].argmax(1) == target[part]).mean())
+                                                  for name, values in logits.items()}}
+        start += count
+    return {
+        "clips": len(target),
+        "parts": parts,
+        "backends": rows,
+        "bit_exact_with_tflm": bool(np.array_equal(logits["tflite"], logits["tflm"])),
+    }
+
+
+def failures(figures: dict, max_drop: float) -> list[str]:
+    """Why the verification fails, a line each; none where it passes."""
+    lines = []
+    for name in backends.INT8:
+        drop = figures["backends"][name]["drop_points"]
+        if drop > max_drop:
+            lines.append(f"{name} loses {drop:.2f} points of top-1, more than --max-drop {max_drop:g}")
+    if not figures["bit_exact_with_tflm"]:
+        lines.append("tflm and tflite differ: some int8 logit of some clip is not the same in both")
+    return lines
+
+
+def table(figures: dict) -> str:
+    """The figures as the terminal shows them."""
+    head = (f"{'backend':<9}{'top-1':>8}  {'95 % interval':<15}{'drop':>6}  {'95 % interval':<16}"
+            f"{'agree':>8}{'SQNR':>9}  ")
+    lines = [head + "worst class"]
+    for name, row in figures["backends"].items():
+        line = f"{name:<9}{100 * row['top1']:>7.2f}%  {report_text.span(row['ci95'], 100):<15}"
+        if "drop_points" in row:
+            line += (f"{row['drop_points']:>6.2f}  {report_text.span(row['drop_ci95']):<16}"
+                     f"{100 * row['agreement']:>7.2f}%{report_text.decibels(row['sqnr_db']):>9}  ")
+        worst = row["worst"]
+        lines.append(f"{line:<{len(head)}}{worst['label']} {100 * worst['recall']:.1f}%")
+    recall = figures["backends"]["tflite"]["recall"]
+    known = [f"{label} {100 * value:.1f}" for label, value in recall.items() if value is not None]
+    return "\n".join(lines + [f"recall in int8, %: {', '.join(known)}"])
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> int:
+    args = parse_arguments(argv)
+    tau = parse_tau(args.tau)
+    if args.data is None:
+        raise UserError("no audio named: give --data DIR (make verify DATA=DIR), or set GSC_ROOT")
+    if math.isnan(args.max_drop):
+        raise UserError("--max-drop nan: give a number of percentage points")
+    if args.processes is not None and args.processes < 1:
+        raise UserError(f"--processes {args.processes}: at least 1 is needed")
+    build = args.build or result.default_build(tau)
+    conversion, source = models(build, tau)
+    labels = conversion["labels"]
+    recordings = clips.decode(clips.choose(args.data, args.split, labels), labels)
+    print(f"{build}: {len(recordings.target)} clips, " + " and ".join(recordings.origins), flush=True)
+    from training.features import log_mel  # PyTorch is slow to load, and bad input should be told at once
+
+    figures = summarise(backends.run_all(source, log_mel(recordings.audio), args.processes), recordings, labels)
+    command = ["python", "-m", "benchmarks.verify_int8", "--tau", f"{tau:g}", "--data", "DATA"]
+    figures |= {
+        "tau": tau,
+        "labels": labels,
+        "split": args.split or "default",
+        "data": {"origin": " and ".join(recordings.origins), "sha256": recordings.sha256},
+        "checkpoint": {"sha256": conversion["checkpoint"]["sha256"]},
+        "model": {"graph": conversion["graph"], "sha256": hashlib.sha256(source["tflite"]).hexdigest()},
+        "measured": datetime.date.today().isoformat(),
+        "command": shlex.join(command + (["--split", args.split] if args.split else [])),
+        "max_drop_points": args.max_drop,
+    }
+    text = json.dumps(figures, indent=1) + "\n"
+    for path in [build / report.VERIFY] + ([args.json] if args.json else []):
+        write_text(path, text)
+    report.write(build)
+    print(f"{table(figures)}\n{build / report.VERIFY}\n{build / report.MARKDOWN}")
+    reasons = failures(figures, args.max_drop)
+    for reason in reasons:
+        print(f"failed: {reason}", file=sys.stderr)
+    return 1 if reasons else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

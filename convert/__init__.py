@@ -1,0 +1,1 @@
+"""Checkpoint -> folded network -> ONNX -> full-int8 TFLite. ONNX and TensorFlow live here only."""

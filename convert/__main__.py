@@ -1,0 +1,170 @@
+"""Convert a checkpoint to a full-int8 TFLite model.
+
+    python -m convert --tau 1
+    python -m convert --tau 1 --checkpoint mine.safetensors --graph small --data ~/speech_commands
+
+Both graphs are made and measured on the calibration clips; --graph says which one ships. Writes
+build/tau<T>/model_int8.tflite, model.onnx, graphs/, calibration.txt and conversion.json.
+"""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from convert import calibration, make_graph, result
+from convert.fold import FoldedNetwork, fold, parameters
+from convert.macs import COUNTING, network_macs
+from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, ONNX
+from training import checkpoint, workers
+from training.description import FEATURES, parse_tau
+from training.errors import UserError, one_line_errors
+
+GRAPH_NAMES = ("small", "accurate")
+DEFAULT_GRAPH = "accurate"
+PACKAGES = ("numpy", "onnx", "onnx2tf", "tensorflow", "tflite-runtime", "tflite-micro")
+CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+
+
+def shipped_checkpoint(tau: float) -> Path:
+    """The shipped checkpoint of a tau; UserError with the command that trains one where there is none."""
+    path = CHECKPOINTS / f"tau{tau:g}.safetensors"
+    if not path.is_file():
+        trained = f"build/tau{tau:g}/training/tau{tau:g}.safetensors"
+        raise UserError(f"no checkpoint for tau {tau:g} is shipped yet: train one with `make train TAU={tau:g} "
+                        f"DATA=<Speech Commands>` (or DOWNLOAD=1), then "
+                        f"`make quantize TAU={tau:g} CHECKPOINT={trained}`")
+    return Path(os.path.relpath(path))
+
+
+def fingerprint(*inputs: str) -> str:
+    """Hash of everything that determines the conversion: inputs, this package's sources, versions."""
+    digest = hashlib.sha256("\n".join(inputs).encode())
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), here.parent / "training" / "description.py"]
+    for source in sources:
+        digest.update(source.read_bytes())
+    digest.update(json.dumps(versions()).encode())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that shape the bytes."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # tflite-runtime has a successor on later Pythons
+    return found
+
+
+def up_to_date(build: Path, mark: str) -> bool:
+    """Whether `build` holds the whole result of the same inputs."""
+    try:
+        facts = result.load(build)
+        files = {build / MODEL: facts["graphs"][facts["graph"]]["sha256"]}
+        files |= {build / row["tflite"]: row["sha256"] for row in facts["graphs"].values() if "refused" not in row}
+        return facts["fingerprint"] == mark and all(
+            hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path, sha256 in files.items())
+    except (UserError, OSError, KeyError):
+        return False
+
+
+def publish(folder: Path, build: Path) -> None:
+    """Move a whole new result from `folder` to `build`; conversion.json, which vouches for the rest, last."""
+    (build / CONVERSION).unlink(missing_ok=True)
+    shutil.rmtree(build / GRAPHS, ignore_errors=True)
+    for name in (GRAPHS, CALIBRATION, ONNX, MODEL, CONVERSION):
+        os.replace(folder / name, build / name)
+
+
+def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> dict[str, dict]:
+    """Convert both graphs, a process each; the result of `make_graph.make` for each.
+
+    Raises GateError where the gate refuses the chosen one. The other one's refusal is only noted.
+    """
+    made = {}
+    for index, graph in workers.run(make_graph.make, [(folded, name, features) for name in GRAPH_NAMES]):
+        name, refused = GRAPH_NAMES[index], graph.get("refused")
+        if refused and name == chosen:
+            raise UserError(f"graph {name} must not ship: {refused}")
+        made[name] = graph
+        row = graph["facts"]
+        print(f"  {name}: " + (f"refused: {refused}" if refused else
+                               f"{row['tflite_bytes']} bytes, agreement {100 * row['agreement']:.1f} %, "
+                               f"SQNR {row['sqnr_db']:.1f} dB, ranges {row['ranges']}"), flush=True)
+    return {name: made[name] for name in GRAPH_NAMES}
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
+    parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
+    parser.add_argument("--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH,
+                        help=f"the graph that ships (default {DEFAULT_GRAPH})")
+    parser.add_argument("--data", type=Path, help="calibrate on clips of this copy of Speech Commands "
+                                                  "(default: on the shipped features)")
+    parser.add_argument("--build", type=Path, help="folder to write to (default build/tau<T>)")
+    args = parser.parse_args(argv)
+    tau = parse_tau(args.tau)
+    build = args.build or result.default_build(tau)
+    path = args.checkpoint or shipped_checkpoint(tau)
+    source = checkpoint.load(path)
+    if source.tau != tau:
+        raise UserError(f"{path}: holds tau {source.tau:g}, not {tau:g}; say TAU={source.tau:g}")
+    folded = fold(source)
+    clips = calibration.from_audio(args.data) if args.data else calibration.shipped()
+    mark = fingerprint(source.sha256, args.graph, clips.sha256, clips.source)
+    if up_to_date(build, mark):
+        print(f"{build / MODEL}: up to date")
+        return
+    print(f"converting {path} (tau {tau:g}) to full int8, both graphs, {len(clips.names)} calibration clips", flush=True)
+    build.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build, prefix=".conversion-") as temporary:
+        folder = Path(temporary)
+        made = convert_both(folded, clips.features, args.graph)
+        (folder / GRAPHS).mkdir()
+        for name, graph in made.items():
+            if "refused" in graph:
+                continue
+            (folder / GRAPHS / f"{name}.tflite").write_bytes(graph["tflite"])
+            (folder / GRAPHS / f"{name}.onnx").write_bytes(graph["onnx"])
+        (folder / MODEL).write_bytes(made[args.graph]["tflite"])
+        (folder / ONNX).write_bytes(made[args.graph]["onnx"])
+        (folder / CALIBRATION).write_text("\n".join(clips.names) + "\n")
+        facts = {
+            "tau": tau,
+            "labels": list(source.labels),
+            "graph": args.graph,
+            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id},
+            "checkpoint": {"path": str(path), "sha256": source.sha256, "training": source.training},
+            "parameters": parameters(source),
+            "macs": network_macs(folded),
+            "macs_counting": COUNTING,
+            "calibration": {"source": clips.source, "clips": len(clips.names), "sha256": clips.sha256,
+                            "list": CALIBRATION, "ranges": made[args.graph]["facts"]["ranges"]},
+            "input": made[args.graph]["input"],
+            "output": made[args.graph]["output"],
+            "graphs": {name: graph["facts"] for name, graph in made.items()},
+            "versions": versions(),
+            "fingerprint": mark,
+        }
+        (folder / CONVERSION).write_text(json.dumps(facts, indent=2) + "\n")
+        publish(folder, build)
+    print(f"{build / MODEL}: {made[args.graph]['facts']['tflite_bytes']} bytes, graph {args.graph}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

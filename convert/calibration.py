@@ -1,0 +1,86 @@
+"""The clips that activation ranges are chosen on: 128 of Speech Commands' training clips.
+
+The repository carries their int8 features (not their audio), so that the conversion needs no
+download and gives the same bytes everywhere. This regenerates them:
+
+    python -m convert.calibration --data DATA
+"""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import io
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from training import atomic, dataset
+from training.description import FEATURES
+from training.errors import UserError, one_line_errors
+
+CLIPS = 128
+SEED = 0
+SHIPPED = Path(__file__).with_name("calibration_features.npz")
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """int8 features [clips, 40, 101], the clips' names, and where they come from."""
+
+    features: np.ndarray
+    names: tuple[str, ...]
+    source: str
+
+    @property
+    def sha256(self) -> str:
+        """Of names and features, in hex."""
+        return hashlib.sha256("\n".join(self.names).encode() + self.features.tobytes()).hexdigest()
+
+
+def from_audio(data: Path, ver: int = 2) -> Calibration:
+    """Features of 128 training clips under `data`, chosen by a fixed seed; all classes as they occur."""
+    from training.features import log_mel  # PyTorch, which only this way in needs
+
+    archive = dataset.training_archive(data, ver)
+    clips = dataset.split_clips(archive, "training", ver)
+    if len(clips) < CLIPS:
+        raise UserError(f"{archive}: {len(clips)} training clips, but calibration needs {CLIPS}; unpack it again")
+    chosen = sorted(np.random.default_rng(SEED).choice(len(clips), CLIPS, replace=False))
+    chosen = [clips[index] for index in chosen]
+    audio = dataset.read_clips(chosen, dataset.read_noises(archive))
+    return Calibration(FEATURES.quantize(log_mel(audio)), tuple(clip.name for clip in chosen),
+                       f"{archive.name}, training split")
+
+
+def shipped() -> Calibration:
+    """The features that the repository carries."""
+    with np.load(SHIPPED) as file:
+        if str(file["feature_id"]) != FEATURES.id:
+            raise UserError(f"{SHIPPED.name}: made with other features ({file['feature_id']}, not {FEATURES.id}); "
+                            "regenerate it with `python -m convert.calibration --data DATA`")
+        return Calibration(file["features"], tuple(str(name) for name in file["names"]),
+                           f"shipped features ({file['source']})")
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m convert.calibration", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
+                        help="folder of the official archives, unpacked (default $GSC_ROOT, else data/)")
+    parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write (default: the shipped one)")
+    args = parser.parse_args(argv)
+    made = from_audio(args.data, args.ver)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), feature_id=FEATURES.id,
+                        source=made.source)
+    atomic.write_bytes(args.out, buffer.getvalue())
+    print(f"{args.out}: int8 features of {len(made.names)} clips, {args.out.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Fold BatchNorm and SubSpectralNorm into plain arrays: the network that every target is made from.
+
+A folded network is what the checkpoint computes at inference, in NumPy alone. Both the ONNX
+graphs and the native engine start here.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from training.checkpoint import Checkpoint
+from training.description import BANDS, STAGES, channels
+from training.errors import UserError
+
+EPSILON = 1e-5  # of BatchNorm
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldedBlock:
+    """One BC-ResNet block of C channels; all arrays float64.
+
+    transition: (weight [C, C_in], bias [C]) of the 1x1 convolution in front, with ReLU; None in a
+        normal block, which has an identity shortcut instead.
+    frequency: [C, 3] depthwise taps along frequency, with `stride`.
+    scale, shift: [C, 5] of the SubSpectralNorm behind it, per (channel, band).
+    temporal: [C, 3] depthwise taps along time, `dilation` columns apart; temporal_bias [C].
+    pointwise: [C, C] (out, in), no bias.
+    """
+
+    transition: tuple[np.ndarray, np.ndarray] | None
+    stride: int
+    frequency: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+    dilation: int
+    temporal: np.ndarray
+    temporal_bias: np.ndarray
+    pointwise: np.ndarray
+
+    @property
+    def channels(self) -> int:
+        return len(self.frequency)
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldedNetwork:
+    """The whole network.
+
+    head: weight [C, 5, 5] (frequency, time), stride (2, 1), padding 2, and bias [C]; ReLU.
+    classifier: depthwise [C, 5, 5], padding (0, 2); then weight [K, C], bias [K], ReLU; then the
+        mean over time; then output weight [classes, K], bias [classes].
+    """
+
+    head: tuple[np.ndarray, np.ndarray]
+    blocks: tuple[FoldedBlock, ...]
+    classifier_depthwise: np.ndarray
+    classifier: tuple[np.ndarray, np.ndarray]
+    output: tuple[np.ndarray, np.ndarray]
+    labels: tuple[str, ...]
+
+
+class _Tensors:
+    """The checkpoint's tensors in float64, each taken once and with the shape that is expected."""
+
+    def __init__(self, checkpoint: Checkpoint):
+        self.left = {name: array.astype(np.float64) for name, array in checkpoint.tensors.items()}
+
+    def take(self, name: str, *shape: int | None) -> np.ndarray:
+        array = self.left.pop(name, None)
+        if array is None:
+            raise UserError(f"the checkpoint lacks {name}; it is no BC-ResNet of this project, train it again")
+        if len(array.shape) != len(shape) or any(w is not None and w != g for w, g in zip(shape, array.shape)):
+            raise UserError(f"the checkpoint's {name} has shape {array.shape}, which does not fit its tau; "
+                            "train it again")
+        return array
+
+    def norm(self, name: str, channels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and shift [channels] of a BatchNorm at inference."""
+        gamma, beta, mean, variance = (self.take(f"{name}.{part}", channels)
+                                       for part in ("weight", "bias", "running_mean", "running_var"))
+        scale = gamma / np.sqrt(variance + EPSILON)
+        return scale, beta - mean * scale
+
+
+def fold(checkpoint: Checkpoint) -> FoldedNetwork:
+    """Checkpoint -> FoldedNetwork; UserError where a tensor is missing or of another shape."""
+    tensors = _Tensors(checkpoint)
+    head_channels, *widths, tail = channels(checkpoint.tau)
+    weight = tensors.take("head.0.weight", head_channels, 1, 5, 5)[:, 0]
+    scale, shift = tensors.norm("head.1", head_channels)
+    head = (weight * scale[:, None, None], shift)
+    blocks, c_in = [], head_channels
+    for c, (count, stride, dilation) in zip(widths, STAGES):
+        for index in range(count):
+            blocks.append(_block(tensors, f"blocks.{len(blocks)}", c_in, c, stride if index == 0 else 1,
+                                 dilation, index == 0))
+            c_in = c
+    depthwise = tensors.take("classifier.0.weight", c_in, 1, 5, 5)[:, 0]
+    weight = tensors.take("classifier.1.weight", tail, c_in, 1, 1)[:, :, 0, 0]
+    scale, shift = tensors.norm("classifier.2", tail)
+    classes = len(checkpoint.labels)
+    output = (tensors.take("output.weight", classes, tail), tensors.take("output.bias", classes))
+    if tensors.left:
+        raise UserError(f"the checkpoint holds {min(tensors.left)}, which BC-ResNet does not have; train it again")
+    return FoldedNetwork(head, tuple(blocks), depthwise, (weight * scale[:, None], shift), output,
+                         checkpoint.labels)
+
+
+def _block(tensors: _Tensors, name: str, c_in: int, c: int, stride: int, dilation: int,
+           transition: bool) -> FoldedBlock:
+    folded_transition = None
+    if transition:
+        weight = tensors.take(f"{name}.transition.0.weight", c, c_in, 1, 1)[:, :, 0, 0]
+        scale, shift = tensors.norm(f"{name}.transition.1", c)
+        folded_transition = (weight * scale[:, None], shift)
+    ssn_scale, ssn_shift = tensors.norm(f"{name}.ssn.norm", c * BANDS)
+    temporal_scale, temporal_shift = tensors.norm(f"{name}.norm", c)
+    return FoldedBlock(
+        folded_transition,
+        stride,
+        tensors.take(f"{name}.frequency.weight", c, 1, 3, 1)[:, 0, :, 0],
+        ssn_scale.reshape(c, BANDS),
+        ssn_shift.reshape(c, BANDS),
+        dilation,
+        tensors.take(f"{name}.temporal.weight", c, 1, 1, 3)[:, 0, 0] * temporal_scale[:, None],
+        temporal_shift,
+        tensors.take(f"{name}.pointwise.weight", c, c, 1, 1)[:, :, 0, 0],
+    )
+
+
+def parameters(checkpoint: Checkpoint) -> int:
+    """Trainable parameters, as PyTorch counts them (norms' running statistics are none)."""
+    return sum(array.size for name, array in checkpoint.tensors.items() if "running_" not in name)
+
+
+def forward(network: FoldedNetwork, logmel: np.ndarray) -> np.ndarray:
+    """Float log-mel [clips, 40, T] -> logits float64 [clips, classes], in NumPy."""
+    x = np.asarray(logmel, np.float64)[:, None]  # (N, C, F, T)
+    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
+    weight, bias = network.head
+    windows = np.lib.stride_tricks.sliding_window_view(padded[:, 0], (5, 5), (1, 2))[:, ::2]
+    x = np.maximum(np.einsum("nftij,cij->ncft", windows, weight, optimize=True) + bias[:, None, None], 0)
+    for block in network.blocks:
+        x = _block_forward(block, x)
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (2, 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (2, 3))
+    x = np.einsum("ncftij,cij->ncft", windows, network.classifier_depthwise, optimize=True)
+    weight, bias = network.classifier
+    x = np.maximum(np.einsum("ncft,kc->nkft", x, weight, optimize=True) + bias[:, None, None], 0)
+    weight, bias = network.output
+    return x.mean((2, 3)) @ weight.T + bias
+
+
+def _block_forward(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
+    shortcut = x
+    if block.transition is not None:
+        weight, bias = block.transition
+        x = np.maximum(np.einsum("ncft,kc->nkft", x, weight, optimize=True) + bias[:, None, None], 0)
+        shortcut = 0.0
+    rows = x.shape[2] // block.stride
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
+    a = sum(block.frequency[:, k, None, None] * padded[:, :, k:k + rows * block.stride:block.stride]
+            for k in range(3))
+    per_row = rows // BANDS
+    a = a * np.repeat(block.scale, per_row, 1)[:, :, None] + np.repeat(block.shift, per_row, 1)[:, :, None]
+    mean = a.mean(2)
+    d, columns = block.dilation, x.shape[3]
+    padded = np.pad(mean, ((0, 0), (0, 0), (d, d)))
+    z = sum(block.temporal[:, k, None] * padded[:, :, k * d:k * d + columns] for k in range(3))
+    z = z + block.temporal_bias[:, None]
+    b = np.einsum("nct,kc->nkt", z / (1 + np.exp(-z)), block.pointwise, optimize=True)
+    return np.maximum(a + b[:, :, None] + shortcut, 0)

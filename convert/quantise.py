@@ -1,0 +1,101 @@
+"""Float .tflite -> full-int8 .tflite, with activation ranges that are chosen, not just observed.
+
+The float model runs over the calibration clips; each activation's range is chosen by one of
+several methods; TensorFlow's quantiser then does the rest (int8 weights per channel, int8 input
+and output). The input's range is that of the int8 features, whatever the clips are.
+"""
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.util import modify_model_io_type
+
+from convert import flatbuffer
+from training.description import FEATURES
+
+SAMPLES = 2048
+"""Values drawn from each activation of each clip; extremes are always among them."""
+BINS = 1024
+"""Of the histogram in which the method `mse` looks for a range."""
+SEED = 0
+METHODS = ("minmax", "p99.999", "p99.995", "p99.99", "mse")
+
+
+def activation_samples(model: bytes, features: np.ndarray) -> dict[int, np.ndarray]:
+    """Run the float model over float features [clips, 40, 101]; sample each activation by tensor index."""
+    interpreter = tf.lite.Interpreter(
+        model_content=model, experimental_preserve_all_tensors=True,
+        # The same floats, and so the same bytes in the end, on every processor.
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF)
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]
+    graph = flatbuffer.read(model).subgraphs[0]
+    activations = sorted({int(i) for op in graph.operators for i in op.outputs})
+    rng = np.random.default_rng(SEED)
+    picks = {}
+    samples = {index: [] for index in activations}
+    for clip in features:
+        interpreter.set_tensor(source["index"], clip.reshape(source["shape"]))
+        interpreter.invoke()
+        for index in activations:
+            values = interpreter.get_tensor(index).ravel()
+            extremes = [values.min(), values.max()]
+            if values.size > SAMPLES:
+                if index not in picks:
+                    picks[index] = rng.integers(0, values.size, SAMPLES)
+                values = values[(picks[index] + rng.integers(values.size)) % values.size]
+            samples[index].append(np.concatenate([values, extremes]))
+    return {index: np.concatenate(rows) for index, rows in samples.items()}
+
+
+def choose_range(values: np.ndarray, method: str) -> tuple[float, float]:
+    """The range [low, high], holding 0, that an int8 activation shall cover.
+
+    minmax: all of `values`; p99.99: that percentage of them, the rest clipped at both ends; mse: the range whose 8-bit
+    quantisation of `values` has the least mean squared error, clipping included.
+    """
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    if method == "minmax":
+        return low, high
+    if method.startswith("p"):
+        tail = (100 - float(method[1:])) / 2
+        return min(0.0, float(np.percentile(values, tail))), max(0.0, float(np.percentile(values, 100 - tail)))
+    counts, edges = np.histogram(values, BINS)
+    centres = (edges[:-1] + edges[1:]) / 2
+    used = counts > 0
+    shrinks = np.linspace(1.0, 0.3, 21)
+    if low == 0 or high == 0:
+        candidates = [(s, s) for s in shrinks]
+    else:
+        candidates = [(a, b) for a in shrinks for b in shrinks]
+    errors = [quantisation_error(centres[used], counts[used], low * a, high * b) for a, b in candidates]
+    a, b = candidates[int(np.argmin(errors))]
+    return low * a, high * b
+
+
+def quantisation_error(values: np.ndarray, counts: np.ndarray, low: float, high: float) -> float:
+    """Mean squared error of 8-bit quantisation of `values`, each `counts` times, to [low, high]."""
+    scale = (high - low) / 255 or 1.0
+    zero = np.rint(-128 - low / scale)
+    q = np.clip(np.rint(values / scale) + zero, -128, 127)
+    return float(np.average(np.square((q - zero) * scale - values), weights=counts))
+
+
+def quantise(model: bytes, samples: dict[int, np.ndarray], method: str) -> bytes:
+    """Float .tflite -> full-int8 .tflite, names and metadata stripped."""
+    mended = flatbuffer.read(model)
+    graph = mended.subgraphs[0]
+    ranges = {index: choose_range(values, method) for index, values in samples.items()}
+    scale, zero = FEATURES.int8_scale, FEATURES.int8_zero_point
+    ranges[int(graph.inputs[0])] = ((-128 - zero) * scale, (127 - zero) * scale)
+    for index, (low, high) in ranges.items():
+        quantization = schema.QuantizationParametersT()
+        quantization.min, quantization.max = [np.float32(low)], [np.float32(high)]
+        graph.tensors[index].quantization = quantization
+    quantised = mlir_quantize(flatbuffer.write(mended), fully_quantize=True)
+    quantised = modify_model_io_type(quantised, tf.int8, tf.int8)
+    stripped = flatbuffer.read(bytes(quantised))
+    flatbuffer.strip(stripped)
+    return flatbuffer.write(stripped)

@@ -1,0 +1,4 @@
+"""A verified int8 model -> C and C++ sources for firmware. No interpreter and no framework is needed here."""
+
+__version__ = "0.1.0"
+"""Version of the project; every generated file names it."""

@@ -1,0 +1,73 @@
+"""Generate the firmware sources of a converted model.
+
+    python -m firmware_gen --tau 1
+    python -m firmware_gen --build build/tau1
+
+Reads model_int8.tflite and conversion.json from the build folder, writes its firmware/ folder.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from convert.result import default_build
+from firmware_gen import __version__, folder, inputs, model_array, settings, tflm
+from firmware_gen.inputs import Inputs
+from training.description import parse_tau
+from training.errors import UserError, one_line_errors
+
+RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
+    "model.h": model_array.model_h,
+    "model.cc": model_array.model_cc,
+    "model_settings.h": settings.model_settings_h,
+    "op_resolver.h": tflm.op_resolver_h,
+    "kws_tflm.h": tflm.kws_tflm_h,
+    "kws_tflm.cc": tflm.kws_tflm_cc,
+}
+"""Every generated file and the pure function that makes its text."""
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m firmware_gen", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
+    which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")
+    parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
+    return parser.parse_args(argv)
+
+
+def fingerprint(build: Path) -> str:
+    """SHA-256 of all that the generated text depends on: the two inputs, the generator and its version."""
+    here = Path(__file__).parent
+    sources = sorted(here.glob("*.py")) + sorted((here / "templates").glob("*.j2"))
+    digests = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL, *sources)]
+    return folder.sha256(" ".join((__version__, *digests)).encode())
+
+
+def generate(source: Inputs) -> dict[str, str]:
+    """Name -> text of every generated file. UserError where an op has no TFLM resolver function."""
+    return {name: renderer(source) for name, renderer in RENDERERS.items()}
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    build = args.build or default_build(parse_tau(args.tau))
+    source = inputs.load(build)
+    stamp, out = fingerprint(build), build / "firmware"
+    if folder.is_up_to_date(out, stamp):
+        print(f"{out}: up to date")
+        return
+    files = generate(source)
+    files[folder.MANIFEST] = folder.manifest(files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}",
+                                             model_sha256=source.sha256, fingerprint=stamp)
+    folder.replace_folder(out, files)
+    print(f"{out}: {len(files)} files, model {len(source.model):,} bytes, "
+          f"arena {source.arena_bytes:,} bytes on a 64-bit host")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Read what the converter left in a build folder, and refuse whatever does not fit together."""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from pathlib import Path
+
+from convert import result
+from convert.result import CONVERSION, MODEL
+from training.description import FeatureDescription
+from training.errors import UserError
+
+FLATBUFFER_ID = b"TFL3"  # bytes 4 to 7 of every .tflite file: schema version 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """An int8 tensor: real value = (q - zero_point) * scale."""
+
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """All that firmware is generated from."""
+
+    model: bytes  # the .tflite file
+    sha256: str  # of it, hexadecimal
+    tau: float
+    graph: str
+    labels: tuple[str, ...]  # in the order of the scores
+    features: FeatureDescription
+    input: Tensor  # [1, mels, frames, 1]
+    output: Tensor  # [1, classes]
+    ops: dict[str, int]  # name of the operator in the TFLite schema -> uses in the graph, sorted by name
+    arena_bytes: int  # tflite-micro on a 64-bit host, reference kernels
+    checkpoint_sha256: str
+
+    @property
+    def classes(self) -> int:
+        return len(self.labels)
+
+
+def remedy(build: Path) -> str:
+    """The command that makes the build folder: `make quantize TAU=1` for `build/tau1`."""
+    return f"run make quantize TAU={build.name.removeprefix('tau')}"
+
+
+def parse(record: dict, model: bytes) -> Inputs:
+    """`conversion.json` as typed fields. KeyError, TypeError, ValueError, AttributeError where it is damaged."""
+    def tensor(name: str) -> Tensor:
+        entry = record[name]
+        return Tensor(tuple(int(n) for n in entry["shape"]), float(entry["scale"]), int(entry["zero_point"]))
+
+    fields = {field.name: record["features"][field.name] for field in dataclasses.fields(FeatureDescription)}
+    chosen = record["graphs"][record["graph"]]
+    features = FeatureDescription(**fields)
+    if features.id != record["features"]["id"]:
+        raise ValueError("the features do not match their id")
+    if not all(isinstance(label, str) for label in record["labels"]):
+        raise ValueError("a label is not a string")
+    return Inputs(
+        model=model, sha256=chosen["sha256"], tau=float(record["tau"]), graph=str(record["graph"]),
+        labels=tuple(record["labels"]), features=features,
+        input=tensor("input"), output=tensor("output"),
+        ops={name: int(count) for name, count in sorted(chosen["ops"].items())},
+        arena_bytes=int(chosen["arena_bytes"]), checkpoint_sha256=str(record["checkpoint"]["sha256"]),
+    )
+
+
+def check_model(path: Path, model: bytes, expected: dict, build: Path) -> None:
+    """UserError unless `model` is the very file that the converter described."""
+    size = int(expected["tflite_bytes"])
+    if len(model) < size:
+        raise UserError(f"{path}: truncated, {len(model)} of {size} bytes; {remedy(build)}")
+    if hashlib.sha256(model).hexdigest() != expected["sha256"] or len(model) != size:
+        raise UserError(f"{path}: not the model that {CONVERSION} describes; {remedy(build)}")
+    if model[4:8] != FLATBUFFER_ID:
+        raise UserError(f"{path}: not a TFLite model; {remedy(build)}")
+
+
+def check_shapes(inputs: Inputs) -> None:
+    """ValueError unless features, labels and the two tensors agree with each other."""
+    features = inputs.features
+    if inputs.input.shape != (1, features.mels, features.frames, 1):
+        raise ValueError(f"input shape {list(inputs.input.shape)} is not [1, {features.mels}, {features.frames}, 1]")
+    if inputs.output.shape != (1, inputs.classes):
+        raise ValueError(f"output shape {list(inputs.output.shape)} for {inputs.classes} labels")
+    same_scale = math.isclose(inputs.input.scale, features.int8_scale, rel_tol=1e-6)  # one of them is a float32
+    if not same_scale or inputs.input.zero_point != features.int8_zero_point:
+        raise ValueError("the input's scale and zero point are not those of the int8 features")
+    for tensor in (inputs.input, inputs.output):
+        if not tensor.scale > 0 or not -128 <= tensor.zero_point <= 127:
+            raise ValueError(f"scale {tensor.scale} with zero point {tensor.zero_point} is no int8 quantisation")
+    if inputs.arena_bytes <= 0 or not inputs.ops or min(inputs.ops.values()) <= 0:
+        raise ValueError("arena and op counts must be positive")
+
+
+def load(build: Path) -> Inputs:
+    """Model and description of a build folder such as `build/tau1`.
+
+    Raises UserError, one line, where a file is missing, truncated, damaged or belongs to another build.
+    """
+    conversion, path = build / CONVERSION, build / MODEL
+    record = result.load(build)
+    model = path.read_bytes()
+    try:
+        inputs = parse(record, model)
+        check_model(path, model, record["graphs"][inputs.graph], build)
+        check_shapes(inputs)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise UserError(f"{conversion}: {reason}; {remedy(build)}") from None
+    return inputs

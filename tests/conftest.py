@@ -1,0 +1,107 @@
+"""What several tests share: a tiny data set in the official layout, wav files of every kind, one-line failures."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import checkpoint, dataset
+from training.description import FEATURES, KEYWORDS, LABELS
+
+ROOT = Path(__file__).parent.parent
+KEYWORD_CLIPS = {"training": 5, "validation": 1, "testing": 1}
+OTHER_CLIPS = {"training": 10, "validation": 6, "testing": 4}
+OTHER_WORDS = ("bed", "cat")
+
+
+def write_wav_file(path: Path, samples: np.ndarray, rate: int = FEATURES.sample_rate, channels: int = 1) -> Path:
+    """PCM of the width of `samples` (int16, or uint8), interleaved where there are several channels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(channels)
+        wav.setsampwidth(samples.dtype.itemsize)
+        wav.setframerate(rate)
+        wav.writeframes(samples.tobytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_wav():
+    """`write_wav(path, samples, rate=16000, channels=1) -> path`."""
+    return write_wav_file
+
+
+def tone(rng: np.random.Generator, label: str) -> np.ndarray:
+    """About a second of noise and a tone whose pitch belongs to the label, int16."""
+    samples = int(rng.integers(FEATURES.clip_samples // 2, FEATURES.clip_samples + 1))
+    pitch = 300 + 157 * sum(label.encode()) % 3000
+    sound = 6000 * np.sin(2 * np.pi * pitch / FEATURES.sample_rate * np.arange(samples))
+    return (sound + rng.normal(0, 300, samples)).astype(np.int16)
+
+
+@pytest.fixture(scope="session")
+def tiny_speech_commands(tmp_path_factory) -> Path:
+    """A folder with both archives of v0.02 in the official layout, a few clips of each word. Read only."""
+    data = tmp_path_factory.mktemp("tiny")
+    archive, test_set = (data / name for name in dataset.archive_names(2))
+    rng = np.random.default_rng(0)
+    lists: dict[str, list[str]] = {split: [] for split in dataset.SPLITS}
+    for word in KEYWORDS + OTHER_WORDS:
+        counts = KEYWORD_CLIPS if word in KEYWORDS else OTHER_CLIPS
+        for split, count in counts.items():
+            for _ in range(count):
+                name = f"{word}/{rng.integers(1 << 32):08x}_nohash_0.wav"
+                write_wav_file(archive / name, tone(rng, word))
+                lists[split].append(name)
+    for split in ("validation", "testing"):
+        (archive / f"{split}_list.txt").write_text("".join(f"{name}\n" for name in lists[split]))
+    for index in range(2):
+        noise = rng.normal(0, 2000, FEATURES.clip_samples * (3 + index) // 2).astype(np.int16)
+        write_wav_file(archive / dataset.NOISE / f"noise{index}.wav", noise)
+    for label in LABELS:
+        for index in range(2):
+            write_wav_file(test_set / label / f"{index}.wav", tone(rng, label))
+    return data
+
+
+@pytest.fixture(scope="session")
+def gsc_root() -> Path:
+    """The folder of real Speech Commands; the test is skipped where $GSC_ROOT names none."""
+    root = os.environ.get("GSC_ROOT")
+    if not root:
+        pytest.skip("needs real audio: set GSC_ROOT to a folder with Speech Commands")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def shipped_tau1() -> checkpoint.Checkpoint:
+    """The shipped checkpoint of tau = 1."""
+    return checkpoint.load(ROOT / "checkpoints" / "tau1.safetensors")
+
+
+@pytest.fixture(scope="session")
+def tau1_build() -> Path:
+    """build/tau1 with the converted shipped checkpoint and its firmware, made where it is missing or old. Read only."""
+    for stage in ("convert", "firmware_gen"):
+        done = subprocess.run([sys.executable, "-m", stage, "--tau", "1"], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return ROOT / "build" / "tau1"
+
+
+@pytest.fixture
+def failure(capsys):
+    """`failure(main, *arguments) -> line`: runs a command that must fail with one line on stderr."""
+
+    def run(main, *arguments) -> str:
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) != 0
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("error: ")
+        return lines[0]
+
+    return run

@@ -1,0 +1,90 @@
+"""The gate refuses what must not ship, with the reason."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convert import flatbuffer, gate
+from convert.flatbuffer import schema
+from training.description import LABELS
+
+
+@pytest.fixture
+def model(tau1_build):
+    """The small graph as objects, for a test to spoil."""
+    return flatbuffer.read((tau1_build / "graphs" / "small.tflite").read_bytes())
+
+
+def refused(model, classes: int = len(LABELS)) -> str:
+    with pytest.raises(gate.GateError) as raised:
+        gate.check_structure(flatbuffer.write(model), classes)
+    return str(raised.value)
+
+
+def first(model, name: str):
+    return next(op for op in model.subgraphs[0].operators if flatbuffer.op_name(model, op) == name)
+
+
+def rename(model, old: str, new: int) -> None:
+    code = model.operatorCodes[first(model, old).opcodeIndex]
+    code.builtinCode = code.deprecatedBuiltinCode = new
+
+
+def test_the_shipped_graph_passes(model):
+    gate.check_structure(flatbuffer.write(model), len(LABELS))
+
+
+def test_transpose_is_refused(model):
+    rename(model, "RESHAPE", schema.BuiltinOperator.TRANSPOSE)
+    assert "TRANSPOSE" in refused(model)
+
+
+def test_op_outside_the_resolver_is_refused(model):
+    rename(model, "LOGISTIC", schema.BuiltinOperator.LSTM)
+    assert "which TFLM's resolver does not have" in refused(model)
+
+
+def test_grouped_convolution_is_refused(model):
+    tensors = model.subgraphs[0].tensors
+    operator = next(op for op in model.subgraphs[0].operators
+                    if flatbuffer.op_name(model, op) == "CONV_2D" and tensors[op.inputs[1]].shape[3] > 1)
+    weight = tensors[operator.inputs[1]]
+    flatbuffer.set_constant(model, weight, flatbuffer.constant(model, weight)[..., :1])
+    assert "grouped CONV_2D" in refused(model)
+
+
+def test_float_tensor_is_refused(model):
+    tensor = model.subgraphs[0].tensors[first(model, "LOGISTIC").outputs[0]]
+    tensor.type = schema.TensorType.FLOAT32
+    assert "tensor of type FLOAT32" in refused(model)
+
+
+def test_another_input_scale_is_refused(model):
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].quantization.scale = [np.float32(0.1)]
+    assert "the features are defined with" in refused(model)
+
+
+def test_another_number_of_classes_is_refused(model):
+    assert "the output is INT8 [1, 12], not INT8 [1, 11]" in refused(model, 11)
+
+
+def test_one_differing_bit_between_tflite_and_tflm_is_refused():
+    logits = np.zeros((5, 12), np.int8)
+    other = logits.copy()
+    other[3, 7] = 1
+    gate.check_bit_exact(logits, logits)
+    with pytest.raises(gate.GateError, match="differ on 1 of 5 clips"):
+        gate.check_bit_exact(logits, other)
+
+
+def test_poor_agreement_on_the_calibration_clips_is_refused():
+    gate.check_agreement(0.95, 128)
+    with pytest.raises(gate.GateError, match="82.6 % of the 128"):
+        gate.check_agreement(0.826, 128)
+
+
+def test_tflm_ops_are_those_that_the_firmware_can_register():
+    from firmware_gen import tflm
+
+    assert gate.TFLM_OPS <= set(tflm.ADD_FUNCTIONS)

@@ -1,0 +1,166 @@
+"""The report says what was measured, where it comes from, and nothing of another model."""
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import report, report_text, statistics
+from convert import result
+
+KEYS = """tau checkpoint.sha256 model.parameters model.macs model.tflite_bytes model.ops memory.arena_bytes
+calibration.source calibration.clips fidelity.agreement fidelity.sqnr_db fidelity.bit_exact_with_tflm""".split()
+GRAPH_KEYS = ("tflite_bytes", "arena_bytes", "agreement", "sqnr_db")
+
+
+def at(content: dict, dotted: str):
+    """The value behind a dotted key."""
+    for key in dotted.split("."):
+        content = content[key]
+    return content
+
+
+@pytest.fixture
+def build(tau1_build, tmp_path) -> Path:
+    """A copy of a real build in which nothing was verified yet."""
+    path = tmp_path / "tau1"
+    shutil.copytree(tau1_build, path)
+    for name in (report.VERIFY, report.JSON, report.MARKDOWN):
+        (path / name).unlink(missing_ok=True)
+    return path
+
+
+@pytest.fixture
+def nothing_recorded(tmp_path) -> Path:
+    return tmp_path / "absent.verify.json"
+
+
+def verification(build: Path, **changes) -> dict:
+    """What a verification of the build's model would have found on 40 random clips."""
+    labels = json.loads((build / "conversion.json").read_text())["labels"]
+    rng = np.random.default_rng(3)
+    target = np.arange(40) % len(labels)
+    reference = rng.normal(size=(40, len(labels))) + 4 * np.eye(len(labels))[target]
+    logits = {name: reference + 0.1 * scale * rng.normal(size=reference.shape)
+              for scale, name in enumerate(("pytorch", "onnx", "tflite", "tflm"))}
+    rows = {name: statistics.describe(values, target, labels) for name, values in logits.items()}
+    for name in list(logits)[1:]:
+        rows[name] |= statistics.compare(reference, logits[name], target)
+    sha256 = hashlib.sha256((build / result.MODEL).read_bytes()).hexdigest()
+    return {"clips": 40, "split": "testing", "backends": rows, "bit_exact_with_tflm": True,
+            "data": {"origin": "forty clips", "sha256": "0"}, "model": {"sha256": sha256},
+            "measured": "2031-05-07", "command": "python -m benchmarks.verify_int8 --tau 1 --data DATA"} | changes
+
+
+def write_json(path: Path, content: dict) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_report_has_every_key(build, nothing_recorded):
+    report.write(build, nothing_recorded)
+    content = json.loads((build / report.JSON).read_text())
+    for key in KEYS:
+        assert at(content, key) is not None, key
+    for graph in ("small", "accurate"):
+        assert all(at(content, f"graphs.{graph}.{key}") is not None for key in GRAPH_KEYS)
+
+
+def test_report_describes_the_model_file_that_is_there(build, nothing_recorded):
+    content = report.merge(build, nothing_recorded)
+    model = (build / result.MODEL).read_bytes()
+    assert content["model"]["tflite_bytes"] == len(model)
+    assert content["model"]["sha256"] == hashlib.sha256(model).hexdigest()
+    assert {row["op"]: row["count"] for row in content["model"]["op_table"]} == content["model"]["ops"]
+
+
+def test_without_a_verification_the_report_says_how_to_make_one(build, nothing_recorded):
+    content = report.write(build, nothing_recorded)
+    assert content["accuracy"] is None and content["fidelity"]["source"] == "calibration clips"
+    assert "make verify TAU=1" in (build / report.MARKDOWN).read_text()
+    assert "not measured" in report_text.short(content)
+
+
+def test_a_recorded_accuracy_of_this_model_is_marked_with_its_date_and_command(build, tmp_path):
+    found = verification(build)
+    content = report.write(build, write_json(tmp_path / "recorded.json", found))
+    assert content["accuracy"]["origin"] == "recorded"
+    assert content["accuracy"]["backends"] == found["backends"]
+    assert content["fidelity"]["source"] == "calibration clips"
+    text = (build / report.MARKDOWN).read_text()
+    assert f"recorded {found['measured']} with `{found['command']}`" in text and "not measured in this build" in text
+    assert f"recorded {found['measured']}" in report_text.short(content)
+
+
+def test_a_recorded_accuracy_of_another_model_is_left_out(build, tmp_path):
+    recorded = write_json(tmp_path / "recorded.json", verification(build, model={"sha256": "0" * 64}))
+    assert report.merge(build, recorded)["accuracy"] is None
+
+
+def test_a_measured_accuracy_goes_before_a_recorded_one(build, tmp_path):
+    recorded = write_json(tmp_path / "recorded.json", verification(build))
+    measured = verification(build, measured="2031-06-01", clips=39)
+    write_json(build / report.VERIFY, measured)
+    content = report.write(build, recorded)
+    assert content["accuracy"]["origin"] == "measured" and content["accuracy"]["clips"] == 39
+    assert content["fidelity"]["agreement"] == measured["backends"]["tflite"]["agreement"]
+    assert content["fidelity"]["source"] == "verification"
+    text = (build / report.MARKDOWN).read_text()
+    assert "measured 2031-06-01" in text and "recorded" not in text
+
+
+def test_a_verification_of_an_older_model_gives_way_to_the_recorded_one(build, tmp_path):
+    recorded = write_json(tmp_path / "recorded.json", verification(build))
+    write_json(build / report.VERIFY, verification(build, model={"sha256": "0" * 64}))
+    assert report.merge(build, recorded)["accuracy"]["origin"] == "recorded"
+
+
+def test_a_manifest_of_another_models_firmware_is_left_out(build, nothing_recorded):
+    path = build / report.MANIFEST
+    path.parent.mkdir(exist_ok=True)
+    sha256 = hashlib.sha256((build / result.MODEL).read_bytes()).hexdigest()
+    write_json(path, {"model_sha256": sha256, "files": {}})
+    assert report.merge(build, nothing_recorded)["firmware"]["model_sha256"] == sha256
+    write_json(path, {"model_sha256": "0" * 64, "files": {}})
+    assert report.merge(build, nothing_recorded)["firmware"] is None
+
+
+def test_short_form_fits_a_terminal_and_names_files_that_exist(build, nothing_recorded, capsys):
+    report.write(build, nothing_recorded)
+    capsys.readouterr()
+    assert report.main(["--build", str(build)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert 12 <= len(lines) <= 18
+    named = [Path(word) for line in lines for word in line.split() if word.startswith(str(build))]
+    assert len(named) >= 2 and all(path.exists() for path in named)
+
+
+def test_classes_without_clips_are_left_out_of_the_table(build, nothing_recorded):
+    found = verification(build)
+    labels = list(found["backends"]["tflite"]["recall"])
+    for row in found["backends"].values():
+        row["recall"][labels[0]] = None
+    write_json(build / report.VERIFY, found)
+    report.write(build, nothing_recorded)
+    head = next(line for line in (build / report.MARKDOWN).read_text().splitlines() if line.startswith("| recall"))
+    assert labels[0] not in head and labels[1] in head
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"model": 3}'])
+def test_a_damaged_verification_is_one_line(build, failure, content):
+    (build / report.VERIFY).write_text(content)
+    assert report.VERIFY in failure(report.main, "--build", build)
+    assert not (build / report.JSON).exists()
+
+
+def test_a_tau_that_does_not_exist_is_one_line(failure):
+    assert "tau 4 does not exist" in failure(report.main, "--tau", "4")
+
+
+def test_a_folder_without_a_build_is_one_line(tmp_path, failure):
+    assert "make quantize" in failure(report.main, "--build", tmp_path / "tau1")
+    assert not (tmp_path / "tau1").exists()

@@ -1,0 +1,76 @@
+"""What a finished run says of itself: the record in the checkpoint, and the model card beside it."""
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.atomic import write_text
+from training.checkpoint import Checkpoint, save
+from training.dataset import Clip, read_clips
+from training.description import LABELS
+from training.features import log_mel
+from training.intervals import percent
+from training.train import Trainer
+
+
+def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[str]) -> dict[str, str]:
+    """Data, options, device, time and validation accuracy of a finished run.
+
+    archive: the folder of the training clips. arguments: of the command line.
+    """
+    recipe, clips = trainer.recipe, len(trainer.validation_target)
+    correct = [row["correct"] for row in trainer.history]
+    best = len(correct) - correct[::-1].index(max(correct))
+    return {
+        "network": f"BC-ResNet-{recipe.tau:g}, {sum(p.numel() for p in trainer.model.parameters())} parameters",
+        "data": f"Speech Commands v0.0{ver} layout ({archive.name}), {len(trainer.target)} training clips, "
+                f"hash {recipe.data}",
+        "labels": " ".join(recipe.labels),
+        "seed": recipe.seed,
+        "epochs": f"{recipe.epochs}, the best by validation kept (epoch {best})",
+        "command": shlex.join(["python", "-m", "training", *portable(arguments)]),
+        "device": f"{trainer.device.type}, {recipe.precision} activations, {torch.get_num_threads()} threads, "
+                  f"torch {torch.__version__}",
+        "time": f"{trainer.seconds / 60:.0f} min",
+        "validation top-1": percent(max(correct), clips),
+    }
+
+
+def accuracy_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
+    """Top-1 and the recall of every class over the clips of the test set, by the weights now in the model."""
+    target = np.array([LABELS.index(clip.label) for clip in clips])
+    answers = trainer.logits(log_mel(read_clips(clips))).argmax(1)
+    record = {"test top-1": percent(int((answers == target).sum()), len(clips))}
+    for index, label in enumerate(LABELS):
+        chosen = target == index
+        if chosen.any():
+            record[f"test recall {label}"] = percent(int((answers[chosen] == index).sum()), int(chosen.sum()))
+    return record
+
+
+def write(path: Path, trainer: Trainer, tensors: dict[str, np.ndarray], record: dict[str, str]) -> None:
+    """Write the checkpoint to `path`, and its card beside it."""
+    save(path, Checkpoint(trainer.recipe.tau, trainer.recipe.labels, tensors, record))
+    write_text(path.with_suffix(".md"), card(record))
+
+
+def card(record: dict[str, str]) -> str:
+    """The model card, Markdown, from what the checkpoint records."""
+    rows = "\n".join(f"| {name} | {value} |" for name, value in record.items())
+    return f"# BC-ResNet keyword spotter\n\n| | |\n|---|---|\n{rows}\n"
+
+
+def portable(arguments: Sequence[str]) -> list[str]:
+    """Arguments with the paths of this machine replaced by what they stand for."""
+    out = list(arguments)
+    for option, stands_for in (("--data", "DATA"), ("--out", "OUT")):
+        for index, argument in enumerate(out):
+            if argument.startswith(f"{option}="):
+                out[index] = f"{option}={stands_for}"
+            elif argument == option:
+                out[index + 1] = stands_for
+    return out
