@@ -98,7 +98,7 @@ def run_all(source: dict, logmel: np.ndarray, processes: int | None = None) -> d
     results: dict[int, dict[str, np.ndarray]] = {}
     with tqdm(total=len(logmel), desc="verifying", unit="clip", disable=None) as bar:
         for index, result in workers.run(run_chunk, [(chunk,) for chunk in chunks], processes,
-                                         worker_source.update, (source,)):
+                                         note_source, (source,)):
             results[index] = result
             bar.update(len(chunks[index]))
     return {name: np.concatenate([results[index][name] for index in range(len(chunks))]) for name in NAMES}
@@ -107,6 +107,11 @@ def run_all(source: dict, logmel: np.ndarray, processes: int | None = None) -> d
 worker_source: dict = {}
 worker_backends: dict[str, Backend] = {}
 """In a worker, where its models come from and its own interpreters; in the parent, empty."""
+
+
+def note_source(source: dict) -> None:
+    """Tell this worker where its models come from."""
+    worker_source.update(source)
 
 
 def run_chunk(logmel: np.ndarray) -> dict[str, np.ndarray]:
