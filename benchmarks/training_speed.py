@@ -4,18 +4,22 @@
 
 The official way decodes every wav in every epoch and augments clip by clip; the plain network takes
 its means with pooling layers. Both are written anew here. All train on the same clips, with the same
-batches and threads, and take turns in one process, so that what else the machine does meets all alike.
+batches and threads, each in a process of its own, and take turns, so that what else the machine does
+meets all alike.
 """
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -31,20 +35,58 @@ from training.dataset import Clip, read_clips, read_noises, split_clips, trainin
 from training.description import FEATURES, LABELS, SILENCE, parse_tau
 from training.errors import UserError, one_line_errors
 from training.features import LogMel, log_mel
+from training.memory import keep_freed_memory
 from training.model import BCResNet, Block
+from training.workers import interrupts_held
 
 CPU = torch.device("cpu")
 OUTPUT = Path("build/training_speed.json")
 SEED = 0
 
 
-@dataclasses.dataclass
-class Contender:
-    """A way of training; `epoch` goes through all clips once."""
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What all contenders share."""
 
-    name: str
-    epoch: Callable[[], None]
-    seconds: list[float] = dataclasses.field(default_factory=list)
+    data: Path
+    ver: int
+    tau: float
+    clips: int
+    threads: int
+
+
+class Contender:
+    """A way of training in a process of its own; `epoch` goes through all clips once."""
+
+    def __init__(self, name: str, make: Callable, *arguments):
+        """`make(*arguments)`, in the new process, prepares the way and returns its epoch."""
+        self.name = name
+        self.seconds: list[float] = []
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=serve, args=(theirs, make, arguments), daemon=True)
+        with interrupts_held():
+            self.process.start()
+        theirs.close()
+
+    def epoch(self) -> float:
+        """Train an epoch; its seconds."""
+        self.pipe.send(True)
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            raise UserError(f"the process of '{self.name}' was killed, most often for want of memory; "
+                            "use fewer --clips") from None
+
+
+def serve(pipe: Connection, make: Callable, arguments: tuple) -> None:
+    """A contender's process: an epoch for each message, answered by its seconds."""
+    epoch = make(*arguments)
+    with contextlib.suppress(EOFError):
+        while pipe.recv():
+            started = time.perf_counter()
+            epoch()
+            pipe.send(time.perf_counter() - started)
 
 
 class PlainBlock(nn.Module):
@@ -116,13 +158,30 @@ class PlainLoop:
             self.optimizer.step()
 
 
-def project_loop(tau: float, clips: Sequence[Clip], audio: np.ndarray, noises: Sequence[np.ndarray],
-                 precision: str, state: Path) -> Callable[[], None]:
+def official_way(settings: Settings, network: type[nn.Module]) -> Callable[[], None]:
+    """One epoch of PlainLoop with `network`."""
+    torch.set_num_threads(settings.threads)
+    clips, noises = choose_clips(settings)
+    return PlainLoop(network, settings.tau, clips, noises).epoch
+
+
+def project_way(settings: Settings, precision: str, state: Path) -> Callable[[], None]:
     """One epoch of `training.train.Trainer`: its batches, one clip of validation, and its state written."""
+    keep_freed_memory()
+    torch.set_num_threads(settings.threads)
+    clips, noises = choose_clips(settings)
+    audio = decode(clips)
     target = np.array([LABELS.index(clip.label) for clip in clips])
-    recipe = train.Recipe(tau, LABELS, train.PAPER_EPOCHS, SEED, precision, "benchmark")
+    recipe = train.Recipe(settings.tau, LABELS, train.PAPER_EPOCHS, SEED, precision, "benchmark")
     return train.Trainer(recipe, train.Split(audio, target), log_mel(audio[:1]), target[:1], noises, CPU,
                          state).train_epoch
+
+
+def decode(clips: Sequence[Clip]) -> np.ndarray:
+    """int16 [clips, 16000]; silence, which comes last, is zeros."""
+    spoken = [clip for clip in clips if clip.path]
+    silence = np.zeros((len(clips) - len(spoken), FEATURES.clip_samples), np.int16)
+    return np.concatenate([read_clips(spoken), silence])
 
 
 def measure(contenders: Sequence[Contender], rounds: int) -> None:
@@ -132,10 +191,9 @@ def measure(contenders: Sequence[Contender], rounds: int) -> None:
             for turn in range(len(contenders)):
                 contender = contenders[(number + turn) % len(contenders)]
                 bar.set_description(contender.name)
-                started = time.perf_counter()
-                contender.epoch()
+                seconds = contender.epoch()
                 if number >= 0:
-                    contender.seconds.append(time.perf_counter() - started)
+                    contender.seconds.append(seconds)
                 bar.update()
 
 
@@ -160,11 +218,11 @@ def table(rows: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def choose_clips(data: Path, ver: int, most: int) -> tuple[list[Clip], list[np.ndarray]]:
+def choose_clips(settings: Settings) -> tuple[list[Clip], list[np.ndarray]]:
     """Training clips of every class in their usual share, whole batches, silence last; and the noises."""
-    archive = training_archive(data, ver)
-    available = split_clips(archive, "training", ver)
-    count = min(most, len(available)) // train.BATCH * train.BATCH
+    archive = training_archive(settings.data, settings.ver)
+    available = split_clips(archive, "training", settings.ver)
+    count = min(settings.clips, len(available)) // train.BATCH * train.BATCH
     if not count:
         raise UserError(f"{archive}: holds {len(available)} training clips, fewer than a batch of {train.BATCH}; "
                         "name a larger data set")
@@ -173,18 +231,17 @@ def choose_clips(data: Path, ver: int, most: int) -> tuple[list[Clip], list[np.n
     return clips, read_noises(archive)
 
 
-def line_up(tau: float, clips: Sequence[Clip], audio: np.ndarray, noises: Sequence[np.ndarray],
-            folder: Path) -> list[Contender]:
+def line_up(settings: Settings, folder: Path) -> list[Contender]:
     """From the official way to this project's default, a step at a time. `folder` takes the states."""
     contenders = [
-        Contender("official loading, plain network, float32", PlainLoop(PlainNetwork, tau, clips, noises).epoch),
-        Contender("official loading, our network, float32", PlainLoop(BCResNet, tau, clips, noises).epoch),
+        Contender("official loading, plain network, float32", official_way, settings, PlainNetwork),
+        Contender("official loading, our network, float32", official_way, settings, BCResNet),
     ]
     default = train.default_precision(CPU)
     for precision in dict.fromkeys(("float32", default)):
-        loop = project_loop(tau, clips, audio, noises, precision, folder / f"{precision}.pt")
         mark = " (the default here)" if precision == default else ""
-        contenders.append(Contender(f"this project, {precision}{mark}", loop))
+        contenders.append(Contender(f"this project, {precision}{mark}", project_way, settings, precision,
+                                    folder / f"{precision}.pt"))
     return contenders
 
 
@@ -204,16 +261,19 @@ def main(argv: list[str] | None = None) -> None:
     tau = parse_tau(args.tau)
     if args.clips < train.BATCH or args.rounds < 1 or args.threads < 1:
         raise UserError(f"at least --clips {train.BATCH}, --rounds 1 and --threads 1 are needed")
-    torch.set_num_threads(args.threads)
-    clips, noises = choose_clips(args.data, args.ver, args.clips)
+    settings = Settings(args.data, args.ver, tau, args.clips, args.threads)
+    clips, _ = choose_clips(settings)
     started = time.perf_counter()
-    spoken = [clip for clip in clips if clip.path]
-    silence = np.zeros((len(clips) - len(spoken), FEATURES.clip_samples), np.int16)
-    audio = np.concatenate([read_clips(spoken), silence])
+    decode(clips)
     decoding = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
-        contenders = line_up(tau, clips, audio, noises, Path(folder))
-        measure(contenders, args.rounds)
+        contenders = line_up(settings, Path(folder))
+        try:
+            measure(contenders, args.rounds)
+        finally:
+            for contender in contenders:
+                contender.process.kill()
+                contender.process.join()
     count = len(clips)
     rows = report(contenders, count)
     print(f"BC-ResNet-{tau:g}, {count} clips an epoch, batch {train.BATCH}, {args.threads} threads, "

@@ -21,6 +21,7 @@ from training.description import LABELS, parse_tau
 from training.download import download
 from training.errors import UserError, one_line_errors
 from training.features import log_mel
+from training.memory import keep_freed_memory
 
 SEEDS = 1 << 32
 
@@ -77,6 +78,7 @@ def choose_device(gpu: int | None) -> torch.device:
 
 def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     """The run that the options ask for, over the clips of `archive`; continued where its state is there."""
+    keep_freed_memory()
     device = choose_device(args.gpu)
     precision = train.default_precision(device) if args.precision == "auto" else args.precision
     noises = dataset.read_noises(archive)

@@ -24,11 +24,9 @@ class NoiseAugment:
     """Shift by up to 100 ms and add background noise: int16 clips -> float samples in +-1."""
 
     def __init__(self, noises: Sequence[np.ndarray], device: torch.device):
-        n = FEATURES.clip_samples
         self.noise = torch.from_numpy(np.concatenate(noises)).to(device)
         starts = np.cumsum([0] + [len(noise) for noise in noises])[:-1]
-        self.ranges = [(start, start + len(noise) - n) for start, noise in zip(starts, noises)]
-        self.ramp = torch.arange(n, device=device)
+        self.ranges = [(start, start + len(noise) - FEATURES.clip_samples) for start, noise in zip(starts, noises)]
 
     def __call__(self, clips: torch.Tensor, silence: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """int16 (N, 16000) and silence flags [N] -> float32 (N, 16000), clamped to +-1."""
@@ -40,12 +38,14 @@ class NoiseAugment:
         offset = rng.integers(low, high)
 
         def put(array: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(array).to(clips.device)[:, None]
+            return torch.from_numpy(array).to(clips.device)
 
-        padded = torch.nn.functional.pad(clips, (SHIFT, SHIFT))
-        shifted = padded.gather(1, self.ramp + put(SHIFT - shift))
-        noise = self.noise[self.ramp + put(offset)]
-        samples = torch.addcmul(shifted.float(), noise.float(), put(level.astype(np.float32)))
+        # Every second that starts anywhere is a view; only the chosen ones are copied.
+        n = clips.shape[1]
+        seconds = torch.nn.functional.pad(clips, (SHIFT, SHIFT)).unfold(1, n, 1)
+        shifted = seconds[torch.arange(count, device=clips.device), put(SHIFT - shift)]
+        noise = self.noise.unfold(0, n, 1)[put(offset)]
+        samples = torch.addcmul(shifted.float(), noise.float(), put(level.astype(np.float32))[:, None])
         return samples.div_(32768).clamp_(-1, 1)
 
 

@@ -40,9 +40,10 @@ class LogMel(nn.Module):
         f = FEATURES
         spectrum = torch.stft(samples, f.fft, f.hop, f.window, self.window, center=True,
                               pad_mode="reflect", return_complex=True)
-        power = spectrum.real.square() + spectrum.imag.square()  # (N, bins, frames)
+        squares = torch.view_as_real(spectrum).square_()
+        power = squares[..., 0] + squares[..., 1]  # (N, bins, frames)
         mel = torch.matmul(self.filters.T, power)
-        return torch.log(mel + f.floor).unsqueeze(1)
+        return mel.add_(f.floor).log_().unsqueeze(1)
 
 
 @torch.no_grad()

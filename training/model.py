@@ -34,7 +34,7 @@ class Block(nn.Module):
     def __init__(self, c_in: int, c_out: int, stride: int, dilation: int, transition: bool):
         super().__init__()
         self.transition = (
-            nn.Sequential(nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU())
+            nn.Sequential(nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
             if transition else None
         )
         self.frequency = nn.Conv2d(c_out, c_out, (3, 1), (stride, 1), (1, 0), groups=c_out, bias=False)
@@ -51,9 +51,9 @@ class Block(nn.Module):
             x = self.transition(x)
         a = self.ssn(self.frequency(x))
         mean = a.mean(2, keepdim=True)
-        b = self.dropout(self.pointwise(nn.functional.silu(self.norm(self.temporal(mean)))))
+        b = self.dropout(self.pointwise(nn.functional.silu(self.norm(self.temporal(mean)), inplace=True)))
         y = a + b if self.transition is not None else a + b + shortcut
-        return nn.functional.relu(y)
+        return nn.functional.relu_(y)
 
 
 class BCResNet(nn.Module):
@@ -62,7 +62,7 @@ class BCResNet(nn.Module):
     def __init__(self, tau: float, classes: int):
         super().__init__()
         head, *widths, tail = channels(tau)
-        self.head = nn.Sequential(nn.Conv2d(1, head, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(head), nn.ReLU())
+        self.head = nn.Sequential(nn.Conv2d(1, head, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(head), nn.ReLU(inplace=True))
         blocks = []
         c_in = head
         for c_out, (count, stride, dilation) in zip(widths, STAGES):
@@ -74,7 +74,7 @@ class BCResNet(nn.Module):
             nn.Conv2d(c_in, c_in, 5, padding=(0, 2), groups=c_in, bias=False),
             nn.Conv2d(c_in, tail, 1, bias=False),
             nn.BatchNorm2d(tail),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         self.output = nn.Linear(tail, classes)
 
