@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import firmware_gen.__main__ as generator
+from convert.result import KEYS
 from training.description import FeatureDescription
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,7 @@ def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...
     path.mkdir(parents=True)
     model = struct.pack("<I", 28) + b"TFL3" + random.Random(seed).randbytes(size - 8)
     record = {
+        **dict.fromkeys(KEYS),  # what firmware does not depend on
         "tau": 1, "labels": labels, "graph": "small",
         "features": {**dataclasses.asdict(features), "id": features.id},
         "checkpoint": {"path": "checkpoints/tau1.safetensors", "sha256": "ab" * 32},

@@ -83,8 +83,11 @@ def test_every_file_compiles_without_warnings(generated, tmp_path, target, stand
     for header in sorted(firmware.glob("*.h")):  # each header by itself, and twice
         alone.append(tmp_path / f"alone_{header.stem}.cc")
         alone[-1].write_text(f'#include "{header.name}"\n' * 2)
-    flags = [f"-std={standard}", "-O2", f"-I{firmware}", *(["-DTFLM_STUB_NESTED"] if namespaces == "nested" else [])]
-    units = compile_objects(compiler(target), [*firmware.glob("*.cc"), *alone], tmp_path, *flags)
+    flags = ["-O2", f"-I{firmware}", *(["-DTFLM_STUB_NESTED"] if namespaces == "nested" else [])]
+    cxx = compiler(target)
+    units = compile_objects(cxx, [*firmware.glob("*.cc"), *alone], tmp_path, f"-std={standard}", *flags)
+    units += compile_objects([cxx[0].replace("g++", "gcc"), *cxx[1:]], list(firmware.glob("*.c")), tmp_path / "c",
+                             "-std=c99", *flags)
     assert len(units) == len(list(firmware.iterdir())) - 1 and all(unit.is_file() for unit in units)  # - manifest
 
 
