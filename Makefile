@@ -9,7 +9,7 @@ BIN := $(VENV)/bin/python
 # option,variable: --option 'value' where the variable is set
 option = $(if $($(2)),$(1) '$($(2))')
 
-.PHONY: help quantize verify train report calibration test test-all clean
+.PHONY: help quantize verify train bench report calibration test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,7 @@ help:
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
 	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1]"
+	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
@@ -30,7 +31,7 @@ help:
 	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
 	echo "firmware_gen|benchmarks.verify_int8|benchmarks.report --help"
 
-quantize: $(VENV)/convert $(if $(DATA),$(VENV)/training)
+quantize: $(VENV)/convert
 	$(BIN) -m convert --tau '$(TAU)' $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
 		$(call option,--data,DATA)
 	$(BIN) -m firmware_gen --tau '$(TAU)'
@@ -45,10 +46,13 @@ train: $(VENV)/training
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
 
+bench: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA)
+
 report: $(VENV)/convert
 	$(BIN) -m benchmarks.report --tau '$(TAU)'
 
-calibration: $(VENV)/convert $(VENV)/training
+calibration: $(VENV)/convert
 	$(BIN) -m convert.calibration $(call option,--data,DATA)
 
 test: $(VENV)/convert $(VENV)/training $(VENV)/test

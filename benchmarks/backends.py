@@ -89,14 +89,15 @@ def make_backends(source: dict) -> dict[str, Backend]:
     return backends
 
 
-def run_all(source: dict, logmel: np.ndarray, processes: int | None = None) -> dict[str, np.ndarray]:
-    """Logits of every backend, float32 [clips, classes], with a progress bar over the clips.
+def run_all(source: dict, logmel: np.ndarray, processes: int | None = None,
+            what: str = "") -> dict[str, np.ndarray]:
+    """Logits of every backend, float32 [clips, classes], with a progress bar over the clips that says `what` they are.
 
     logmel: float32 [clips, 40, 101]. source: as `make_backends`. processes: as many as cores where None.
     """
     chunks = [logmel[start:start + CHUNK] for start in range(0, len(logmel), CHUNK)]
     results: dict[int, dict[str, np.ndarray]] = {}
-    with tqdm(total=len(logmel), desc="verifying", unit="clip", disable=None) as bar:
+    with tqdm(total=len(logmel), desc=f"verifying {what}".strip(), unit="clip", disable=None) as bar:
         for index, result in workers.run(run_chunk, [(chunk,) for chunk in chunks], processes,
                                          note_source, (source,)):
             results[index] = result

@@ -27,19 +27,21 @@ from training.errors import UserError
 HERE = Path(__file__).resolve().parent
 BOARDS = HERE / "boards"
 CACHE = HERE.parent / "build" / "cache"
-COMPILER, EMULATOR, HOST_COMPILER = "arm-none-eabi-gcc", "qemu-system-arm", "cc"
-PACKAGES = {COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi", EMULATOR: "qemu-system-arm", HOST_COMPILER: "gcc"}
+COMPILER, NM, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-nm", "arm-none-eabi-size"
+EMULATOR, HOST_COMPILER = "qemu-system-arm", "cc"
+PACKAGES = {COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi", NM: "binutils-arm-none-eabi",
+            SIZE: "binutils-arm-none-eabi", EMULATOR: "qemu-system-arm", HOST_COMPILER: "gcc"}
 """The Debian packages that bring each program."""
 FAULT_EXIT = 125  # boards/startup.c
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 OPTIMISATION = ("-std=c99", "-O2", "-ffunction-sections", "-fdata-sections")
 LINKING = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
-CAUSES = ((0x0001_0000, "undefined instruction"), (0x0002_0000, "jump to code that is not Thumb"),
-          (0x0008_0000, "coprocessor that is not enabled"), (0x0010_0000, "stack overflow"),
-          (0x0100_0000, "unaligned access"), (0x0000_0100, "no memory to fetch an instruction from"),
-          (0x0000_0200, "no memory"), (0x0000_0400, "no memory"), (0x0000_1000, "stack overflow"),
-          (0x0000_0001, "jump to memory that is not code"), (0x0000_0002, "access that is not allowed"),
-          (0x0000_0010, "stack overflow"))
+CAUSES = ((0x0010_0000, "stack overflow"), (0x0000_1000, "stack overflow"), (0x0000_0010, "stack overflow"),
+          (0x0001_0000, "undefined instruction"), (0x0002_0000, "jump to code that is not Thumb"),
+          (0x0008_0000, "coprocessor that is not enabled"), (0x0100_0000, "unaligned access"),
+          (0x0000_0100, "no memory to fetch an instruction from"), (0x0000_0200, "no memory"),
+          (0x0000_0400, "no memory"), (0x0000_0001, "jump to memory that is not code"),
+          (0x0000_0002, "access that is not allowed"))
 """Bits of the Configurable Fault Status Register, Armv8-M Architecture Reference Manual D1.2.10."""
 
 
@@ -104,11 +106,11 @@ def need(program: str) -> str:
 
 def call(command: Sequence[str | Path]) -> str:
     """Run a compiler or a binary tool; its standard output. UserError with its first complaint where it fails."""
-    need(PACKAGES and (command[0] if command[0] in PACKAGES else COMPILER))
+    need(str(command[0]))
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if done.returncode:
         lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
-        complaint = next((line for line in lines if "error" in line or "undefined reference" in line), lines[0])
+        complaint = next((line for line in lines if re.search("error:|Error:|undefined reference", line)), lines[0])
         raise UserError(f"{command[0]}: {complaint.strip()}")
     return done.stdout
 
@@ -129,7 +131,7 @@ def compile(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], o
 def symbols(path: Path) -> dict[str, Symbol]:
     """Functions and variables of an ELF file by name; of equal names the last."""
     found = {}
-    for line in call(["arm-none-eabi-nm", "--format=sysv", path]).splitlines():
+    for line in call([NM, "--format=sysv", path]).splitlines():
         fields = [field.strip() for field in line.split("|")]
         if len(fields) == 7 and fields[3] in ("FUNC", "OBJECT"):
             found[fields[0]] = Symbol(int(fields[1], 16) & ~1, int(fields[4] or "0", 16), fields[6])
@@ -138,11 +140,12 @@ def symbols(path: Path) -> dict[str, Symbol]:
 
 def sections(path: Path) -> dict[str, int]:
     """Bytes of every section of an ELF file that takes memory on the device."""
-    table = re.findall(r"^(\.\S+)\s+(\d+)\s+\d+$", call(["arm-none-eabi-size", "-A", path]), re.M)
+    table = re.findall(r"^(\.\S+)\s+(\d+)\s+\d+$", call([SIZE, "-A", path]), re.M)
     return {name: int(size) for name, size in table if not name.startswith((".debug", ".comment", ".ARM.attributes"))}
 
 
-def footprint(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], roots: Sequence[str]) -> dict[str, int]:
+def footprint(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path],
+              roots: Sequence[str]) -> dict[str, int]:
     """What `sources` add to a firmware that calls the functions `roots`: bytes of flash and of static RAM.
 
     They are linked alone with what they need of libgcc and the C library, unused functions left
@@ -214,9 +217,10 @@ def failure(status: int, messages: str, known: dict[str, Symbol]) -> str:
     if status == FAULT_EXIT and fault:
         exception, pc, cfsr, address = (int(value, 16) for value in fault.groups())
         cause = next((text for bit, text in CAUSES if cfsr & bit), f"exception {exception}")
-        where = next((name for name, s in known.items() if s.address <= pc < s.address + s.size), "an unknown function")
         at = f" at {address:#010x}" if cfsr & 0x8000 else ""  # BFARVALID
-        return f"fault in {where}, pc {pc:#010x}: {cause}{at} (CFSR {cfsr:#010x})"
+        name = next((name for name, s in known.items() if s.address <= pc < s.address + s.size), "an unknown function")
+        where = f" in {name}, pc {pc:#010x}" if pc else ""  # an overflowing stack does not keep it on every core
+        return f"fault{where}: {cause}{at} (CFSR {cfsr:#010x})"
     if "Lockup" in messages:
         return "locked up: a fault whose handler faulted"
     lines = messages.splitlines()

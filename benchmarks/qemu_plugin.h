@@ -16,18 +16,18 @@ struct qemu_plugin_tb;   // a translated block: runs from its first instruction,
 struct qemu_plugin_insn; // one instruction of a block, valid while the block is being translated
 
 typedef struct qemu_info_t {
-    const char *target_name;
+  const char *target_name;
+  struct {
+    int min;
+    int cur;
+  } version;
+  _Bool system_emulation;
+  union {
     struct {
-        int min;
-        int cur;
-    } version;
-    _Bool system_emulation;
-    union {
-        struct {
-            int smp_vcpus;
-            int max_vcpus;
-        } system;
-    };
+      int smp_vcpus;
+      int max_vcpus;
+    } system;
+  };
 } qemu_info_t;
 
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_CB_R_REGS, QEMU_PLUGIN_CB_RW_REGS };

@@ -57,7 +57,7 @@ def accuracy(build: Path, tau: float, model_sha256: str, recorded: Path) -> dict
         try:
             if figures["model"]["sha256"] == model_sha256:
                 return {"origin": origin, **{key: figures[key] for key in (
-                    "measured", "command", "clips", "data", "split", "backends", "bit_exact_with_tflm")}}
+                    "measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")}}
         except (KeyError, TypeError):
             raise UserError(f"{path}: not a verification of this project; {remedy}") from None
     return None
@@ -77,7 +77,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     sha256 = hashlib.sha256(model).hexdigest()
     verified = accuracy(build, tau, sha256, recorded or recorded_path(tau))
     if verified and verified["origin"] == "measured":
-        row = verified["backends"]["tflite"]
+        row = verified["device_backends"]["tflite"]
         fidelity = {"agreement": row["agreement"], "sqnr_db": row["sqnr_db"],
                     "bit_exact_with_tflm": verified["bit_exact_with_tflm"],
                     "clips": verified["clips"], "source": "verification"}

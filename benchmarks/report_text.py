@@ -55,26 +55,30 @@ def accuracy_section(report: dict) -> str:
         return (f"Not measured yet for this model: `make verify TAU={report['tau']:g} DATA=<Speech Commands>` "
                 "does it in a few minutes.")
     rows = []
-    for name, row in found["backends"].items():
-        cells = [TITLES[name], f"{100 * row['top1']:.2f} %", span(row["ci95"], 100)]
+    named = [(TITLES[name], row) for name, row in found["backends"].items()]
+    named += [(f"{TITLES[name]}, device features", row) for name, row in found["device_backends"].items()]
+    for title, row in named:
+        cells = [title, f"{100 * row['top1']:.2f} %", span(row["ci95"], 100)]
         if "drop_points" in row:
             cells += [f"{row['drop_points']:.2f}", span(row["drop_ci95"]), f"{100 * row['agreement']:.2f} %",
                       decibels(row["sqnr_db"])]
         else:
             cells += [""] * 4
         rows.append(cells)
-    float_recall, int8_recall = (found["backends"][name]["recall"] for name in ("pytorch", "tflite"))
+    int8 = found["device_backends"]["tflite"]
+    float_recall, int8_recall = found["backends"]["pytorch"]["recall"], int8["recall"]
     known = [label for label in int8_recall if int8_recall[label] is not None]
-    worst = found["backends"]["tflite"]["worst"]
+    worst = int8["worst"]
     return "\n\n".join([
         f"{found['clips']:,} clips: {found['data']['origin']}; {when(found)}.",
         table(["backend", "top-1", "95 % interval", "drop, points", "95 % interval", "agreement", "SQNR"], rows),
         table(["recall, %", *(f"`{label}`" for label in known)],
               [["float", *(f"{100 * float_recall[label]:.1f}" for label in known)],
-               ["int8", *(f"{100 * int8_recall[label]:.1f}" for label in known)]]),
-        f"Worst class in int8: `{worst['label']}`, {100 * worst['recall']:.1f} %. Outputs of TFLite's reference "
-        f"kernels and of TFLM equal in every bit on all these clips: {yes(found['bit_exact_with_tflm'])}. "
-        "A drop is PyTorch's top-1 less the backend's; its interval is the paired one (Tango, 1998).",
+               ["int8, device features", *(f"{100 * int8_recall[label]:.1f}" for label in known)]]),
+        f"Worst class in int8 on device features: `{worst['label']}`, {100 * worst['recall']:.1f} %. Outputs of "
+        "TFLite's reference kernels and of TFLM equal in every bit on all these clips: "
+        f"{yes(found['bit_exact_with_tflm'])}. "
+        "A drop is PyTorch's top-1 on float log-mel less the backend's; its interval is the paired one (Tango, 1998).",
     ])
 
 
@@ -141,8 +145,8 @@ def short(report: dict, build: Path | None = None) -> str:
              f"equal to TFLM bit for bit: {yes(fidelity['bit_exact_with_tflm'])}"),
     ]
     if found:
-        before, after = found["backends"]["pytorch"], found["backends"]["tflite"]
-        rows += [("accuracy", f"float {100 * before['top1']:.2f} %, int8 {100 * after['top1']:.2f} %: drop "
+        before, after = found["backends"]["pytorch"], found["device_backends"]["tflite"]
+        rows += [("accuracy", f"float {100 * before['top1']:.2f} %, int8 on device features {100 * after['top1']:.2f} %: drop "
                               f"{after['drop_points']:.2f} points (95 % interval {span(after['drop_ci95'])})"),
                  ("", f"over {found['clips']:,} clips, {found['origin']} {found['measured']}")]
     else:

@@ -25,6 +25,7 @@ from convert import calibration, make_graph, result
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
 from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, ONNX
+from frontend.render import PIPELINE_ID
 from training import checkpoint, workers
 from training.description import FEATURES, parse_tau
 from training.errors import UserError, one_line_errors
@@ -126,7 +127,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"{path}: holds tau {source.tau:g}, not {tau:g}; say TAU={source.tau:g}")
     folded = fold(source)
     clips = calibration.from_audio(args.data) if args.data else calibration.shipped()
-    mark = fingerprint(source.sha256, args.graph, clips.sha256, clips.source)
+    mark = fingerprint(source.sha256, args.graph, clips.sha256, clips.source, PIPELINE_ID)
     if up_to_date(build, mark):
         print(f"{build / MODEL}: up to date")
         return
@@ -148,7 +149,7 @@ def main(argv: list[str] | None = None) -> None:
             "tau": tau,
             "labels": list(source.labels),
             "graph": args.graph,
-            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id},
+            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": PIPELINE_ID},
             "checkpoint": {"path": str(path), "sha256": source.sha256, "training": source.training},
             "parameters": parameters(source),
             "macs": network_macs(folded),

@@ -1,7 +1,8 @@
 """The clips that activation ranges are chosen on: 128 of Speech Commands' training clips.
 
-The repository carries their int8 features (not their audio), so that the conversion needs no
-download and gives the same bytes everywhere. This regenerates them:
+The repository carries their int8 features (not their audio) as the device's pipeline computes them,
+so that the conversion needs no download and gives the same bytes everywhere. They are bound to that
+pipeline: when it changes, this regenerates them:
 
     python -m convert.calibration --data DATA
 """
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from frontend import binding
+from frontend.render import PIPELINE_ID
 from training import atomic, dataset
-from training.description import FEATURES
 from training.errors import UserError, one_line_errors
 
 CLIPS = 128
@@ -28,7 +30,7 @@ SHIPPED = Path(__file__).with_name("calibration_features.npz")
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """int8 features [clips, 40, 101], the clips' names, and where they come from."""
+    """int8 features [clips, 40, 101] of the device's pipeline, the clips' names, and where they come from."""
 
     features: np.ndarray
     names: tuple[str, ...]
@@ -42,8 +44,6 @@ class Calibration:
 
 def from_audio(data: Path, ver: int = 2) -> Calibration:
     """Features of 128 training clips under `data`, chosen by a fixed seed; all classes as they occur."""
-    from training.features import log_mel  # PyTorch, which only this way in needs
-
     archive = dataset.training_archive(data, ver)
     clips = dataset.split_clips(archive, "training", ver)
     if len(clips) < CLIPS:
@@ -51,16 +51,16 @@ def from_audio(data: Path, ver: int = 2) -> Calibration:
     chosen = sorted(np.random.default_rng(SEED).choice(len(clips), CLIPS, replace=False))
     chosen = [clips[index] for index in chosen]
     audio = dataset.read_clips(chosen, dataset.read_noises(archive))
-    return Calibration(FEATURES.quantize(log_mel(audio)), tuple(clip.name for clip in chosen),
+    return Calibration(binding.columns(audio), tuple(clip.name for clip in chosen),
                        f"{archive.name}, training split")
 
 
 def shipped() -> Calibration:
     """The features that the repository carries."""
     with np.load(SHIPPED) as file:
-        if str(file["feature_id"]) != FEATURES.id:
-            raise UserError(f"{SHIPPED.name}: made with other features ({file['feature_id']}, not {FEATURES.id}); "
-                            "regenerate it with `python -m convert.calibration --data DATA`")
+        if str(file["pipeline_id"]) != PIPELINE_ID:
+            raise UserError(f"{SHIPPED.name}: made by another feature pipeline ({file['pipeline_id']}, not "
+                            f"{PIPELINE_ID}); regenerate it with `make calibration DATA=<Speech Commands>`")
         return Calibration(file["features"], tuple(str(name) for name in file["names"]),
                            f"shipped features ({file['source']})")
 
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     made = from_audio(args.data, args.ver)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), feature_id=FEATURES.id,
+    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), pipeline_id=PIPELINE_ID,
                         source=made.source)
     atomic.write_bytes(args.out, buffer.getvalue())
     print(f"{args.out}: int8 features of {len(made.names)} clips, {args.out.stat().st_size} bytes")

@@ -8,15 +8,26 @@ Reads model_int8.tflite and conversion.json from the build folder, writes its fi
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convert.result import default_build
-from firmware_gen import __version__, folder, inputs, model_array, settings, tflm
+from firmware_gen import __version__, ctext, folder, inputs, model_array, settings, tflm
+from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
+from frontend import render
 from training.description import parse_tau
 from training.errors import UserError, one_line_errors
+
+
+def frontend_file(name: str, source: Inputs) -> str:
+    """A source of the feature pipeline, tied to the model. UserError where it cannot compute the model's features."""
+    values = identity(source)
+    return render.source(name, source.features, head=ctext.render("_head.j2", **values),
+                         identity=ctext.render("_identity.j2", **values))
+
 
 RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "model.h": model_array.model_h,
@@ -25,6 +36,7 @@ RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "op_resolver.h": tflm.op_resolver_h,
     "kws_tflm.h": tflm.kws_tflm_h,
     "kws_tflm.cc": tflm.kws_tflm_cc,
+    **{name: functools.partial(frontend_file, name) for name in render.FILES},
 }
 """Every generated file and the pure function that makes its text."""
 
@@ -43,6 +55,7 @@ def fingerprint(build: Path) -> str:
     """SHA-256 of all that the generated text depends on: the two inputs, the generator and its version."""
     here = Path(__file__).parent
     sources = sorted(here.glob("*.py")) + sorted((here / "templates").glob("*.j2"))
+    sources += sorted(render.TEMPLATES.parent.glob("*.py")) + sorted(render.TEMPLATES.glob("*.j2"))
     digests = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL, *sources)]
     return folder.sha256(" ".join((__version__, *digests)).encode())
 

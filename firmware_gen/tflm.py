@@ -56,7 +56,7 @@ def op_resolver_h(inputs: Inputs) -> str:
 
 
 def kws_tflm_h(inputs: Inputs) -> str:
-    """The interface, for C and C++: init, set a column, run, infer, bytes of arena in use."""
+    """The interface, for C and C++: audio, columns, a ring of them or a clip's features in, scores out."""
     return ctext.render("kws_tflm.h.j2", inputs=inputs, **identity(inputs))
 
 

@@ -1,1 +1,1 @@
-"""PCM audio -> int8 log-mel columns, in integers only: the same bits in NumPy, in C on the host and on every Cortex-M."""
+"""PCM -> int8 log-mel columns, in integers only: the same bits in NumPy, in C on the host and on every Cortex-M."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from frontend.tables import FFT, LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, SAMPLE_BITS, SPANS, WINDOW, tables
+from frontend.tables import FFT, LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, SPANS, WINDOW, tables
 from training.description import FEATURES
 
 CHUNK = 4096
@@ -21,15 +21,19 @@ def fits(values: np.ndarray, bits: int = 32) -> np.ndarray:
     return values
 
 
-def mul(a: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """floor(a k / 2^16) of 32-bit values and 16-bit constants; half of a k where k is in Q15."""
+def mul16(a: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """floor(a k / 2^16) of 32-bit values a and 16-bit values k; half of a k where k is in Q15."""
     return fits(a) * fits(k, 16) >> 16
+
+
+def mul32(a: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """floor(a k / 2^32) of 32-bit values; half of a k where k is in Q31."""
+    return fits(a) * fits(k) >> 32
 
 
 def windowed(frames: np.ndarray) -> np.ndarray:
     """Samples [frames, 480] -> minus their product with the window, 2^7 units an LSB, int64 [frames, 512]."""
-    scaled = (frames.astype(np.int64) * tables().window + (1 << (14 - SAMPLE_BITS))) >> (15 - SAMPLE_BITS)
-    return np.pad(fits(scaled), ((0, 0), (0, FFT - WINDOW)))
+    return np.pad(mul16(tables().window, frames.astype(np.int64)), ((0, 0), (0, FFT - WINDOW)))
 
 
 def fft(re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +52,7 @@ def fft(re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             rotated = []
             for r, (xr, xi) in enumerate(((br, bi), (cr, ci), (dr, di))):
                 cos, sin = table[r, ::64 // span].T  # negated, so that the product is -1/2 of the rotated value
-                rotated += [fits(-2 * (mul(xr, cos) + mul(xi, sin))), fits(-2 * (mul(xi, cos) - mul(xr, sin)))]
+                rotated += [fits(-2 * (mul16(xr, cos) + mul16(xi, sin))), fits(-2 * (mul16(xi, cos) - mul16(xr, sin)))]
             br, bi, cr, ci, dr, di = rotated
         outputs_re = ar + br + cr + dr, ar - cr + (bi - di), ar + cr - (br + dr), ar - cr - (bi - di)
         outputs_im = ai + bi + ci + di, ai - ci - (br - dr), ai + ci - (bi + di), ai - ci + (br - dr)
@@ -62,15 +66,15 @@ def spectrum(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Twice the spectrum of real samples [frames, 512]: two int64 [frames, 255] for bins 1 to 255.
 
     With z = even + i odd samples and its spectrum Z: 2 X[k] = Z[k] + Z*[-k] - i w^k (Z[k] - Z*[-k]). The imaginary
-    parts of bins above 128 have the opposite sign, which power does not see.
+    parts from bin 128 on have the opposite sign, which power does not see.
     """
     re, im = fft(samples[:, 0::2], samples[:, 1::2])
     k = np.arange(1, POINTS // 2)
-    cos, sin = tables().split.T
+    cos, sin = tables().split[:-1].T
     even_re, even_im = fits(re[:, k] + re[:, -k]), fits(im[:, k] - im[:, -k])
     odd_re, odd_im = fits(re[:, k] - re[:, -k]), fits(im[:, k] + im[:, -k])
-    turned_re = fits(2 * (mul(odd_re, sin) - mul(odd_im, cos)))
-    turned_im = fits(2 * (mul(odd_im, sin) + mul(odd_re, cos)))
+    turned_re = fits(2 * (mul32(odd_re, sin) - mul32(odd_im, cos)))
+    turned_im = fits(2 * (mul32(odd_im, sin) + mul32(odd_re, cos)))
     middle = POINTS // 2
     out_re, out_im = (np.empty((len(samples), POINTS - 1), np.int64) for _ in range(2))
     out_re[:, k - 1], out_im[:, k - 1] = even_re + turned_re, even_im + turned_im
@@ -87,7 +91,7 @@ def mel_energies(re: np.ndarray, im: np.ndarray) -> np.ndarray:
     """
     t = tables()
     power = re * re + im * im
-    rising = re * mul(re, t.rising) + im * mul(im, t.rising)  # one half of power times weight
+    rising = re * mul16(re, t.rising) + im * mul16(im, t.rising)  # one half of power times weight
     exact = np.square(re.astype(np.float64)).sum(1) + np.square(im.astype(np.float64)).sum(1)
     if exact.size and exact.max() >= 2.0**62:
         raise ArithmeticError(f"a frame's energy leaves 63 bits: {exact.max()}")

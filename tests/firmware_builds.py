@@ -1,10 +1,12 @@
-"""What the tests of the firmware share: made-up build folders, compilers, and a look into object files."""
+"""What the tests of the firmware share: made-up build folders, compilers, the generated sources
+over a stand-in for TFLM, and a look into object files."""
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -20,6 +22,7 @@ from training.description import FeatureDescription
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "tests" / "tflm_stub"
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+SANITISERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 TARGETS = {
     "host": ["g++"],
     "cortex-m0": ["arm-none-eabi-g++", "-mcpu=cortex-m0", "-mthumb"],
@@ -95,6 +98,51 @@ def compile_objects(command: list[str], sources: list[Path], out: Path, *flags: 
     out.mkdir(parents=True, exist_ok=True)
     subprocess.run([*command, *WARNINGS, *flags, f"-I{STUB}", "-c", *map(str, sources)], cwd=out, check=True)
     return [out / f"{source.stem}.o" for source in sources]
+
+
+def link(program: Path, firmware: Path, *sources: Path) -> Path:
+    """A program for this machine: the generated sources and the given ones, C99 and C++11, under the sanitisers."""
+    flags = [*SANITISERS, f"-I{STUB}", f"-I{firmware}"]
+    units = compile_objects(["gcc"], sorted(firmware.glob("*.c")), program.parent / "c", "-std=c99", "-O1", *flags)
+    units += compile_objects(["g++"], [*sorted(firmware.glob("*.cc")), *sources], program.parent / "cc", "-std=c++11",
+                             *flags)
+    subprocess.run(["g++", *SANITISERS, "-o", program, *units], check=True)
+    return program
+
+
+@dataclasses.dataclass
+class Driver:
+    """tests/tflm_stub/driver.cc with the generated sources, under the address and undefined-behaviour sanitisers."""
+
+    program: Path
+    build: Path
+
+    def __post_init__(self) -> None:
+        record = record_of(self.build)
+        self.input, self.output = record["input"], record["output"]
+        _, self.mels, self.frames, _ = self.input["shape"]
+        self.arena = 16 * -(-record["graphs"][record["graph"]]["arena_bytes"] // 16)
+        header = (self.build / "firmware" / "kws_tflm.h").read_text()
+        names = re.findall(r"^  (KWS_TFLM_\w+)(?: = 0)?,? ", header, re.M)
+        self.status = {number: name.removeprefix("KWS_TFLM_") for number, name in enumerate(names)}
+
+    def tensor(self, entry: dict, **changes) -> str:
+        entry = {"type": 9, **entry, **changes}
+        return ",".join(map(str, [entry["type"], len(entry["shape"]), *entry["shape"],
+                                  f"{entry['scale']:.9g}", entry["zero_point"]]))
+
+    def __call__(self, *steps: str) -> list[tuple[str, str]]:
+        """(what, result) of each printed line; numbers of kws_tflm_status by their names."""
+        first = [f"input={self.tensor(self.input)}", f"output={self.tensor(self.output)}", f"needed={self.arena}"]
+        ran = subprocess.run([self.program, *first, *steps], capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        lines = (line.partition(" ")[::2] for line in ran.stdout.splitlines())
+        calls = "init", "column", "run", "infer", "audio", "ring"
+        return [(what, self.status[int(result)] if what in calls else result) for what, result in lines]
+
+
+def build_driver(build: Path, out: Path) -> Driver:
+    return Driver(link(out / "driver", build / "firmware", STUB / "driver.cc"), build)
 
 
 @dataclasses.dataclass

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a program that runs in the emulator can ask for: bytes from and to the host, and how deep its stack went.
 //
-//     int main(void)
-//     {
+//     int main(void) {
 //         uint32_t numbers[4];
 //         size_t got = host_read(numbers, sizeof numbers); // from the file `input` of emulator.run
 //         stack_paint();

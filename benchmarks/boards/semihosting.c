@@ -7,60 +7,53 @@ enum { SYS_OPEN = 0x01, SYS_WRITE0 = 0x04, SYS_WRITE = 0x05, SYS_READ = 0x06, SY
 enum { OPEN_READ_BINARY = 1, OPEN_WRITE_BINARY = 5 };
 enum { APPLICATION_EXIT = 0x20026 };
 
-static uint32_t call_host(uint32_t operation, const void *parameters)
-{
-    register uint32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = parameters;
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
+static uint32_t call_host(uint32_t operation, const void *parameters) {
+  register uint32_t r0 __asm__("r0") = operation;
+  register const void *r1 __asm__("r1") = parameters;
+  __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+  return r0;
 }
 
-static uint32_t word(const void *pointer)
-{
-    return (uint32_t)(uintptr_t)pointer;
+static uint32_t word(const void *pointer) {
+  return (uint32_t)(uintptr_t)pointer;
 }
 
 // A file in the folder that emulator.run made for this run.
-static uint32_t open_file(const char *name, uint32_t length, uint32_t mode)
-{
-    const uint32_t parameters[3] = {word(name), mode, length};
-    uint32_t handle = call_host(SYS_OPEN, parameters);
-    if (handle == UINT32_MAX) {
-        host_print("cannot open a file of the host\n");
-        host_exit(1);
-    }
-    return handle;
+static uint32_t open_file(const char *name, uint32_t length, uint32_t mode) {
+  const uint32_t parameters[3] = {word(name), mode, length};
+  uint32_t handle = call_host(SYS_OPEN, parameters);
+  if (handle == UINT32_MAX) {
+    host_print("cannot open a file of the host\n");
+    host_exit(1);
+  }
+  return handle;
 }
 
-size_t host_read(void *data, size_t size)
-{
-    static uint32_t handle;
-    if (handle == 0)
-        handle = open_file("input", sizeof "input" - 1, OPEN_READ_BINARY);
-    const uint32_t parameters[3] = {handle, word(data), size};
-    return size - call_host(SYS_READ, parameters);
+size_t host_read(void *data, size_t size) {
+  static uint32_t handle;
+  if (handle == 0)
+    handle = open_file("input", sizeof "input" - 1, OPEN_READ_BINARY);
+  const uint32_t parameters[3] = {handle, word(data), size};
+  return size - call_host(SYS_READ, parameters);
 }
 
-void host_write(const void *data, size_t size)
-{
-    static uint32_t handle;
-    if (handle == 0)
-        handle = open_file("output", sizeof "output" - 1, OPEN_WRITE_BINARY);
-    const uint32_t parameters[3] = {handle, word(data), size};
-    if (call_host(SYS_WRITE, parameters) != 0) {
-        host_print("the host did not take the output\n");
-        host_exit(1);
-    }
+void host_write(const void *data, size_t size) {
+  static uint32_t handle;
+  if (handle == 0)
+    handle = open_file("output", sizeof "output" - 1, OPEN_WRITE_BINARY);
+  const uint32_t parameters[3] = {handle, word(data), size};
+  if (call_host(SYS_WRITE, parameters) != 0) {
+    host_print("the host did not take the output\n");
+    host_exit(1);
+  }
 }
 
-void host_print(const char *text)
-{
-    call_host(SYS_WRITE0, text);
+void host_print(const char *text) {
+  call_host(SYS_WRITE0, text);
 }
 
-void host_exit(int code)
-{
-    const uint32_t parameters[2] = {APPLICATION_EXIT, (uint32_t)code};
-    for (;;)
-        call_host(SYS_EXIT_EXTENDED, parameters);
+void host_exit(int code) {
+  const uint32_t parameters[2] = {APPLICATION_EXIT, (uint32_t)code};
+  for (;;)
+    call_host(SYS_EXIT_EXTENDED, parameters);
 }

@@ -3,7 +3,8 @@
 //   driver input=9,4,1,40,101,1,0.09375,19 output=9,2,1,12,0.1,-5 needed=9000 init=9000 columns=features.bin run
 //
 // input, output: type, rank, shape..., scale, zero point of the stand-in's tensors.
-// File names hold raw int8 features; columns reads [frame][mel], infer reads [mel][frame].
+// File names hold raw features, int8: columns reads [frame][mel], infer reads [mel][frame], push_ring any number of
+// columns; or raw samples, int16: audio and clip read a clip.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,15 +42,16 @@ tflm_stub::TensorSettings Settings(const std::string &text) {
   return settings;
 }
 
-std::vector<int8_t> Read(const std::string &path) {
-  std::vector<int8_t> bytes(KWS_FEATURE_COUNT);
+template <typename Value>
+std::vector<Value> Read(const std::string &path, size_t count) {
+  std::vector<Value> values(count);
   FILE *file = fopen(path.c_str(), "rb");
-  if (file == nullptr || fread(bytes.data(), 1, bytes.size(), file) != bytes.size()) {
+  if (file == nullptr || fread(values.data(), sizeof(Value), count, file) != count) {
     fprintf(stderr, "cannot read %s\n", path.c_str());
     exit(3);
   }
   fclose(file);
-  return bytes;
+  return values;
 }
 
 void PrintBytes(const char *name, const int8_t *bytes, size_t count) {
@@ -61,15 +63,17 @@ void PrintBytes(const char *name, const int8_t *bytes, size_t count) {
 }
 
 // Each arena is freed when the next one is made, as an application may do between two calls of kws_tflm_init().
-struct Arena {
-  std::unique_ptr<uint8_t[]> memory;
+struct Memory {
+  std::unique_ptr<uint8_t[]> arena;
+  kws_frontend frontend;
+  kws_ring ring;
   void Init(size_t size, size_t offset) {
-    memory.reset(new uint8_t[size + offset]);
-    printf("init %d\n", static_cast<int>(kws_tflm_init(memory.get() + offset, size)));
+    arena.reset(new uint8_t[size + offset]);
+    printf("init %d\n", static_cast<int>(kws_tflm_init(arena.get() + offset, size)));
   }
 };
 
-void Step(const std::string &name, const std::string &value, Arena *arena) {
+void Step(const std::string &name, const std::string &value, Memory *memory) {
   tflm_stub::Control &control = tflm_stub::control();
   std::vector<int8_t> scores(KWS_CLASSES, 99);
   if (name == "input") {
@@ -87,13 +91,13 @@ void Step(const std::string &name, const std::string &value, Arena *arena) {
   } else if (name == "no_input") {
     control.no_input = value == "1";
   } else if (name == "init") {
-    arena->Init(static_cast<size_t>(atol(value.c_str())), 0);
+    memory->Init(static_cast<size_t>(atol(value.c_str())), 0);
   } else if (name == "init_unaligned") {
-    arena->Init(static_cast<size_t>(atol(value.c_str())), 1);
+    memory->Init(static_cast<size_t>(atol(value.c_str())), 1);
   } else if (name == "init_null") {
     printf("init %d\n", static_cast<int>(kws_tflm_init(nullptr, KWS_TFLM_ARENA_BYTES)));
   } else if (name == "columns") {
-    const std::vector<int8_t> columns = Read(value);
+    const std::vector<int8_t> columns = Read<int8_t>(value, KWS_FEATURE_COUNT);
     for (int frame = 0; frame < KWS_FRAMES; ++frame) {
       const kws_tflm_status status = kws_tflm_set_column(frame, columns.data() + frame * KWS_MELS);
       if (status != KWS_TFLM_OK) {
@@ -111,12 +115,46 @@ void Step(const std::string &name, const std::string &value, Arena *arena) {
   } else if (name == "run_null") {
     printf("run %d\n", static_cast<int>(kws_tflm_run(nullptr)));
   } else if (name == "infer") {
-    const std::vector<int8_t> features = Read(value);
+    const std::vector<int8_t> features = Read<int8_t>(value, KWS_FEATURE_COUNT);
     printf("infer %d\n", static_cast<int>(kws_tflm_infer(features.data(), scores.data())));
     PrintBytes("scores", scores.data(), scores.size());
   } else if (name == "infer_null") {
     printf("infer %d\n", static_cast<int>(kws_tflm_infer(nullptr, scores.data())));
     printf("infer %d\n", static_cast<int>(kws_tflm_infer(scores.data(), nullptr)));
+  } else if (name == "audio") {
+    const std::vector<int16_t> samples = Read<int16_t>(value, KWS_CLIP_SAMPLES);
+    printf("audio %d\n", static_cast<int>(kws_tflm_infer_audio(&memory->frontend, samples.data(), scores.data())));
+    PrintBytes("scores", scores.data(), scores.size());
+  } else if (name == "audio_null") {
+    const std::vector<int16_t> samples(KWS_CLIP_SAMPLES);
+    kws_frontend *const frontend = &memory->frontend;
+    printf("audio %d\n", static_cast<int>(kws_tflm_infer_audio(nullptr, samples.data(), scores.data())));
+    printf("audio %d\n", static_cast<int>(kws_tflm_infer_audio(frontend, nullptr, scores.data())));
+    printf("audio %d\n", static_cast<int>(kws_tflm_infer_audio(frontend, samples.data(), nullptr)));
+  } else if (name == "clip") {
+    const std::vector<int16_t> samples = Read<int16_t>(value, KWS_CLIP_SAMPLES);
+    int8_t columns[KWS_FRAMES][KWS_MELS];
+    kws_frontend_clip(&memory->frontend, samples.data(), columns);
+    PrintBytes("clip", columns[0], sizeof(columns));
+  } else if (name == "frontend") {
+    kws_frontend fresh;
+    kws_frontend_reset(&fresh);
+    printf("frontend %s\n", memcmp(&fresh, &memory->frontend, sizeof(fresh)) == 0 ? "reset" : "in use");
+  } else if (name == "reset_ring") {
+    kws_ring_reset(&memory->ring);
+  } else if (name == "push_ring") {
+    const size_t comma = value.find(',');
+    const size_t count = static_cast<size_t>(atol(value.c_str()));
+    const std::vector<int8_t> columns = Read<int8_t>(value.substr(comma + 1), count * KWS_MELS);
+    for (size_t index = 0; index < count; ++index) {
+      kws_ring_push(&memory->ring, columns.data() + index * KWS_MELS);
+    }
+  } else if (name == "ring") {
+    printf("ring %d\n", static_cast<int>(kws_tflm_infer_ring(&memory->ring, scores.data())));
+    PrintBytes("scores", scores.data(), scores.size());
+  } else if (name == "ring_null") {
+    printf("ring %d\n", static_cast<int>(kws_tflm_infer_ring(nullptr, scores.data())));
+    printf("ring %d\n", static_cast<int>(kws_tflm_infer_ring(&memory->ring, nullptr)));
   } else if (name == "used") {
     printf("used %lu\n", static_cast<unsigned long>(kws_tflm_arena_used_bytes()));
   } else if (name == "seen") {
@@ -150,11 +188,12 @@ void Step(const std::string &name, const std::string &value, Arena *arena) {
 int main(int argc, char **argv) {
   tflm_stub::control().version = KWS_SCHEMA_VERSION;
   tflm_stub::control().fail_add = -1;
-  Arena arena;
+  Memory memory = {};
+  memset(&memory.frontend, 0xa5, sizeof(memory.frontend));  // as if nobody had set it up
   for (int index = 1; index < argc; ++index) {
     const std::string step = argv[index];
     const size_t equals = step.find('=');
-    Step(step.substr(0, equals), equals == std::string::npos ? "" : step.substr(equals + 1), &arena);
+    Step(step.substr(0, equals), equals == std::string::npos ? "" : step.substr(equals + 1), &memory);
   }
   return 0;
 }

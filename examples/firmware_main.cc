@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Continuous listening with the generated sources: microphone samples in, words out.
+//
+// Add this file and build/tau<T>/firmware/ to a project that has TensorFlow Lite for Microcontrollers, and supply the
+// two functions below. It is no part of that folder, so that all of the folder's sources fit into any project.
+//
+// Memory: the arena (KWS_TFLM_ARENA_BYTES), the frontend's state (KWS_FRONTEND_STATE_BYTES) and the ring of columns
+// (KWS_FRAMES * KWS_MELS bytes), all static; the model stays in flash.
+#include <stdint.h>
+
+#include "frontend.h"
+#include "kws_tflm.h"
+#include "model_settings.h"
+
+// ---- The board, to be supplied ----
+
+// Waits for at least one sample and copies at most `count` of them; 0 ends the program. 16-bit PCM at KWS_SAMPLE_RATE.
+// Samples must be buffered while the model runs: at most kRunEvery hops, or the processor cannot keep up.
+// samples: [count].
+extern "C" uint32_t board_read_samples(int16_t *samples, uint32_t count);
+
+// Called once each time a word is heard. word: one of kws_labels, UTF-8.
+extern "C" void board_report(const char *word);
+
+// ---- Listening ----
+
+namespace {
+
+const int kRunEvery = 10;    // hops from one run of the model to the next: 100 ms; more for a slower processor
+const int kRunsToAgree = 3;  // one after another, before a word is reported
+
+alignas(KWS_TFLM_ARENA_ALIGNMENT) uint8_t arena[KWS_TFLM_ARENA_BYTES];
+kws_frontend frontend;
+kws_ring ring;
+
+int IndexOfGreatest(const int8_t *scores) {
+  int best = 0;
+  for (int index = 1; index < KWS_CLASSES; ++index) {
+    if (scores[index] > scores[best]) {
+      best = index;
+    }
+  }
+  return best;
+}
+
+// Reports a word as soon as enough runs agree on it, and once only as long as they do. Labels such as _silence_ and
+// _unknown_ are no words.
+void Decide(const int8_t *scores) {
+  static int latest = -1;
+  static int agreeing = 0;
+
+  const int best = IndexOfGreatest(scores);
+  if (best != latest) {
+    latest = best;
+    agreeing = 0;
+  }
+  if (agreeing == kRunsToAgree) {
+    return;  // known already
+  }
+  if (++agreeing == kRunsToAgree && kws_labels[best][0] != '_') {
+    board_report(kws_labels[best]);
+  }
+}
+
+}  // namespace
+
+int main() {
+  kws_tflm_status status = kws_tflm_init(arena, sizeof(arena));
+  if (status != KWS_TFLM_OK) {
+    return status;
+  }
+  kws_frontend_reset(&frontend);
+  kws_ring_reset(&ring);
+
+  int16_t samples[KWS_HOP_SAMPLES];
+  int hops = 0;  // since the last run
+  for (uint32_t count; (count = board_read_samples(samples, KWS_HOP_SAMPLES)) > 0;) {
+    for (uint32_t taken = 0; taken < count;) {
+      int8_t column[KWS_MELS];
+      int32_t ready;
+      taken += kws_frontend_push(&frontend, samples + taken, count - taken, column, &ready);
+      if (!ready) {
+        continue;
+      }
+      kws_ring_push(&ring, column);
+      if (++hops < kRunEvery) {
+        continue;
+      }
+      hops = 0;
+      int8_t scores[KWS_CLASSES];
+      status = kws_tflm_infer_ring(&ring, scores);
+      if (status == KWS_TFLM_OK) {
+        Decide(scores);
+      } else if (status != KWS_TFLM_INPUT_INCOMPLETE) {  // the ring is not full yet: the first second
+        return status;
+      }
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,80 @@
+"""Speak the example words with espeak-ng and write them as clips: one second, 16 kHz, mono, 16 bits.
+
+    python examples/synthesise.py [OUT]
+
+Needs espeak-ng (apt-get install espeak-ng) and NumPy. Other versions of espeak-ng may sound slightly different.
+"""
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from training.atomic import replacing  # noqa: E402
+from training.description import FEATURES  # noqa: E402
+from training.errors import UserError, one_line_errors  # noqa: E402
+
+VOICES = {"yes": "en-us+f3", "no": "en-us+m3", "left": "en-gb-scotland+m5", "right": "en-us+f5", "stop": "en-gb",
+          "go": "en-gb-scotland+f3"}
+"""Word -> voice of espeak-ng."""
+SPEED = 140  # words a minute
+PEAK = 12000  # PCM units
+QUIET = 0.02  # of the peak: what lies before the first and behind the last such sample is cut off
+NOISE = 10  # PCM units, standard deviation: no microphone is perfectly silent
+TAPS = 32  # of the resampling filter on either side
+
+
+def speak(word: str, voice: str) -> tuple[np.ndarray, int]:
+    """The word as espeak-ng says it: float64 [samples] in PCM units, and its rate in Hz."""
+    if shutil.which("espeak-ng") is None:
+        raise UserError("espeak-ng: not installed; apt-get install espeak-ng")
+    done = subprocess.run(["espeak-ng", "-v", voice, "-s", str(SPEED), "--stdout", word], capture_output=True)
+    if done.returncode:
+        raise UserError(f"espeak-ng: {done.stderr.decode(errors='replace')}")
+    with wave.open(io.BytesIO(done.stdout)) as wav:  # its header claims more samples than come through a pipe
+        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2").astype(np.float64), wav.getframerate()
+
+
+def resample(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
+    """From `rate` down to `to` Hz by a Hann-windowed sinc, cut off at 0.45 of the new rate."""
+    cutoff = 0.9 * to / rate  # of half the old rate
+    centre = np.arange(int(len(samples) * to / rate)) * rate / to
+    tap = np.floor(centre)[:, None].astype(int) + np.arange(1 - TAPS, TAPS + 1)
+    distance = centre[:, None] - tap
+    kernel = cutoff * np.sinc(cutoff * distance) * np.cos(np.pi / 2 * distance / (TAPS + 1)) ** 2
+    return (np.pad(samples, TAPS)[tap + TAPS] * kernel).sum(1)
+
+
+def clip(word: str, voice: str) -> np.ndarray:
+    """The word in the middle of one second of faint noise, int16 [16000]."""
+    samples, rate = speak(word, voice)
+    samples = resample(samples, rate, FEATURES.sample_rate)
+    samples *= PEAK / np.abs(samples).max()
+    loud = np.flatnonzero(np.abs(samples) > QUIET * PEAK)
+    samples = samples[loud[0]:loud[-1] + 1]
+    rest = FEATURES.clip_samples - len(samples)
+    if rest < 0:
+        raise UserError(f"{word}: takes longer than a second; raise SPEED")
+    noise = np.random.default_rng(sum(word.encode())).normal(0, NOISE, FEATURES.clip_samples)
+    return np.rint(np.pad(samples, (rest // 2, rest - rest // 2)) + noise).astype(np.int16)
+
+
+@one_line_errors
+def main() -> None:
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    for word, voice in VOICES.items():
+        with replacing(out / f"{word}.wav") as path, wave.open(str(path), "wb") as wav:
+            wav.setparams((1, 2, FEATURES.sample_rate, 0, "NONE", ""))
+            wav.writeframes(clip(word, voice).astype("<i2").tobytes())
+        print(out / f"{word}.wav")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The generated C feature pipeline, compiled for this machine and called from Python.
+
+    columns(clips)   whole clips, as for training, calibration and verification
+    Stream()         samples as they come
+
+Compiled once into build/cache/, again whenever the sources, the compiler or its flags change.
+"""
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from frontend import render
+from frontend.tables import POINTS, WINDOW
+from training import atomic
+from training.description import FEATURES
+from training.errors import UserError
+
+CACHE = Path("build/cache")
+FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
+
+
+class State(ctypes.Structure):
+    """`kws_frontend`."""
+
+    _fields_ = [("work", ctypes.c_int32 * (2 * POINTS)), ("history", ctypes.c_int16 * WINDOW),
+                ("filled", ctypes.c_uint32)]
+
+
+def compiler() -> list[str]:
+    """The command of the C compiler: $CC, or the first of cc, gcc and clang; UserError where there is none."""
+    named = shlex.split(os.environ.get("CC", ""))
+    for command in [named] if named else [["cc"], ["gcc"], ["clang"]]:
+        if shutil.which(command[0]):
+            return command
+    raise UserError(f"no C compiler found ({named[0] if named else 'cc, gcc or clang'}), but the device's feature "
+                    "pipeline is C; install one, for instance with `apt-get install gcc`, or name it in CC")
+
+
+def compile_library(command: Sequence[str], out: Path) -> None:
+    """Compile the sources into the shared library `out`; UserError with the compiler's first error where it fails."""
+    with tempfile.TemporaryDirectory() as folder, atomic.replacing(out) as library:
+        for name in render.FILES:
+            Path(folder, name).write_text(render.source(name))
+        sources = [str(Path(folder, name)) for name in render.SOURCES]
+        done = subprocess.run([*command, *FLAGS, "-o", str(library), *sources], capture_output=True, text=True)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            reason = next((line for line in lines if "error" in line), lines[0])
+            raise UserError(f"{shlex.join(command)}: cannot compile the device's feature pipeline ({reason}); "
+                            "name another C compiler in CC")
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The compiled pipeline. Raises UserError where it cannot be compiled."""
+    command = compiler()
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
+    key = "\n".join((shlex.join((*command, *FLAGS)), version, *map(render.source, render.FILES)))
+    path = CACHE / f"frontend-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    if not path.is_file():
+        compile_library(command, path)
+    loaded = ctypes.CDLL(str(path.resolve()))
+    loaded.kws_frontend_push.restype = ctypes.c_uint32
+    for function in (loaded.kws_frontend_reset, loaded.kws_frontend_clip):
+        function.restype = None
+    return loaded
+
+
+def pcm(samples: np.ndarray) -> np.ndarray:
+    """The samples as C wants them. Raises ValueError for anything but int16: nothing is scaled or cut in silence."""
+    samples = np.asarray(samples)
+    if samples.dtype != np.int16:
+        raise ValueError(f"16-bit samples are needed (int16), not {samples.dtype}")
+    return np.ascontiguousarray(samples)
+
+
+def pointer(array: np.ndarray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def columns(clips: np.ndarray) -> np.ndarray:
+    """Whole clips int16 [clips, 16000] -> int8 features [clips, 40, 101], extended by reflection as in training.
+
+    Raises UserError where the C cannot be compiled, ValueError for another shape or type.
+    """
+    clips = pcm(clips)
+    if clips.ndim != 2 or clips.shape[1] != FEATURES.clip_samples:
+        raise ValueError(f"clips [n, {FEATURES.clip_samples}] are needed, not {list(clips.shape)}")
+    convert, state = library().kws_frontend_clip, State()
+    out = np.empty((len(clips), FEATURES.frames, FEATURES.mels), np.int8)
+    for clip, features in zip(clips, out):
+        convert(ctypes.byref(state), pointer(clip), pointer(features))
+    return np.ascontiguousarray(out.transpose(0, 2, 1))
+
+
+class Stream:
+    """A stream of samples; column n is centred on sample 160 n and comes with sample number 160 n + 240."""
+
+    def __init__(self) -> None:
+        """Starts with a reset. Raises UserError where the C cannot be compiled."""
+        self._library, self._state = library(), State()
+        self.reset()
+
+    def reset(self) -> None:
+        """Start afresh: samples before now count as zero."""
+        self._library.kws_frontend_reset(ctypes.byref(self._state))
+
+    def push(self, samples: np.ndarray) -> tuple[int, np.ndarray | None]:
+        """One C call, int16 [k] -> how many samples it took, and int8 [40] where a column is complete."""
+        samples, column, ready = pcm(samples).reshape(-1), np.empty(FEATURES.mels, np.int8), ctypes.c_int32(-1)
+        taken = self._library.kws_frontend_push(ctypes.byref(self._state), pointer(samples),
+                                                ctypes.c_uint32(len(samples)), pointer(column), ctypes.byref(ready))
+        return taken, column if ready.value else None
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """Push all samples, int16 [k] -> the columns they complete, int8 [columns, 40]."""
+        samples, out = pcm(samples).reshape(-1), []
+        while len(samples):
+            taken, column = self.push(samples)
+            samples = samples[taken:]
+            if column is not None:
+                out.append(column)
+        return np.array(out, np.int8).reshape(-1, FEATURES.mels)
+
+    def save(self) -> bytes:
+        """The whole state, for `restore`."""
+        return bytes(self._state)
+
+    def restore(self, state: bytes) -> None:
+        """Continue where `save` was called. Raises ValueError for bytes of another size."""
+        if len(state) != ctypes.sizeof(State):
+            raise ValueError(f"a state has {ctypes.sizeof(State)} bytes, not {len(state)}")
+        ctypes.memmove(ctypes.byref(self._state), state, len(state))
