@@ -39,9 +39,9 @@ def read_json(path: Path, remedy: str) -> dict | None:
     return content
 
 
-def recorded_path(tau: float) -> Path:
-    """The verification shipped with the checkpoint of this tau."""
-    return ROOT / "checkpoints" / f"tau{tau:g}.verify.json"
+def recorded_path(tau: float, graph: str) -> Path:
+    """The verification shipped with the checkpoint of this tau, for one of its graphs."""
+    return ROOT / "checkpoints" / f"tau{tau:g}-{graph}.verify.json"
 
 
 def accuracy(build: Path, tau: float, model_sha256: str, recorded: Path) -> dict | None:
@@ -75,7 +75,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     chosen = conversion["graphs"][conversion["graph"]]
     model = (build / result.MODEL).read_bytes()
     sha256 = hashlib.sha256(model).hexdigest()
-    verified = accuracy(build, tau, sha256, recorded or recorded_path(tau))
+    verified = accuracy(build, tau, sha256, recorded or recorded_path(tau, conversion["graph"]))
     if verified and verified["origin"] == "measured":
         row = verified["device_backends"]["tflite"]
         fidelity = {"agreement": row["agreement"], "sqnr_db": row["sqnr_db"],

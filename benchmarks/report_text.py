@@ -154,7 +154,8 @@ def short(report: dict, build: Path | None = None) -> str:
     rows.append(("files", f"{build / model['file']}"))
     if report["firmware"]:
         rows.append(("", f"{build / 'firmware'}/"))
-    rows += [("", f"{build / 'report.md'}"),
-             ("next", f"make verify TAU={report['tau']:g} DATA=<Speech Commands>")]
+    rows.append(("", f"{build / 'report.md'}"))
+    if not found or found["origin"] != "measured":
+        rows.append(("next", f"make verify TAU={report['tau']:g} DATA=<Speech Commands>"))
     head = f"BC-ResNet-{report['tau']:g}, int8, graph {model['graph']}"
     return "\n".join([head, *(f"  {name:<12}{value}" for name, value in rows)])

@@ -182,6 +182,8 @@ def main(argv: list[str] | None = None) -> int:
     reasons = failures(figures, args.max_drop)
     for reason in reasons:
         print(f"failed: {reason}", file=sys.stderr)
+    if not reasons:
+        print(f"passed: no backend loses more than {args.max_drop:g} points, and TFLM equals TFLite bit for bit")
     return 1 if reasons else 0
 
 

@@ -27,6 +27,7 @@ from convert.macs import COUNTING, network_macs
 from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, ONNX
 from frontend.render import PIPELINE_ID
 from training import checkpoint, workers
+from training.atomic import naming
 from training.description import FEATURES, parse_tau
 from training.errors import UserError, one_line_errors
 
@@ -69,16 +70,42 @@ def versions() -> dict[str, str]:
     return found
 
 
-def up_to_date(build: Path, mark: str) -> bool:
-    """Whether `build` holds the whole result of the same inputs."""
+def already_made(build: Path, mark: str) -> dict | None:
+    """The facts of `build` where it holds both graphs of the same inputs, whole; else None."""
     try:
-        facts = result.load(build)
-        files = {build / MODEL: facts["graphs"][facts["graph"]]["sha256"]}
-        files |= {build / row["tflite"]: row["sha256"] for row in facts["graphs"].values() if "refused" not in row}
-        return facts["fingerprint"] == mark and all(
-            hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path, sha256 in files.items())
-    except (UserError, OSError, KeyError):
+        facts = json.loads((build / CONVERSION).read_text())
+        whole = facts["fingerprint"] == mark and all(
+            "refused" in row or digest(build / row["tflite"]) == row["sha256"] for row in facts["graphs"].values())
+        return facts if whole else None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hex; of nothing where it is missing."""
+    return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
+
+
+def choose(build: Path, facts: dict, graph: str) -> bool:
+    """Let `graph`, which is made already, be the one that ships; False where it does so already.
+
+    Raises UserError where the gate refused it.
+    """
+    row = facts["graphs"][graph]
+    if "refused" in row:
+        raise UserError(f"graph {graph} must not ship: {row['refused']}")
+    if facts["graph"] == graph and digest(build / MODEL) == row["sha256"] and (build / ONNX).is_file():
         return False
+    with tempfile.TemporaryDirectory(dir=build, prefix=".choice-") as temporary, naming(build):
+        folder = Path(temporary)
+        shutil.copy(build / row["tflite"], folder / MODEL)
+        shutil.copy(build / row["onnx"], folder / ONNX)
+        chosen = {**facts, "graph": graph, "input": row["input"], "output": row["output"],
+                  "calibration": {**facts["calibration"], "ranges": row["ranges"]}}
+        (folder / CONVERSION).write_text(json.dumps(chosen, indent=2) + "\n")
+        for name in (ONNX, MODEL, CONVERSION):
+            os.replace(folder / name, build / name)
+    return True
 
 
 def publish(folder: Path, build: Path) -> None:
@@ -125,15 +152,20 @@ def main(argv: list[str] | None = None) -> None:
     source = checkpoint.load(path)
     if source.tau != tau:
         raise UserError(f"{path}: holds tau {source.tau:g}, not {tau:g}; say TAU={source.tau:g}")
-    folded = fold(source)
+    try:
+        folded = fold(source)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     clips = calibration.from_audio(args.data) if args.data else calibration.shipped()
-    mark = fingerprint(source.sha256, args.graph, clips.sha256, clips.source, PIPELINE_ID)
-    if up_to_date(build, mark):
-        print(f"{build / MODEL}: up to date")
+    mark = fingerprint(source.sha256, clips.sha256, clips.source, PIPELINE_ID)
+    facts = already_made(build, mark)
+    if facts:
+        changed = choose(build, facts, args.graph)
+        print(f"{build / MODEL}: {'graph ' + args.graph if changed else 'up to date'}")
         return
     print(f"converting {path} (tau {tau:g}) to full int8, both graphs, {len(clips.names)} calibration clips", flush=True)
     build.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build, prefix=".conversion-") as temporary:
+    with tempfile.TemporaryDirectory(dir=build, prefix=".conversion-") as temporary, naming(build):
         folder = Path(temporary)
         made = convert_both(folded, clips.features, args.graph)
         (folder / GRAPHS).mkdir()
@@ -156,8 +188,8 @@ def main(argv: list[str] | None = None) -> None:
             "macs_counting": COUNTING,
             "calibration": {"source": clips.source, "clips": len(clips.names), "sha256": clips.sha256,
                             "list": CALIBRATION, "ranges": made[args.graph]["facts"]["ranges"]},
-            "input": made[args.graph]["input"],
-            "output": made[args.graph]["output"],
+            "input": made[args.graph]["facts"]["input"],
+            "output": made[args.graph]["facts"]["output"],
             "graphs": {name: graph["facts"] for name, graph in made.items()},
             "versions": versions(),
             "fingerprint": mark,

@@ -44,8 +44,7 @@ def quiet() -> Iterator[Callable[[str], None]]:
 def make(network: FoldedNetwork, name: str, features: np.ndarray) -> dict:
     """Convert one graph and choose its ranges on int8 features [clips, 40, 101].
 
-    Returns `tflite` and `onnx` (bytes), `input` and `output` (shape, scale, zero point) and `facts`
-    for conversion.json; or `refused`, the gate's reason why the graph must not ship, and `facts` of that.
+    Returns `tflite` and `onnx` (bytes) and `facts` for conversion.json; or `refused`, the gate's reason why the graph must not ship, and `facts` of that.
     """
     with quiet() as say:
         from convert.gate import GateError
@@ -88,9 +87,9 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
     return {
         "tflite": data,
         "onnx": onnx_model.SerializeToString(deterministic=True),
-        "input": port(details.get_input_details()[0]),
-        "output": port(details.get_output_details()[0]),
         "facts": {
+            "input": port(details.get_input_details()[0]),
+            "output": port(details.get_output_details()[0]),
             "tflite": f"graphs/{name}.tflite",
             "onnx": f"graphs/{name}.onnx",
             "sha256": hashlib.sha256(data).hexdigest(),

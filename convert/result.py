@@ -25,7 +25,7 @@ def load(build: Path) -> dict:
     """The conversion's facts, from conversion.json; UserError where there are none."""
     path = Path(build, CONVERSION)
     tau = path.parent.name.removeprefix("tau")
-    remedy = f"make them with `make quantize TAU={tau}`"
+    remedy = f"run `make quantize TAU={tau}`"
     try:
         result = json.loads(path.read_text())
         missing = sorted(KEYS - result.keys())

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from training.atomic import naming
+
 MANIFEST = "manifest.json"
 
 
@@ -44,7 +46,8 @@ def replace_folder(folder: Path, files: Mapping[str, str]) -> None:
     try:
         new.mkdir()
         for name, text in files.items():
-            (new / name).write_text(text, encoding="utf-8")
+            with naming(folder / name):
+                (new / name).write_text(text, encoding="utf-8")
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, old)
         os.rename(new, folder)

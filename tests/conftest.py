@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import wave
@@ -86,11 +87,19 @@ def shipped_tau1() -> checkpoint.Checkpoint:
 
 @pytest.fixture(scope="session")
 def tau1_build() -> Path:
-    """build/tau1 with the converted shipped checkpoint and its firmware, made where it is missing or old. Read only."""
-    for stage in ("convert", "firmware_gen"):
-        done = subprocess.run([sys.executable, "-m", stage, "--tau", "1"], cwd=ROOT, capture_output=True, text=True)
+    """The converted shipped checkpoint and its firmware, in a folder of the tests' own, kept between runs. Read only."""
+    build = ROOT / "build" / "tests" / "tau1"
+    for stage in (("convert", "--tau", "1"), ("firmware_gen",)):
+        done = subprocess.run([sys.executable, "-m", *stage, "--build", str(build)], cwd=ROOT, capture_output=True,
+                              text=True)
         assert done.returncode == 0, done.stderr
-    return ROOT / "build" / "tau1"
+    return build
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_heard():
+    """Children hear Ctrl-C even where the tests run in the background of a shell, which has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

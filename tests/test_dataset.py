@@ -105,7 +105,7 @@ def test_the_test_set_is_read_by_its_folders(tiny_speech_commands):
 def test_a_folder_without_the_data_set_gives_one_line_with_the_remedy(tmp_path, failure):
     for data in (tmp_path, tmp_path / "missing"):
         line = failure(main, "--epochs", 1, "--data", data, "--out", tmp_path / "out")
-        assert str(data) in line and "--download" in line
+        assert str(data) in line and "DOWNLOAD=1" in line
     assert list(tmp_path.iterdir()) == []
 
 

@@ -64,8 +64,9 @@ def training_archive(data: Path, ver: int) -> Path:
     """As `find_archive`, but a missing one raises UserError naming the remedy."""
     folder = find_archive(Path(data), ver, test_set=False)
     if folder is None:
-        raise UserError(f"{data}: no Speech Commands here ({archive_names(ver)[0]}/validation_list.txt is missing); "
-                        "download it with `python -m training --download`, or name an existing copy")
+        what = ("no Speech Commands here" if Path(data).is_dir() else "no such folder, and so no Speech Commands here")
+        raise UserError(f"{data}: {what} ({archive_names(ver)[0]}/validation_list.txt is missing); name an existing "
+                        "copy with DATA=, or fetch it while training with `make train DOWNLOAD=1 DATA=<folder>`")
     return folder
 
 

@@ -88,5 +88,5 @@ def parse_tau(text: str) -> float:
     except ValueError:
         value = float("nan")
     if value not in TAUS:
-        raise UserError(f"tau {text} does not exist; choose one of {', '.join(f'{t:g}' for t in TAUS)}")
+        raise UserError(f"tau {text or repr(text)} does not exist; choose one of {', '.join(f'{t:g}' for t in TAUS)}")
     return int(value) if value == int(value) else value
