@@ -31,7 +31,8 @@ from training import train
 from training.atomic import write_text
 from training.audio import read_clip
 from training.augment import NOISE_LEVEL, PROBABILITY, SHIFT, SILENCE_NOISE_LEVEL, spec_augment
-from training.dataset import Clip, read_clips, read_noises, split_clips, training_archive
+from training.dataset import Clip, read_noises, split_clips, training_archive
+from training.decoded import read_training_clips
 from training.description import FEATURES, LABELS, SILENCE, parse_tau
 from training.errors import UserError, one_line_errors
 from training.features import LogMel, log_mel
@@ -170,18 +171,11 @@ def project_way(settings: Settings, precision: str, state: Path) -> Callable[[],
     keep_freed_memory()
     torch.set_num_threads(settings.threads)
     clips, noises = choose_clips(settings)
-    audio = decode(clips)
+    audio = read_training_clips(clips)
     target = np.array([LABELS.index(clip.label) for clip in clips])
     recipe = train.Recipe(settings.tau, LABELS, train.PAPER_EPOCHS, SEED, precision, "benchmark")
     return train.Trainer(recipe, train.Split(audio, target), log_mel(audio[:1]), target[:1], noises, CPU,
                          state).train_epoch
-
-
-def decode(clips: Sequence[Clip]) -> np.ndarray:
-    """int16 [clips, 16000]; silence, which comes last, is zeros."""
-    spoken = [clip for clip in clips if clip.path]
-    silence = np.zeros((len(clips) - len(spoken), FEATURES.clip_samples), np.int16)
-    return np.concatenate([read_clips(spoken), silence])
 
 
 def measure(contenders: Sequence[Contender], rounds: int) -> None:
@@ -264,7 +258,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = Settings(args.data, args.ver, tau, args.clips, args.threads)
     clips, _ = choose_clips(settings)
     started = time.perf_counter()
-    decode(clips)
+    read_training_clips(clips)
     decoding = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
         contenders = line_up(settings, Path(folder))

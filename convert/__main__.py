@@ -119,7 +119,7 @@ def publish(folder: Path, build: Path) -> None:
 def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> dict[str, dict]:
     """Convert both graphs, a process each; the result of `make_graph.make` for each.
 
-    Raises GateError where the gate refuses the chosen one. The other one's refusal is only noted.
+    Raises UserError where the gate refuses the chosen one. The other one's refusal is only noted.
     """
     made = {}
     for index, graph in workers.run(make_graph.make, [(folded, name, features) for name in GRAPH_NAMES]):

@@ -19,7 +19,7 @@ from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
 from frontend import render
 from training.description import parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import one_line_errors
 
 
 def frontend_file(name: str, source: Inputs) -> str:

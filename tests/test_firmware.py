@@ -5,12 +5,10 @@ description, so that nothing here needs TensorFlow.
 """
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
 import shutil
 import struct
-import subprocess
 from pathlib import Path
 
 import numpy as np

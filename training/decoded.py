@@ -15,19 +15,28 @@ from training.train import Split
 
 
 def decoded(clips: Sequence[Clip], split: str, noises: Sequence[np.ndarray], cache: Path) -> Split:
-    """The samples of a split, from `cache` where it has them, and the indices of their labels.
+    """The samples of a split, from `cache` where it has them, and the indices of their labels."""
+    path = cache / f"{split}-{fingerprint(clips)}.npy"
+    if not path.is_file():
+        def progress(items: Sequence[Clip]) -> tqdm:
+            return tqdm(items, f"decoding {split}", unit="clip", disable=None)
+
+        training = split == "training"
+        audio = read_training_clips(clips, progress) if training else read_clips(clips, noises, progress)
+        with replacing(path) as temporary:
+            np.save(temporary, audio)
+    target = np.array([LABELS.index(clip.label) for clip in clips])
+    return Split(np.load(path, mmap_mode="c"), target)
+
+
+def read_training_clips(clips: Sequence[Clip], progress=iter) -> np.ndarray:
+    """Decode the clips to train on, int16 [clips, 16000].
 
     In training, silence is all noise that the augmentation adds: its clips, the last ones, hold zeros.
     """
-    path = cache / f"{split}-{fingerprint(clips)}.npy"
-    if not path.is_file():
-        spoken = [clip for clip in clips if clip.path or split != "training"]
-        audio = read_clips(spoken, noises, lambda items: tqdm(items, f"decoding {split}", unit="clip", disable=None))
-        zeros = np.zeros((len(clips) - len(spoken), FEATURES.clip_samples), np.int16)
-        with replacing(path) as temporary:
-            np.save(temporary, np.concatenate([audio, zeros]))
-    target = np.array([LABELS.index(clip.label) for clip in clips])
-    return Split(np.load(path, mmap_mode="c"), target)
+    spoken = [clip for clip in clips if clip.path]
+    zeros = np.zeros((len(clips) - len(spoken), FEATURES.clip_samples), np.int16)
+    return np.concatenate([read_clips(spoken, progress=progress), zeros])
 
 
 def fingerprint(clips: Sequence[Clip]) -> str:
