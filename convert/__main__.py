@@ -1,10 +1,11 @@
-"""Convert a checkpoint to a full-int8 TFLite model.
+"""Convert a checkpoint to a full-int8 TFLite model and to the native engine's integer network.
 
     python -m convert --tau 1
     python -m convert --tau 1 --checkpoint mine.safetensors --graph small --data ~/speech_commands
 
-Both graphs are made and measured on the calibration clips; --graph says which one ships. Writes
-build/tau<T>/model_int8.tflite, model.onnx, graphs/, calibration.txt and conversion.json.
+Both graphs and the native engine's integer network are made and measured on the calibration clips; --graph says which
+graph ships. Writes build/tau<T>/model_int8.tflite, model.onnx, graphs/, native.npz, calibration.txt and
+conversion.json.
 """
 from __future__ import annotations
 
@@ -21,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from convert import calibration, make_graph, result
+from convert import calibration, make_graph, native, result
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
-from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, ONNX
+from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
+from engine import network
 from frontend.render import PIPELINE_ID
 from training import checkpoint, workers
 from training.atomic import naming
@@ -52,7 +54,8 @@ def fingerprint(*inputs: str) -> str:
     """Hash of everything that determines the conversion: inputs, this package's sources, versions."""
     digest = hashlib.sha256("\n".join(inputs).encode())
     here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "training" / "description.py"]
+    sources = [*sorted(here.glob("*.py")), here.parent / "training" / "description.py",
+               *(here.parent / "engine" / f"{name}.py" for name in ("golden", "network", "tables"))]
     for source in sources:
         digest.update(source.read_bytes())
     digest.update(json.dumps(versions()).encode())
@@ -76,6 +79,8 @@ def already_made(build: Path, mark: str) -> dict | None:
         facts = json.loads((build / CONVERSION).read_text())
         whole = facts["fingerprint"] == mark and all(
             "refused" in row or digest(build / row["tflite"]) == row["sha256"] for row in facts["graphs"].values())
+        row = facts["native"]
+        whole = whole and ("refused" in row or digest(build / NATIVE) == row["sha256"])
         return facts if whole else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
@@ -112,8 +117,10 @@ def publish(folder: Path, build: Path) -> None:
     """Move a whole new result from `folder` to `build`; conversion.json, which vouches for the rest, last."""
     (build / CONVERSION).unlink(missing_ok=True)
     shutil.rmtree(build / GRAPHS, ignore_errors=True)
-    for name in (GRAPHS, CALIBRATION, ONNX, MODEL, CONVERSION):
-        os.replace(folder / name, build / name)
+    (build / NATIVE).unlink(missing_ok=True)
+    for name in (GRAPHS, CALIBRATION, NATIVE, ONNX, MODEL, CONVERSION):
+        if (folder / name).exists():  # a network that the engine cannot hold leaves no NATIVE
+            os.replace(folder / name, build / name)
 
 
 def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> dict[str, dict]:
@@ -132,6 +139,19 @@ def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> di
                                f"{row['tflite_bytes']} bytes, agreement {100 * row['agreement']:.1f} %, "
                                f"SQNR {row['sqnr_db']:.1f} dB, ranges {row['ranges']}"), flush=True)
     return {name: made[name] for name in GRAPH_NAMES}
+
+
+def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path: Path) -> dict:
+    """Make the native engine's integer network and write it to `path`; its facts, or why the engine cannot hold it."""
+    try:
+        made, facts = native.make(folded, tau, features)
+    except UserError as error:
+        print(f"  native: refused: {error}", flush=True)
+        return {"refused": str(error)}
+    network.save(path, made)
+    print(f"  native: agreement {100 * facts['agreement']:.1f} %, SQNR {facts['sqnr_db']:.1f} dB, "
+          f"ranges {facts['ranges']}", flush=True)
+    return {"file": NATIVE, "sha256": digest(path), "delay_columns": made.delay, **facts}
 
 
 @one_line_errors
@@ -163,7 +183,8 @@ def main(argv: list[str] | None = None) -> None:
         changed = choose(build, facts, args.graph)
         print(f"{build / MODEL}: {'graph ' + args.graph if changed else 'up to date'}")
         return
-    print(f"converting {path} (tau {tau:g}) to full int8, both graphs, {len(clips.names)} calibration clips", flush=True)
+    print(f"converting {path} (tau {tau:g}) to full int8, both graphs and the native engine, "
+          f"{len(clips.names)} calibration clips", flush=True)
     build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build, prefix=".conversion-") as temporary, naming(build):
         folder = Path(temporary)
@@ -191,6 +212,7 @@ def main(argv: list[str] | None = None) -> None:
             "input": made[args.graph]["facts"]["input"],
             "output": made[args.graph]["facts"]["output"],
             "graphs": {name: graph["facts"] for name, graph in made.items()},
+            "native": convert_native(folded, tau, clips.features, folder / NATIVE),
             "versions": versions(),
             "fingerprint": mark,
         }

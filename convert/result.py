@@ -11,8 +11,9 @@ MODEL = "model_int8.tflite"
 ONNX = "model.onnx"
 CALIBRATION = "calibration.txt"
 GRAPHS = "graphs"
+NATIVE = "native.npz"
 KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
-                  "input", "output", "graphs", "versions", "fingerprint"})
+                  "input", "output", "graphs", "native", "versions", "fingerprint"})
 """What conversion.json holds."""
 
 

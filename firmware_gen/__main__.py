@@ -3,7 +3,7 @@
     python -m firmware_gen --tau 1
     python -m firmware_gen --build build/tau1
 
-Reads model_int8.tflite and conversion.json from the build folder, writes its firmware/ folder.
+Reads model_int8.tflite, native.npz and conversion.json from the build folder, writes its firmware/ folder.
 """
 from __future__ import annotations
 
@@ -17,17 +17,32 @@ from convert.result import default_build
 from firmware_gen import __version__, ctext, folder, inputs, model_array, settings, tflm
 from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
+from engine import render as engine
 from frontend import render
 from training.description import parse_tau
 from training.errors import one_line_errors
 
 
+def heading(source: Inputs) -> dict[str, str]:
+    """How files of other rooms open, and what ties their headers to the model."""
+    values = identity(source)
+    return {"head": ctext.render("_head.j2", **values), "identity": ctext.render("_identity.j2", **values)}
+
+
 def frontend_file(name: str, source: Inputs) -> str:
     """A source of the feature pipeline, tied to the model. UserError where it cannot compute the model's features."""
-    values = identity(source)
-    return render.source(name, source.features, head=ctext.render("_head.j2", **values),
-                         identity=ctext.render("_identity.j2", **values))
+    return render.source(name, source.features, **heading(source))
 
+
+def native_files(source: Inputs) -> dict[str, str]:
+    """The native engine's sources in a folder of their own; none where the engine cannot hold the network."""
+    if source.native is None:
+        return {}
+    return {f"{NATIVE}/{name}": text for name, text in engine.sources(source.native, **heading(source)).items()}
+
+
+NATIVE = "native"
+"""Subfolder of the native engine."""
 
 RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "model.h": model_array.model_h,
@@ -56,13 +71,14 @@ def fingerprint(build: Path) -> str:
     here = Path(__file__).parent
     sources = sorted(here.glob("*.py")) + sorted((here / "templates").glob("*.j2"))
     sources += sorted(render.TEMPLATES.parent.glob("*.py")) + sorted(render.TEMPLATES.glob("*.j2"))
+    sources += sorted(engine.TEMPLATES.parent.glob("*.py")) + sorted(engine.TEMPLATES.glob("*.j2"))
     digests = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL, *sources)]
     return folder.sha256(" ".join((__version__, *digests)).encode())
 
 
 def generate(source: Inputs) -> dict[str, str]:
     """Name -> text of every generated file. UserError where an op has no TFLM resolver function."""
-    return {name: renderer(source) for name, renderer in RENDERERS.items()}
+    return {name: renderer(source) for name, renderer in RENDERERS.items()} | native_files(source)
 
 
 @one_line_errors
@@ -78,6 +94,8 @@ def main(argv: list[str] | None = None) -> None:
     files[folder.MANIFEST] = folder.manifest(files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}",
                                              model_sha256=source.sha256, fingerprint=stamp)
     folder.replace_folder(out, files)
+    if source.native is None:
+        print(f"{out}: no {NATIVE}/, the native engine cannot hold this network (see {inputs.CONVERSION})")
     print(f"{out}: {len(files)} files, model {len(source.model):,} bytes, "
           f"arena {source.arena_bytes:,} bytes on a 64-bit host")
 

@@ -36,7 +36,7 @@ def is_up_to_date(folder: Path, fingerprint: str) -> bool:
 
 
 def replace_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write `files` (name -> UTF-8 text) to a folder beside `folder`, then put it in its place.
+    """Write `files` (name, or subfolder/name -> UTF-8 text) to a folder beside `folder`, then put it in its place.
 
     On any exception, Ctrl-C and a full disk included, the old folder stands as it was.
     Raises OSError when a file cannot be written or the folder cannot be renamed.
@@ -47,6 +47,7 @@ def replace_folder(folder: Path, files: Mapping[str, str]) -> None:
         new.mkdir()
         for name, text in files.items():
             with naming(folder / name):
+                (new / name).parent.mkdir(exist_ok=True)
                 (new / name).write_text(text, encoding="utf-8")
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, old)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from convert import result
 from convert.result import CONVERSION, MODEL
+from engine import network
+from engine.network import Network
 from training.description import FeatureDescription
 from training.errors import UserError
 
@@ -38,6 +40,7 @@ class Inputs:
     ops: dict[str, int]  # name of the operator in the TFLite schema -> uses in the graph, sorted by name
     arena_bytes: int  # tflite-micro on a 64-bit host, reference kernels
     checkpoint_sha256: str
+    native: Network | None  # of the native engine; None where it cannot hold this network
 
     @property
     def classes(self) -> int:
@@ -67,7 +70,7 @@ def parse(record: dict, model: bytes) -> Inputs:
         labels=tuple(record["labels"]), features=features,
         input=tensor("input"), output=tensor("output"),
         ops={name: int(count) for name, count in sorted(chosen["ops"].items())},
-        arena_bytes=int(chosen["arena_bytes"]), checkpoint_sha256=str(record["checkpoint"]["sha256"]),
+        arena_bytes=int(chosen["arena_bytes"]), checkpoint_sha256=str(record["checkpoint"]["sha256"]), native=None,
     )
 
 
@@ -80,6 +83,20 @@ def check_model(path: Path, model: bytes, expected: dict, build: Path) -> None:
         raise UserError(f"{path}: not the model that {CONVERSION} describes; {remedy(build)}")
     if model[4:8] != FLATBUFFER_ID:
         raise UserError(f"{path}: not a TFLite model; {remedy(build)}")
+
+
+def load_native(build: Path, record: dict) -> Network | None:
+    """The native engine's network; None where the converter found that the engine cannot hold it.
+
+    Raises UserError unless the file is the very one that the converter described.
+    """
+    facts = record["native"]
+    if not facts or "refused" in facts:
+        return None
+    path = build / facts["file"]
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != facts["sha256"]:
+        raise UserError(f"{path}: not the network that {CONVERSION} describes; {remedy(build)}")
+    return network.load(path)
 
 
 def check_shapes(inputs: Inputs) -> None:
@@ -111,7 +128,7 @@ def load(build: Path) -> Inputs:
         inputs = parse(record, model)
         check_model(path, model, record["graphs"][inputs.graph], build)
         check_shapes(inputs)
+        return dataclasses.replace(inputs, native=load_native(build, record))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(f"{conversion}: {reason}; {remedy(build)}") from None
-    return inputs

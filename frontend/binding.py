@@ -15,7 +15,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,30 +47,39 @@ def compiler() -> list[str]:
                     "pipeline is C; install one, for instance with `apt-get install gcc`, or name it in CC")
 
 
-def compile_library(command: Sequence[str], out: Path) -> None:
-    """Compile the sources into the shared library `out`; UserError with the compiler's first error where it fails."""
+def compile_library(command: Sequence[str], out: Path, files: Mapping[str, str], sources: Sequence[str],
+                    flags: Sequence[str] = ()) -> None:
+    """Compile `sources`, some of `files` (name -> text), into the shared library `out`.
+
+    Raises UserError with the compiler's first error where it fails.
+    """
     with tempfile.TemporaryDirectory() as folder, atomic.replacing(out) as library:
-        for name in render.FILES:
-            Path(folder, name).write_text(render.source(name))
-        sources = [str(Path(folder, name)) for name in render.SOURCES]
-        done = subprocess.run([*command, *FLAGS, "-o", str(library), *sources], capture_output=True, text=True)
+        for name, text in files.items():
+            Path(folder, name).write_text(text)
+        paths = [str(Path(folder, name)) for name in sources]
+        done = subprocess.run([*command, *FLAGS, *flags, "-o", str(library), *paths], capture_output=True, text=True)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             reason = next((line for line in lines if "error" in line), lines[0])
-            raise UserError(f"{shlex.join(command)}: cannot compile the device's feature pipeline ({reason}); "
+            raise UserError(f"{shlex.join(command)}: cannot compile the device's C sources ({reason}); "
                             "name another C compiler in CC")
+
+
+def compiled(name: str, files: Mapping[str, str], sources: Sequence[str], flags: Sequence[str] = ()) -> ctypes.CDLL:
+    """The library `name` of C sources as `compile_library` takes them, compiled once for each compiler and text."""
+    command = compiler()
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
+    key = "\n".join((shlex.join((*command, *FLAGS, *flags)), version, *files.values()))
+    path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    if not path.is_file():
+        compile_library(command, path, files, sources, flags)
+    return ctypes.CDLL(str(path.resolve()))
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
     """The compiled pipeline. Raises UserError where it cannot be compiled."""
-    command = compiler()
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
-    key = "\n".join((shlex.join((*command, *FLAGS)), version, *map(render.source, render.FILES)))
-    path = CACHE / f"frontend-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
-    if not path.is_file():
-        compile_library(command, path)
-    loaded = ctypes.CDLL(str(path.resolve()))
+    loaded = compiled("frontend", {name: render.source(name) for name in render.FILES}, render.SOURCES)
     loaded.kws_frontend_push.restype = ctypes.c_uint32
     for function in (loaded.kws_frontend_reset, loaded.kws_frontend_clip):
         function.restype = None

@@ -1,0 +1,51 @@
+"""Weights to integers by their error in the output, not each to its nearest.
+
+A row of weights is rounded one weight after the other; what each loses is made up for by those that
+are still free, as the covariance of the inputs says (Frantar et al., "GPTQ", 2022; Hassibi and Stork,
+"Optimal Brain Surgeon", 1993). The row's multiplier, an integer from the start, is the one of several
+whose output errs least.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+WEIGHT_MAX = 127
+SHRINKS = np.linspace(1.0, 0.7, 13)
+"""Of the multiplier at which the largest weight is 127; below it some are clipped."""
+DAMPING = 1e-4
+"""Added to the covariance's diagonal, relative to its mean."""
+MULTIPLIER_MAX = (1 << 15) - 1
+
+
+def damped(covariance: np.ndarray) -> np.ndarray:
+    """A covariance [n, n] that can be inverted."""
+    n = len(covariance)
+    return covariance + (DAMPING * np.trace(covariance) / n + 1e-9) * np.eye(n)
+
+
+def round_rows(weight: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Real weights [rows, n] -> integers within +-127, float64 [rows, n], for inputs of that covariance [n, n]."""
+    upper = np.linalg.cholesky(np.linalg.inv(damped(covariance))).T
+    left, rounded = weight.astype(np.float64).copy(), np.empty(weight.shape)
+    for i in range(weight.shape[1]):
+        rounded[:, i] = np.clip(np.rint(left[:, i]), -WEIGHT_MAX, WEIGHT_MAX)
+        error = (left[:, i] - rounded[:, i]) / upper[i, i]
+        left[:, i:] -= error[:, None] * upper[i, i:]
+    return rounded
+
+
+def quantise_rows(weight: np.ndarray, covariance: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Real weights [rows, n] -> (int8 [rows, n], int64 multipliers [rows]) with weight ~ integer * multiplier / unit."""
+    target = weight * unit
+    largest = np.maximum(np.abs(target).max(1), 1.0)
+    spread = damped(covariance)
+    best = np.full(len(weight), np.inf)
+    integers, multipliers = np.zeros(weight.shape), np.ones(len(weight), np.int64)
+    for shrink in SHRINKS:
+        k = np.clip(np.ceil(largest * shrink / WEIGHT_MAX), 1, MULTIPLIER_MAX)[:, None]
+        rounded = round_rows(target / k, covariance)
+        difference = rounded * k - target
+        error = np.einsum("ri,ij,rj->r", difference, spread, difference)
+        better = error < best
+        best[better], integers[better], multipliers[better] = error[better], rounded[better], k[better, 0]
+    return integers.astype(np.int8), multipliers

@@ -1,0 +1,80 @@
+"""Where everything lies in the engine's state, and how large it is: sizes are known before anything runs."""
+from __future__ import annotations
+
+import dataclasses
+
+from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network, mean_shift
+from training.description import FEATURES
+
+WORD = 4
+
+
+def to_words(size: int) -> int:
+    """Bytes, rounded up to whole words."""
+    return -(-size // WORD) * WORD
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A block's place: `inputs` in bytes and `means` in elements from the start of theirs, `delay` in columns from the
+    feature to its input, `column` bytes of its input."""
+
+    inputs: int
+    means: int
+    delay: int
+    dilation: int
+    channels_in: int
+    channels: int
+    rows: int
+    rows_out: int
+    column: int
+    opens: int
+    mean_shift: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Sizes of the state's parts (bytes, or elements of `means` and `vector`) and the shape of head and tail."""
+
+    layers: tuple[Layer, ...]
+    inputs_bytes: int
+    means: int
+    one_bytes: int
+    other_bytes: int
+    tail_bytes: int
+    tail_column: int
+    vector: int
+    mel_rows: int
+    head_channels: int
+    head_rows: int
+    tail_channels: int
+    tail_rows: int
+    hidden: int
+
+
+def plan(network: Network) -> Plan:
+    """The plan of a network's state."""
+    head_channels, head_rows = len(network.head.bias), FEATURES.mels // 2
+    layers, inputs, means, delay, c_in = [], 0, 0, HEAD_TAPS // 2, head_channels
+    buffers = [head_channels * head_rows, 0]  # a column goes from one to the other and back
+    holder = 0
+    for block in network.blocks:
+        column = to_words(block.channels * block.rows)
+        layers.append(Layer(inputs, means, delay, block.dilation, c_in, block.channels, block.rows,
+                            block.rows // block.stride, column, int(block.transition is not None),
+                            mean_shift(block.rows)))
+        for size in ([column] if block.transition is not None else []) + [column // block.stride]:
+            holder = 1 - holder
+            buffers[holder] = max(buffers[holder], to_words(size))
+        inputs += block.dilation * column
+        means += 2 * block.dilation * block.channels
+        delay += block.dilation
+        c_in = block.channels
+    last = layers[-1]
+    tail_column = to_words(last.channels * last.rows_out)
+    hidden = len(network.classifier.bias)
+    # rounded up, so that a kernel may read whole vectors of four or eight
+    vector = -(-max(hidden, *(block.channels for block in network.blocks)) // 8) * 8
+    return Plan(tuple(layers), inputs, means, *map(to_words, buffers), CLASSIFIER_TAPS * tail_column, tail_column,
+                vector, to_words(FEATURES.mels + 2 * (HEAD_TAPS // 2)), head_channels, head_rows, last.channels,
+                last.rows_out, hidden)

@@ -1,0 +1,81 @@
+"""The C sources of the native engine as text, from the templates in c/ and an integer network.
+
+    python -m engine.render build/tau1/native.npz OUT
+
+writes them to the folder OUT; `python -m firmware_gen` ships them with the rest of the firmware.
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import jinja2
+
+from engine import network as definition
+from engine import tables
+from engine.network import Network
+from engine.plan import plan
+from frontend.render import HEAD, feature_identity, hexadecimal, rows
+from training import atomic
+from training.description import BANDS, FEATURES
+from training.errors import one_line_errors
+
+TEMPLATES = Path(__file__).parent / "c"
+HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h")
+SOURCES = ("kws_engine.c", "kws_model.c", "kws_portable.c")
+FILES = HEADERS + SOURCES
+STREAM_COLUMNS = 40
+"""Output columns that a stream's scores are averaged over, unless the user says otherwise."""
+
+ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
+                                 trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+ENVIRONMENT.filters.update(rows=rows)
+
+
+def render(name: str, network: Network, head: str, identity: str, engine: str) -> str:
+    constants = {key.lower(): getattr(definition, key) for key in
+                 ("FRACTION", "HALF", "BASE_MAX", "HEAD_TAPS", "DEPTHWISE_SHIFT", "HIDDEN_MAX", "SILU_ENTRIES",
+                  "SILU_SHIFT", "SILU_FRACTION")}
+    return ENVIRONMENT.get_template(f"{name}.j2").render(
+        network=network, plan=plan(network), f=FEATURES, bands=BANDS, tau=f"{network.tau:g}",
+        tail_taps=definition.CLASSIFIER_TAPS, exponentials=tables.exponentials(network.score_scale),
+        score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
+        silu_steps=64, stream_columns=STREAM_COLUMNS, macs_comment="", head=head.rstrip("\n"),
+        identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants)
+
+
+def engine_id(network: Network) -> str:
+    """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of network and arithmetic."""
+    texts = [" ".join(re.sub("//.*", "", render(name, network, "", "", "0")).split()) for name in FILES]
+    return hashlib.sha256("\n".join((FEATURES.id, *texts)).encode()).hexdigest()[:16]
+
+
+def sources(network: Network, head: str = HEAD, identity: str | None = None) -> dict[str, str]:
+    """Name -> text of every one of `FILES`, C99 (the headers C++11 as well).
+
+    `head` opens each file: licence and origin as C comments. `identity` stands in the public headers and says what they
+    belong to.
+    """
+    identity = feature_identity(FEATURES) if identity is None else identity
+    engine = engine_id(network)
+    return {name: render(name, network, head, identity, engine) for name in FILES}
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m engine.render", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", type=Path, help="integer network that python -m convert wrote")
+    parser.add_argument("out", type=Path, help="folder for the sources")
+    args = parser.parse_args(argv)
+    for name, text in sources(definition.load(args.network)).items():
+        atomic.write_text(args.out / name, text)
+    print(f"{args.out}: {len(FILES)} files")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The tables of the engine: SiLU, and the exponential behind `kws_probability`."""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from engine.network import SILU_ENTRIES, SILU_FRACTION
+
+EXPONENTIALS = 128
+EXPONENTIAL_STEP = 1 / 16
+"""Entries of the table of exponentials and, at most, natural-log units between two: its end is e^-8."""
+
+
+def silu(step: float) -> np.ndarray:
+    """SiLU(z) = z / (1 + e^-z) for z = (i - 512) * step, int16 [1024] with `SILU_FRACTION` bits.
+
+    Raises ValueError where the largest does not fit 16 bits.
+    """
+    z = (np.arange(SILU_ENTRIES) - SILU_ENTRIES // 2) * step
+    values = np.rint(z / (1 + np.exp(-z)) * 2**SILU_FRACTION)
+    if values.max() >= 1 << 15:
+        raise ValueError(f"SiLU up to {z.max():g} does not fit 16 bits")
+    return values.astype(np.int16)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exponentials:
+    """values: uint16 [128], e^(-i * 2^shift * score_scale) with 15 fractional bits."""
+
+    shift: int
+    values: np.ndarray
+
+
+def exponentials(score_scale: float) -> Exponentials:
+    """The table for scores of this scale."""
+    shift = max(0, math.floor(math.log2(EXPONENTIAL_STEP / score_scale)))
+    steps = np.arange(EXPONENTIALS) * 2.0**shift * score_scale
+    return Exponentials(shift, np.rint(np.exp(-steps) * 2**15).astype(np.uint16))
