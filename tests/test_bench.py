@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import bench, emulator
+from benchmarks import bench, bench_text, emulator, limits
 from benchmarks.emulator import CORES
 from emulated import need_emulator
 from frontend import render
@@ -54,7 +54,7 @@ def test_dsp_and_mve_take_fewer_instructions_than_portable_code(figures):
 
 
 def test_the_table_shows_every_core_and_the_fidelity(figures):
-    text = bench.table(figures)
+    text = bench_text.table(figures)
     for name, row in figures["boards"].items():
         line, = [line for line in text.splitlines() if line.startswith(name + " ")]
         assert f"{row['frontend_hop']:,}" in line and line.endswith("yes")
@@ -66,7 +66,7 @@ def test_counts_over_a_real_clip_are_within_a_percent_of_those_over_an_example(f
     assert name.endswith(".wav") and len(audio) > 1
     with bench.frontend_on_core.source_folder(tmp_path) as folder:
         for core in ("cortex-m0", "cortex-m55"):
-            row = bench.measure(CORES[core], folder, clip)
+            row = bench.measure_frontend(CORES[core], folder, clip)
             for key in ("frontend_hop", "frontend_hop_mean"):
                 assert row[key] == pytest.approx(figures["boards"][core][key], rel=0.01)
 
@@ -79,12 +79,12 @@ def test_counts_over_a_real_clip_are_within_a_percent_of_those_over_an_example(f
     (("fidelity", "max_lsb"), 3, "3 LSB from the float log-mel"),
 ])
 def test_a_figure_beyond_its_limit_fails_the_bench(figures, where, value, reason):
-    assert bench.failures(figures) == []
+    assert limits.failures(figures) == []
     worse = entry = copy.deepcopy(figures)
     for key in where[:-1]:
         entry = entry[key]
     entry[where[-1]] = value
-    line, = bench.failures(worse)
+    line, = limits.failures(worse)
     assert reason in line
 
 
