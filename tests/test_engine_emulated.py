@@ -143,9 +143,9 @@ def test_misuse_is_answered_and_harms_nothing(core, firmwares, speech, tmp_path)
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_from_samples_to_scores_every_core_equals_the_integer_models(core, firmwares, speech, tmp_path):
+def test_from_samples_to_scores_every_core_equals_the_integer_models(core, firmwares, tau1_build, speech, tmp_path):
     firmware, heard = firmwares["tau 1, shipped"], speech[:2]
-    with frontend_on_core.source_folder(tmp_path / "none") as folder:
+    with frontend_on_core.source_folder(tau1_build / "firmware") as folder:
         image = engine_on_core.build_listener(CORES[core], firmware, frontend_on_core.sources(folder),
                                               tmp_path / "listen.elf")
     status, scores, hop_status, hop_scores = engine_on_core.listen(image, heard, len(LABELS))
