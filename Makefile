@@ -23,6 +23,7 @@ help:
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
 	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1]"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
+	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer]"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
@@ -47,7 +48,7 @@ train: $(VENV)/training
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
 
 bench: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA)
+	$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA) $(call option,--core,CORE)
 
 report: $(VENV)/convert
 	$(BIN) -m benchmarks.report --tau '$(TAU)'
