@@ -40,7 +40,8 @@ def native_files(source: Inputs) -> dict[str, str]:
     """
     if source.native is None:
         return {}
-    texts = engine.sources(source.native, **heading("_native_head.j2", native_identity(source)))
+    heads = heading("_native_head.j2", native_identity(source))
+    texts = engine.sources(source.native, **heads) | engine.selftest_sources(source.native, heads["head"])
     return {f"{NATIVE}/{name}": text for name, text in texts.items()}
 
 
