@@ -28,7 +28,7 @@ def test_make_alone_lists_every_target():
 
 
 @pytest.mark.parametrize("target, tau", [("quantize", "4"), ("verify", "7"), ("train", "one"), ("report", "0"),
-                                         ("run", "5"), ("selftest", "")])
+                                         ("run", "5"), ("selftest", "9")])
 def test_tau_that_does_not_exist_is_one_line_and_fails(target, tau):
     done = make(target, f"TAU={tau}", "DATA=/nowhere")
     assert done.returncode != 0
