@@ -22,6 +22,7 @@ static kws_engine engine;
 static int16_t first_second[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter, as in training
 static int8_t columns[KWS_FRONTEND_FRAMES][KWS_FRONTEND_COLUMN];
 
+// digits: at least so many, with zeros in front.
 static void print_number(uint32_t value, int32_t digits) {
   char text[11];
   char *at = text + sizeof text - 1;
@@ -30,7 +31,8 @@ static void print_number(uint32_t value, int32_t digits) {
   do {
     *--at = (char)('0' + value % 10);
     value /= 10;
-  } while (value != 0 || --digits > 0);
+    --digits;
+  } while (value != 0 || digits > 0);
   host_print(at);
 }
 
