@@ -21,7 +21,8 @@ from convert.ranges import choose_range
 from convert.rounding import MULTIPLIER_MAX, WEIGHT_MAX, quantise_rows, round_rows
 from engine import golden, tables
 from engine.network import (ACTIVATION_MAX, CLASSIFIER_TAPS, DEPTHWISE_SHIFT, FRACTION, HEAD_TAPS, HIDDEN_MAX, SILU_ENTRIES,
-                            SILU_FRACTION, SILU_SHIFT, Block, Dense, Network, check, mean_shift)
+                            SILU_FRACTION, SILU_SHIFT, SILU_STEP, Block, Dense, Network, check, mean_shift)
+from training import workers
 from training.description import BANDS, FEATURES
 from training.errors import UserError
 
@@ -35,8 +36,6 @@ SUM_MAX = (1 << 15) - 1
 """Of the frequency convolution's sums."""
 TAP_MAX = (1 << 15) - 1
 """Of the temporal convolution: at a steeper one, a single step of the mean would be two entries of SiLU's table."""
-SILU_STEP = 1 / 64
-"""Between two entries of the table of SiLU, which so reaches from -8 to 8."""
 LEAST_AGREEMENT = 0.95
 SCORE_MARGIN = 2
 """How far beyond the calibration clips' logits the scores reach."""
@@ -238,7 +237,7 @@ class Quantiser:
 
     def __init__(self, folded: FoldedNetwork, features: np.ndarray, method: str):
         self.folded, self.features, self.method = folded, features, method
-        self.silu = tables.silu(SILU_STEP)
+        self.silu = tables.silu()
         self.real = self.integer = self.scale = None
 
     def relu_layer(self, weight: np.ndarray, x: np.ndarray, before: np.ndarray) -> Dense:
@@ -324,23 +323,25 @@ def quantise(folded: FoldedNetwork, tau: float, features: np.ndarray, method: st
     return network
 
 
+def candidate(folded: FoldedNetwork, tau: float, features: np.ndarray, method: str) -> tuple[Network, np.ndarray]:
+    """The network by one method, and its logits on the calibration clips, [clips, classes]."""
+    network = quantise(folded, tau, features, method)
+    return network, golden.window(network, features) * network.score_scale
+
+
 def make(folded: FoldedNetwork, tau: float, features: np.ndarray) -> tuple[Network, dict]:
     """The integer network by the method whose scores are nearest to the float logits on the calibration clips.
 
-    Returns it and its facts: the method, SQNR of the scores of each in dB, agreement with float. Raises UserError where
-    the engine cannot hold the network, or not truly.
+    Returns it and its facts: the method, SQNR of the scores of each in dB, agreement with float. Each method is tried in
+    a process of its own. Raises UserError where the engine cannot hold the network, or not truly.
     """
     expected = forward(folded, FEATURES.dequantize(features))
-    best, facts = None, {"ranges_sqnr_db": {}}
-    for method in METHODS:
-        network = quantise(folded, tau, features, method)
-        scores = golden.window(network, features) * network.score_scale
-        sqnr = fidelity.sqnr_db(expected, scores)
-        facts["ranges_sqnr_db"][method] = sqnr
-        if best is None or sqnr > facts["sqnr_db"]:
-            best = network
-            facts |= {"ranges": method, "sqnr_db": sqnr, "agreement": fidelity.agreement(expected, scores)}
-    if facts["agreement"] < LEAST_AGREEMENT:
-        raise UserError(f"the native engine and float agree on {100 * facts['agreement']:.1f} % of the "
-                        f"{len(features)} calibration clips, {100 * LEAST_AGREEMENT:.0f} % are needed; train longer")
-    return best, facts
+    made = dict(workers.run(candidate, [(folded, tau, features, method) for method in METHODS]))
+    sqnr = {method: fidelity.sqnr_db(expected, made[index][1]) for index, method in enumerate(METHODS)}
+    ranges = max(sqnr, key=sqnr.get)
+    network, logits = made[METHODS.index(ranges)]
+    agreement = fidelity.agreement(expected, logits)
+    if agreement < LEAST_AGREEMENT:
+        raise UserError(f"the native engine and float agree on {100 * agreement:.1f} % of the {len(features)} "
+                        f"calibration clips, {100 * LEAST_AGREEMENT:.0f} % are needed; train longer")
+    return network, {"ranges": ranges, "sqnr_db": sqnr[ranges], "agreement": agreement, "ranges_sqnr_db": sqnr}

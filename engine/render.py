@@ -41,12 +41,12 @@ ENVIRONMENT.filters.update(rows=rows)
 def render(name: str, network: Network, head: str, identity: str, engine: str, **more: object) -> str:
     constants = {key.lower(): getattr(definition, key) for key in
                  ("FRACTION", "HALF", "BASE_MAX", "HEAD_TAPS", "DEPTHWISE_SHIFT", "HIDDEN_MAX", "SILU_ENTRIES",
-                  "SILU_SHIFT", "SILU_FRACTION")}
+                  "SILU_SHIFT", "SILU_STEP", "SILU_FRACTION")}
     return ENVIRONMENT.get_template(f"{name}.j2").render(
         network=network, plan=plan(network), f=FEATURES, bands=BANDS, tau=f"{network.tau:g}",
         tail_taps=definition.CLASSIFIER_TAPS, exponentials=tables.exponentials(network.score_scale),
         score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
-        silu_steps=64, stream_columns=STREAM_COLUMNS, head=head.rstrip("\n"),
+        stream_columns=STREAM_COLUMNS, head=head.rstrip("\n"),
         identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants, **more)
 
 

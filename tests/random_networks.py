@@ -66,14 +66,14 @@ def random_block(rng: np.random.Generator, x: np.ndarray, c: int, stride: int, d
                   temporal_bias=(middle + rng.integers(-1 << 22, 1 << 22, c)).astype(np.int32),
                   pointwise=Dense(np.zeros((c, c), np.int8), np.zeros(c, np.int32), np.ones(c, np.int16)))
     means = [golden.mean(block, x)] * 3
-    silu = golden.activated(tables.silu(1 / 64), block.temporal, block.temporal_bias, means)
+    silu = golden.activated(tables.silu(), block.temporal, block.temporal_bias, means)
     pointwise = random_dense(rng, silu, c, BASE_MAX / 4)
     return Block(**{**vars(block), "pointwise": pointwise})
 
 
 def random_network(tau: float, seed: int = 0) -> Network:
     """A network of this width for which `network.check` proves that nothing overflows."""
-    rng, silu = np.random.default_rng(seed), tables.silu(1 / 64)
+    rng, silu = np.random.default_rng(seed), tables.silu()
     head, *widths, tail = channels(tau)
     features = random_features(CLIPS, seed)
     flat = random_dense(rng, golden.head_windows(features), head, 8 * 255)
