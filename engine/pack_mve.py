@@ -84,7 +84,6 @@ def groups(layer: Dense, lanes: int, offset: int = 0, outputs: int = WORDS) -> G
 class Shape:
     """What the code of a layer is specialised for: `rows` at its input."""
 
-    channels_in: int
     channels: int
     rows: int
     stride: int
@@ -109,10 +108,12 @@ class PackedBlock:
 
 @dataclasses.dataclass(frozen=True)
 class Packed:
-    """shapes: of the blocks, without repetition. depthwise: int8 [vectors, time, row, 8]."""
+    """shapes: of the blocks, without repetition. transitions: of the shapes that open a stage, by their index, the
+    channels in front of it. depthwise: int8 [vectors, time, row, 8]."""
 
     head: Groups
     shapes: tuple[Shape, ...]
+    transitions: dict[int, int]
     blocks: tuple[PackedBlock, ...]
     depthwise: np.ndarray
     hidden: Groups
@@ -139,13 +140,15 @@ def pack_block(block: Block, shape: int) -> PackedBlock:
 
 def pack(network: Network) -> Packed:
     """All constants of a network."""
-    shapes, blocks, c_in = [], [], len(network.head.bias)
+    shapes, transitions, blocks, c_in = [], {}, [], len(network.head.bias)
     for block in network.blocks:
-        shape = Shape(c_in if block.transition else block.channels, block.channels, block.rows, block.stride)
+        shape = Shape(block.channels, block.rows, block.stride)
         if shape not in shapes:
             shapes.append(shape)
+        if block.transition:
+            transitions[shapes.index(shape)] = c_in
         blocks.append(pack_block(block, shapes.index(shape)))
         c_in = block.channels
-    head = groups(network.head, BYTES, outputs=2)
-    return Packed(head, tuple(shapes), tuple(blocks), chunks(network.depthwise.transpose(2, 1, 0)),
-                  groups(network.classifier, HALFWORDS), groups(network.output, HALFWORDS))
+    return Packed(groups(network.head, BYTES, outputs=2), tuple(shapes), transitions, tuple(blocks),
+                  chunks(network.depthwise.transpose(2, 1, 0)), groups(network.classifier, HALFWORDS),
+                  groups(network.output, HALFWORDS))
