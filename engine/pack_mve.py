@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from engine.network import SILU_SHIFT, Block, Dense, Network
+from engine.network import SILU_SHIFT, Block, Dense, Network, mean_shift
 
 HALFWORDS, BYTES, WORDS = 8, 16, 4
 """Lanes of a vector."""
@@ -87,6 +87,11 @@ class Shape:
     channels: int
     rows: int
     stride: int
+
+    @property
+    def shift(self) -> int:
+        """Behind the sum of the frequency mean."""
+        return mean_shift(self.rows)
 
 
 @dataclasses.dataclass(frozen=True)
