@@ -25,14 +25,31 @@ def starts(count: int, lanes: int) -> list[int]:
     return [max(0, min(start, count - lanes)) for start in range(0, count, lanes)]
 
 
+def even_starts(count: int) -> list[int]:
+    """The same for vectors of 8, all the same distance apart where that is possible.
+
+    >>> even_starts(20)
+    [0, 6, 12]
+    """
+    steps = -(-count // HALFWORDS) - 1
+    if steps and (count - HALFWORDS) % steps == 0:
+        return list(range(0, count, (count - HALFWORDS) // steps))[:steps + 1]
+    return starts(count, HALFWORDS)
+
+
+def vectors(values: np.ndarray, at: list[int]) -> np.ndarray:
+    """[..., C] -> [vectors of 8 channels, ..., 8], from the channels `at`. There are at least 8 channels."""
+    return np.stack([values[..., start:start + HALFWORDS] for start in at])
+
+
 def chunks(values: np.ndarray) -> np.ndarray:
-    """[..., C] -> [vectors of 8 channels, ..., 8]. There are at least 8 channels."""
-    return np.stack([values[..., start:start + HALFWORDS] for start in starts(values.shape[-1], HALFWORDS)])
+    """[..., C] -> [vectors of 8 channels, ..., 8] at `even_starts`."""
+    return vectors(values, even_starts(values.shape[-1]))
 
 
 def halves(values: np.ndarray) -> np.ndarray:
-    """[C] -> [vectors, 2, 4]: the even channels of each vector of 8, then the odd ones, as VMULLB and VMULLT go."""
-    return chunks(values).reshape(-1, WORDS, 2).swapaxes(1, 2)
+    """[..., 8] -> [..., 2, 4]: the even channels of each vector, then the odd ones, as VMULLB and VMULLT go."""
+    return values.reshape(*values.shape[:-1], WORDS, 2).swapaxes(-1, -2)
 
 
 def inputs(weight: np.ndarray, lanes: int) -> np.ndarray:
@@ -60,7 +77,7 @@ class Groups:
 def temporal_bias(bias: np.ndarray) -> np.ndarray:
     """Without the half that the rounding shift adds again. A sum that becomes too small for 32 bits by that is far below
     SiLU's table in either case, and its additions saturate."""
-    return halves(np.maximum(bias.astype(np.int64) - (1 << SILU_SHIFT - 1), -(1 << 31)).astype(np.int32))
+    return np.maximum(bias.astype(np.int64) - (1 << SILU_SHIFT - 1), -(1 << 31)).astype(np.int32)
 
 
 def groups(layer: Dense, lanes: int, offset: int = 0, outputs: int = WORDS) -> Groups:
@@ -136,10 +153,12 @@ def pack_transition(layer: Dense) -> Groups:
 
 
 def pack_block(block: Block, shape: int) -> PackedBlock:
+    at = starts(block.channels, HALFWORDS)
     norm = np.stack([block.bias.T, block.multiplier.T], 1)  # [5, 2, C]
     return PackedBlock(shape, pack_transition(block.transition) if block.transition else None,
                        chunks(block.taps.transpose(1, 2, 0)), chunks(norm), chunks(block.mean.T),
-                       halves(block.mean_bias), chunks(block.temporal.T), temporal_bias(block.temporal_bias),
+                       halves(chunks(block.mean_bias)), vectors(block.temporal.T, at),
+                       halves(vectors(temporal_bias(block.temporal_bias), at)),
                        groups(block.pointwise, HALFWORDS))
 
 
