@@ -16,7 +16,7 @@ from training.atomic import write_bytes
 from training.description import BANDS, FEATURES, STAGES, channels
 from training.errors import UserError
 
-FRACTION = 4
+FRACTION = 3
 """Fractional bits of an activation before it is rounded to 8 bits."""
 HALF = 1 << (FRACTION - 1)
 ACTIVATION_MAX = 255
@@ -24,7 +24,7 @@ BASE_MAX = (1 << 14) - 1
 """The temporal branch's contribution, with `FRACTION` bits, saturates at 15 bits: so its sum with the frequency
 branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits."""
 SILU_ENTRIES = 1024
-SILU_SHIFT = 15
+SILU_SHIFT = 14
 """The temporal sum shifted right by this is an index of the table of SiLU; its middle is 0."""
 SILU_FRACTION = 11
 """Fractional bits of SiLU's values."""

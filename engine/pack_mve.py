@@ -1,8 +1,8 @@
 """The constants of the native engine in the order in which its MVE (Helium) form reads them.
 
 A vector that would reach beyond the last channel starts earlier instead and overlaps the one before it: nothing outside
-a column is read or written, and what is computed twice is the same. Sums over an overlap count once, because the weights
-of what was there before are 0.
+a column is read or written, and what is computed twice is the same. In a sum over inputs an overlap counts once, since
+the weights of what was in the vector before are 0.
 """
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class Groups:
 
 
 def temporal_bias(bias: np.ndarray) -> np.ndarray:
-    """Without the half that the rounding shift adds again. A sum that becomes too small for 32 bits by that is far below
-    SiLU's table in either case, and its additions saturate."""
+    """Without the half that the rounding shift adds again. Where a sum so becomes too small for 32 bits, its additions
+    saturate, and it is far below SiLU's table in either case."""
     return np.maximum(bias.astype(np.int64) - (1 << SILU_SHIFT - 1), -(1 << 31)).astype(np.int32)
 
 
@@ -113,9 +113,9 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class PackedBlock:
-    """shape: index of `Packed.shapes`. taps: int8 [vectors, 5, 3, 8]. norm: int16 [vectors, 5, 2 (bias, multiplier), 8].
-    mean: int8 [vectors, rows, 8]; mean_bias: int32 [vectors, 2, 4]. temporal: int16 [vectors, 3, 8]; temporal_bias as
-    mean_bias."""
+    """shape: index of `Packed.shapes`. taps: int8 [vectors, 5, 3, 8]. norm: int16 [vectors, 5, 2, 8], bias and
+    multiplier. mean: int8 [vectors, rows, 8]; mean_bias: int32 [vectors, 2, 4]. temporal: int16 [vectors, 3, 8];
+    temporal_bias as mean_bias."""
 
     shape: int
     transition: Groups | None

@@ -42,7 +42,8 @@ def render(name: str, network: Network, head: str, identity: str, engine: str) -
                   "SILU_SHIFT", "SILU_FRACTION")}
     return ENVIRONMENT.get_template(f"{name}.j2").render(
         network=network, plan=plan(network), packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
-        tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS, exponentials=tables.exponentials(network.score_scale),
+        tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS,
+        exponentials=tables.exponentials(network.score_scale),
         score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
         silu_steps=64, stream_columns=STREAM_COLUMNS, macs_comment="", head=head.rstrip("\n"),
         identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants)
