@@ -58,14 +58,25 @@ def pairs(weight: np.ndarray) -> np.ndarray:
     return halves(weight[:, 0::2], weight[:, 1::2])
 
 
+def octets(values: np.ndarray) -> np.ndarray:
+    """8-bit values [..., 4 n] -> words [..., n], the first in the lowest byte.
+
+    >>> hex(octets(np.array([1, -1, 2, 3]))[0])
+    '0x302ff01'
+    """
+    values = values.astype(np.int64) & 0xFF
+    return (values[..., 0::4] | values[..., 1::4] << 8 | values[..., 2::4] << 16 | values[..., 3::4] << 24).astype(
+        np.uint32)
+
+
 def quads(weight: np.ndarray) -> np.ndarray:
     """Weights [outputs, inputs] -> words [outputs, inputs / 4] in the order 0, 2, 1, 3, in which SXTB16 gives neighbours.
 
     >>> [hex(word) for word in quads(np.array([[1, 2, 3, 4, -1]]))[0]]
     ['0x4020301', '0xff']
     """
-    weight = padded(weight, 1).astype(np.int64) & 0xFF
-    return (weight[:, 0::4] | weight[:, 2::4] << 8 | weight[:, 1::4] << 16 | weight[:, 3::4] << 24).astype(np.uint32)
+    weight = padded(weight, 1)
+    return octets(weight.reshape(len(weight), -1, GROUP)[:, :, [0, 2, 1, 3]].reshape(weight.shape))
 
 
 def groups(words: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
@@ -144,12 +155,10 @@ def temporal(block: Block) -> np.ndarray:
 
 
 def depthwise(weight: np.ndarray) -> np.ndarray:
-    """The classifier's depthwise convolution [C, 5, 5] (frequency, time): 13 words a channel, for each of five columns
-    rows (0, 1) and (3, 4), then the middle rows of two columns each."""
-    weight = weight.transpose(0, 2, 1)
-    outer = np.stack([halves(weight[:, :, 0], weight[:, :, 1]), halves(weight[:, :, 3], weight[:, :, 4])], 2)
-    middle = np.pad(weight[:, :, 2], ((0, 0), (0, 1)))
-    return np.hstack([outer.reshape(len(weight), -1), halves(middle[:, 0::2], middle[:, 1::2])]).ravel()
+    """The classifier's depthwise convolution [C, 5, 5] (frequency, time): seven words a channel, the middle row's four
+    first weights, its last, then for each of five columns those of the other rows."""
+    weight = ordered(weight.transpose(0, 2, 1))  # [C, time, rows]
+    return np.hstack([octets(weight[:, :4, 4]), full(weight[:, 4:, 4]), octets(weight[:, :, :4])[:, :, 0]]).ravel()
 
 
 def literals(words: Iterable[int]) -> list[str]:
