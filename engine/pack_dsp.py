@@ -115,18 +115,13 @@ def ordered(weight: np.ndarray) -> np.ndarray:
 
 
 def mean(block: Block) -> np.ndarray:
-    """The frequency mean: for each channel its bias, then weights as the rows' bytes split.
-
-    20 and 10 rows: of each four, (0, 2) and (1, 3); of the last two of 10, alone. 5 rows: (0, 1), (3, 4), 2.
-    """
+    """The frequency mean: for each channel its bias, words of four rows' weights; the last two of 10 rows as a pair,
+    the last of 5 rows alone."""
     weight = ordered(block.mean)
-    last = -weight.shape[1] % GROUP
-    weight = np.pad(weight, ((0, 0), (0, last))).reshape(len(weight), -1, GROUP)
-    words = np.stack([halves(weight[:, :, 0], weight[:, :, 2]), halves(weight[:, :, 1], weight[:, :, 3])], 2)
-    words = words.reshape(len(weight), -1)
-    if block.rows == BANDS:
-        words = words[:, :3]
-    return np.hstack([full(block.mean_bias)[:, None], words]).ravel()
+    alone = weight.shape[1] % GROUP
+    fours = octets(weight[:, :weight.shape[1] - alone])
+    last = {0: fours[:, :0], 1: full(weight[:, 4:]), 2: halves(weight[:, -2:-1], weight[:, -1:])}[alone]
+    return np.hstack([full(block.mean_bias)[:, None], fours, last]).ravel()
 
 
 def frequency(block: Block) -> np.ndarray:
