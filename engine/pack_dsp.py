@@ -115,13 +115,17 @@ def ordered(weight: np.ndarray) -> np.ndarray:
 
 
 def mean(block: Block) -> np.ndarray:
-    """The frequency mean: for each channel its bias, words of four rows' weights; the last two of 10 rows as a pair,
-    the last of 5 rows alone."""
+    """The frequency mean: for each channel its bias and words of four rows' weights, the last two of 10 rows as a pair;
+    of 5 rows for two channels, whose last rows are a pair."""
     weight = ordered(block.mean)
-    alone = weight.shape[1] % GROUP
-    fours = octets(weight[:, :weight.shape[1] - alone])
-    last = {0: fours[:, :0], 1: full(weight[:, 4:]), 2: halves(weight[:, -2:-1], weight[:, -1:])}[alone]
-    return np.hstack([full(block.mean_bias)[:, None], fours, last]).ravel()
+    fours = weight.shape[1] // GROUP * GROUP
+    words = np.hstack([full(block.mean_bias)[:, None], octets(weight[:, :fours])])
+    if block.rows == BANDS:
+        last = halves(weight[0::2, 4:], weight[1::2, 4:])
+        words = words.reshape(len(last), -1)
+    else:
+        last = halves(weight[:, fours::2], weight[:, fours + 1::2])
+    return np.hstack([words, last]).ravel()
 
 
 def frequency(block: Block) -> np.ndarray:
