@@ -70,7 +70,7 @@ def octets(values: np.ndarray) -> np.ndarray:
 
 
 def quads(weight: np.ndarray) -> np.ndarray:
-    """Weights [outputs, inputs] -> words [outputs, inputs / 4] in the order 0, 2, 1, 3, in which SXTB16 gives neighbours.
+    """Weights [outputs, inputs] -> words [outputs, inputs / 4] in the order 0, 2, 1, 3: SXTB16 gives neighbours.
 
     >>> [hex(word) for word in quads(np.array([[1, 2, 3, 4, -1]]))[0]]
     ['0x4020301', '0xff']
@@ -129,7 +129,7 @@ def mean(block: Block) -> np.ndarray:
 
 
 def frequency(block: Block) -> np.ndarray:
-    """The frequency convolution: for each channel and band the outer taps, the middle one with the multiplier, the bias.
+    """The frequency convolution: for each channel and band outer taps, middle tap with multiplier, bias.
 
     5 rows: 13 words a channel, 5 for the first two rows, 3 for the middle one, 5 for the last two; a row at an edge has
     no third tap and keeps its bias beside the multiplier.
