@@ -16,7 +16,7 @@ from pathlib import Path
 import jinja2
 
 from engine import network as definition
-from engine import pack_mve, selftest, tables
+from engine import pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
 from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
@@ -25,8 +25,8 @@ from training.description import BANDS, FEATURES
 from training.errors import one_line_errors
 
 TEMPLATES = Path(__file__).parent / "c"
-HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h", "kws_mve.h")
-SOURCES = ("kws_engine.c", "kws_model.c", "kws_portable.c", "kws_mve.c")
+HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h", "kws_dsp.h", "kws_mve.h")
+SOURCES = ("kws_engine.c", "kws_model.c", "kws_portable.c", "kws_dsp.c", "kws_mve.c")
 FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
@@ -43,7 +43,7 @@ def render(name: str, network: Network, head: str, identity: str, engine: str, *
                  ("FRACTION", "HALF", "BASE_MAX", "HEAD_TAPS", "DEPTHWISE_SHIFT", "HIDDEN_MAX", "SILU_ENTRIES",
                   "SILU_SHIFT", "SILU_STEP", "SILU_FRACTION")}
     return ENVIRONMENT.get_template(f"{name}.j2").render(
-        network=network, plan=plan(network), packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
+        network=network, plan=plan(network), dsp=pack_dsp, packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
         tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS,
         exponentials=tables.exponentials(network.score_scale),
         score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
