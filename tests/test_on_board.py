@@ -15,6 +15,7 @@ from benchmarks.emulator import CORES, GuestError
 from emulated import need_emulator
 from engine import golden, network, render
 from engine.network import Network
+from firmware_builds import flip_bit
 from frontend import golden as frontend
 from training.audio import read_wav
 from training.description import FEATURES
@@ -110,6 +111,11 @@ def test_sounds_of_any_length_are_heard_as_the_golden_model_hears_them(listener,
     assert name != "three words" or re.findall(r"stream: (\w+)", text) == ["left", "right", "go"]
 
 
+def test_the_example_carries_no_self_test(listener):
+    symbols = emulator.symbols(listener("cortex-m4").path)
+    assert "kws_push" in symbols and not [name for name in symbols if "selftest" in name]
+
+
 def test_the_readme_tells_how_to_build_and_run_it_by_hand(tau1_build, listener, tmp_path):
     need_emulator()
     shutil.copytree(emulator.BAREMETAL, tmp_path / "baremetal")
@@ -145,10 +151,7 @@ def test_the_self_test_passes_on_every_core(tau1_build, tmp_path, core):
 
 def test_a_changed_weight_fails_on_the_board_and_ends_the_command_with_an_error(build, capsys):
     need_emulator()
-    model = build / "firmware" / "native" / "kws_model.c"
-    text = model.read_text()
-    weight = re.search(r"block0_pointwise_weight\[.*\n *(-?\d+)", text)
-    model.write_text(text[:weight.start(1)] + str(int(weight[1]) ^ 1 << 5) + text[weight.end(1):])
+    flip_bit(build / "firmware" / "native" / "kws_model.c", "block0_pointwise_weight", 5)
     assert on_board.main(["--board", "mps2-an385", "--selftest"]) == 1  # portable C, as the weight is
     printed = capsys.readouterr()
     assert "window features   ok\nwindow scores     FAIL" in printed.out and printed.out.endswith("\nFAIL\n")
