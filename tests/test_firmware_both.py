@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_builds import SANITISERS, STUB, change_record, compile_objects, contents, generate, record_of
+from firmware_builds import ROOT, SANITISERS, STUB, change_record, compile_objects, contents, generate, record_of
 
 C_ONLY = "op_resolver.h"
 """The one header that is for C++ alone."""
@@ -76,6 +76,14 @@ def test_native_files_name_network_and_checkpoint_and_no_graph(tau1_build):
         head = "".join(path.read_text().splitlines(keepends=True)[:5])
         assert head.startswith("// SPDX-License-Identifier: Apache-2.0\n")
         assert "BC-ResNet-1" in head and record["checkpoint"]["sha256"] in head and "graph" not in head, path.name
+
+
+def test_the_readme_shows_code_that_compiles(tau1_build, tmp_path):
+    shown = re.search(r"```c\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+    declared = "void decide(const int16_t *scores);\nvoid hear(const int16_t *samples, uint32_t count);\n"
+    (tmp_path / "shown.c").write_text("#include <stdint.h>\n" + declared + shown)
+    firmware = tau1_build / "firmware"
+    compile_objects(["gcc"], [tmp_path / "shown.c"], tmp_path, "-std=c99", f"-I{firmware}", f"-I{firmware}/native")
 
 
 def preprocess(text: str, *folders: Path) -> str:

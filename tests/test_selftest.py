@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine import golden, network, render, selftest
-from firmware_builds import SANITISERS, WARNINGS, compile_objects
+from firmware_builds import SANITISERS, WARNINGS, compile_objects, flip_bit
 from frontend import golden as frontend
 from training.description import FEATURES
 
@@ -78,13 +78,6 @@ def run(program: Path, *arguments: str) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.splitlines()
 
 
-def flip_in_the_first_of(path: Path, array: str, bit: int) -> None:
-    """Flip one bit of one constant of an array in a generated source."""
-    text = path.read_text()
-    found = re.search(rf"\b{array}\[.*\] = {{.*\n *(-?\d+)", text)
-    path.write_text(text[:found.start(1)] + str(int(found[1]) ^ bit) + text[found.end(1):])
-
-
 def test_it_passes_whatever_the_memory_held_and_has_nothing_to_say_of_cycles_here(tau1_build, firmware, units):
     program = build(firmware, units)
     status, (first, *lines) = run(program)
@@ -95,7 +88,7 @@ def test_it_passes_whatever_the_memory_held_and_has_nothing_to_say_of_cycles_her
 
 
 def test_one_changed_weight_of_the_network_fails(firmware, units):
-    flip_in_the_first_of(firmware / "native" / "kws_model.c", "block0_pointwise_weight", 1 << 5)
+    flip_bit(firmware / "native" / "kws_model.c", "block0_pointwise_weight", 5)
     status, (_, *lines, last) = run(build(firmware, units, "native/kws_model.c"))
     assert (status, last) == (2, "FAIL")
     assert [line[18:20] for line in lines] == ["ok", "FA", "ok", "FA"]
@@ -104,7 +97,7 @@ def test_one_changed_weight_of_the_network_fails(firmware, units):
 
 
 def test_one_changed_constant_of_the_features_fails(firmware, units):
-    flip_in_the_first_of(firmware / "frontend_tables.c", "kws_frontend_log_mantissa", 1 << 19)
+    flip_bit(firmware / "frontend_tables.c", "kws_frontend_log_mantissa", 19)
     status, lines = run(build(firmware, units, "frontend_tables.c"))
     assert status == 4 and lines[-1] == "FAIL" and all("FAIL: checksum" in line for line in lines[1:5])
 

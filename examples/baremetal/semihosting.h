@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program can ask of the emulator, or of the debugger, that it runs under. On a board that is on its own, put the
-// microphone, the serial port and a reset in their place.
+// What a program can ask of the emulator, or of the debugger, that it runs under. On a board that is on its own, put
+// the microphone, the serial port and a reset in their place.
 #ifndef SEMIHOSTING_H
 #define SEMIHOSTING_H
 

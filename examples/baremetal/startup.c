@@ -15,7 +15,7 @@ _Noreturn void start(void);
 void prepare(void);
 void fault(void);
 
-// Initial stack pointer, reset, and one handler for the fourteen exceptions behind it. A board's interrupts follow them.
+// Initial stack pointer, reset, and one handler for the fourteen exceptions behind it. A board's interrupts come next.
 __attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
   (uintptr_t)__stack_top, (uintptr_t)reset, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
   (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
