@@ -19,7 +19,7 @@ help:
 	echo
 	echo "  make quantize TAU=1                  checkpoint -> verified int8 model and firmware sources"
 	echo "       [CHECKPOINT=FILE] [GRAPH=small|accurate] [DATA=DIR: calibrate on its clips]"
-	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite and TFLM on the same clips"
+	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite, TFLM and native C on the same clips"
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
 	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1]"

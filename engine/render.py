@@ -30,7 +30,7 @@ SOURCES = ("kws_engine.c", "kws_model.c", "kws_portable.c", "kws_dsp.c", "kws_mv
 FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
-STREAM_COLUMNS = 40
+STREAM_COLUMNS = 30
 """Output columns that a stream's scores are averaged over, unless the user says otherwise."""
 
 ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
