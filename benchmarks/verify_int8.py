@@ -74,13 +74,9 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
     model = (build / result.MODEL).read_bytes()
     if hashlib.sha256(model).hexdigest() != chosen["sha256"]:
         raise UserError(f"{build / result.MODEL}: not the model that was converted; {remedy}")
-    native = None if "refused" in conversion["native"] else build / result.NATIVE
-    if native and (not native.is_file()
-                   or hashlib.sha256(native.read_bytes()).hexdigest() != conversion["native"]["sha256"]):
-        raise UserError(f"{native}: not the network that was converted; {remedy}")
     output = conversion["output"]
     return conversion, {"checkpoint": path, "onnx": build / result.ONNX, "tflite": model, "scale": output["scale"],
-                        "zero_point": output["zero_point"], "native": native}
+                        "zero_point": output["zero_point"], "native": backends.native_network(build, conversion)}
 
 
 def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray], recordings: clips.Recordings,
