@@ -233,7 +233,8 @@ def short(report: dict, build: Path | None = None) -> str:
     if found:
         before, after = found["backends"]["pytorch"], found["device_backends"]["tflite"]
         rows += [("accuracy", f"float {100 * before['top1']:.2f} %, int8 on device features "
-                              f"{100 * after['top1']:.2f} %: drop {after['drop_points']:.2f} points (95 % interval {span(after['drop_ci95'])})"),
+                              f"{100 * after['top1']:.2f} %: drop {after['drop_points']:.2f} points "
+                              f"(95 % interval {span(after['drop_ci95'])})"),
                  ("", f"over {found['clips']:,} clips, {found['origin']} {found['measured']}")]
     else:
         rows.append(("accuracy", "not measured yet"))
