@@ -1,6 +1,7 @@
 """The same clips through PyTorch, ONNX Runtime, int8 TFLite, TFLM and the native engine, in several processes."""
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import streaming
+from convert import result
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
@@ -92,6 +94,19 @@ def int8_backend(kind: str, model: bytes, scale: float, zero_point: int) -> Back
     return run
 
 
+def native_network(build: Path, conversion: dict) -> Path | None:
+    """The file of the native engine's integer network; None where the engine cannot hold this network.
+
+    conversion: of `result.load`. Raises UserError where the file is missing or is not the one that was converted.
+    """
+    row, path = conversion["native"], build / result.NATIVE
+    if "refused" in row:
+        return None
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
+        raise UserError(f"{path}: not the network that was converted; run `make quantize TAU={conversion['tau']:g}`")
+    return path
+
+
 def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backend]:
     """Those of `NATIVES`: the generated C, compiled for this machine. Scores are logits in units of `score_scale`.
 
@@ -138,9 +153,9 @@ def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tu
     chunks = [audio[start:start + CHUNK] for start in range(0, len(audio), CHUNK)]
     results: dict[int, tuple[Logits, Logits]] = {}
     with tqdm(total=len(audio), desc="verifying", unit="clip", disable=None) as bar:
-        for index, result in workers.run(run_chunk, [(chunk,) for chunk in chunks], processes,
+        for index, done in workers.run(run_chunk, [(chunk,) for chunk in chunks], processes,
                                          note_source, (source,)):
-            results[index] = result
+            results[index] = done
             bar.update(len(chunks[index]))
     parts = [results[index] for index in range(len(chunks))]
     return tuple({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}

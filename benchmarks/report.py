@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import report_text, streaming
-from benchmarks.backends import IN_NOISE, NATIVES
+from benchmarks.backends import IN_NOISE, NATIVES, native_network
 from convert import result
 from engine import network, render
 from firmware_gen.settings import arena_estimate
@@ -86,24 +86,26 @@ def of_this_engine(figures: dict, native: dict) -> dict:
     return {"device_backends": rows, "native": found if stale != set(NATIVES) else None}
 
 
-def native(build: Path, facts: dict, tau: float) -> dict:
+def native(build: Path, conversion: dict) -> dict:
     """The converter's facts of the native engine, and what bench.json says of exactly this one: `costs`, else None.
 
-    Raises UserError where native.npz or bench.json is damaged.
+    Raises UserError where the network is not the one that was converted, or bench.json is damaged.
     """
-    if "refused" in facts:
-        return facts
-    engine = render.engine_id(network.load(build / result.NATIVE))
-    remedy = f"remove it and run `make bench TAU={tau:g}`"
+    path = native_network(build, conversion)
+    if path is None:
+        return conversion["native"]
+    engine = render.engine_id(network.load(path))
+    remedy = f"remove it and run `make bench TAU={conversion['tau']:g}`"
     bench = read_json(build / BENCH, remedy)
     costs = None
     if bench and bench.get("engine") == engine:
         try:
             costs = {key: bench[key] for key in ("clip", "compiler")} | {
                 "boards": {core: {key: row[key] for key in COSTS} for core, row in bench["boards"].items()}}
+            costs["boards"][report_text.SHOWN]
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{build / BENCH}: not a bench of this project; {remedy}") from None
-    return {**facts, "engine": engine, "costs": costs}
+    return {**conversion["native"], "engine": engine, "costs": costs}
 
 
 def merge(build: Path, recorded: Path | None = None) -> dict:
@@ -152,7 +154,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "calibration": conversion["calibration"],
         "fidelity": fidelity,
         "accuracy": verified,
-        "native": native(build, conversion["native"], tau),
+        "native": native(build, conversion),
         "graphs": conversion["graphs"],
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
         "versions": conversion["versions"],

@@ -92,7 +92,15 @@ def accuracy_section(report: dict) -> str:
         f"{yes(found['bit_exact_with_tflm'])}. "
         "A drop is PyTorch's top-1 on float log-mel less the backend's; its interval is the paired one (Tango, 1998).",
         *([native_note(found["native"])] if found["native"] else []),
+        *([streaming_note(stream)] if (stream := found["device_backends"].get("native_stream")) else []),
     ])
+
+
+def streaming_note(row: dict) -> str:
+    """What a stream costs that a whole window in the same noise does not."""
+    own = row["drop_against_in_noise"]
+    return (f"Against whole windows in the same noise, streaming costs {own['points']:.2f} points "
+            f"(95 % interval {span(own['ci95'])}).")
 
 
 def native_note(native: dict) -> str:
@@ -102,11 +110,11 @@ def native_note(native: dict) -> str:
     stream = native["stream"]
     low, high = stream["noise_level"]
     levels = " / ".join("no noise" if level is None else f"{level:g}" for level in stream["snr_db_quartiles"])
-    return (f"A stream is {stream['surroundings_ms'] / 1000:g} s of noise ({stream['noise']}, {low:g} to {high:g} of its "
-            f"level), the clip in it and {stream['surroundings_ms'] / 1000:g} s more"
-            f"{f', speech to noise {levels} dB (quartiles)' if levels else ''}; the best score counts that is due within "
-            f"{stream['tolerance_ms']} ms of the clip's middle, and comes {stream['lag_ms']} ms later "
-            f"(averages of {stream['columns']} columns).")
+    around = f"{stream['surroundings_ms'] / 1000:g} s"
+    return (f"A stream is {around} of noise ({stream['noise']}, {low:g} to {high:g} of its level), the clip in it and "
+            f"{around} more" + f", speech to noise {levels} dB (quartiles)" * bool(levels) + "; the best score counts "
+            f"that is due within {stream['tolerance_ms']} ms of the clip's middle, and comes {stream['lag_ms']} ms "
+            f"later (averages of {stream['columns']} columns).")
 
 
 def native_section(report: dict) -> str:
@@ -120,8 +128,8 @@ def native_section(report: dict) -> str:
         f"TFLM, for comparison: {model['tflite_bytes']:,} bytes of model, the interpreter's and the kernels' code "
         f"besides; arena {memory['arena_bytes']:,} bytes on a 64-bit host, {on_arm(memory)}."]
     if native["costs"] is None:
-        return "\n\n".join([*parts, f"Its instructions, flash and RAM are not measured yet: `make bench "
-                                      f"TAU={report['tau']:g}`."])
+        return "\n\n".join([*parts, "Its instructions, flash and RAM are not measured yet: "
+                                    f"`make bench TAU={report['tau']:g}`."])
     rows = [[core, f"{row['network_window']:,}", f"{row['network_hop']:,}", f"{row['engine_flash_bytes']:,}",
              f"{row['engine_state_bytes']:,}", f"{row['stream_state_bytes']:,}", f"{row['stack_bytes']:,}",
              yes(row["bit_exact"])] for core, row in native["costs"]["boards"].items()]
@@ -129,8 +137,9 @@ def native_section(report: dict) -> str:
         *parts,
         table(["core", "instructions, window", "instructions, hop", "flash, bytes", "state, bytes", "stream, bytes",
                "stack, bytes", "bit-exact"], rows),
-        f"Instructions executed on emulated cores (no cycles) over {native['costs']['clip']}, {native['costs']['compiler']}; "
-        f"without the feature pipeline. Flash is code, weights and tables. `make bench TAU={report['tau']:g}`."])
+        f"Instructions executed on emulated cores (no cycles) over {native['costs']['clip']}, "
+        f"{native['costs']['compiler']}; without the feature pipeline. Flash is code, weights and tables. "
+        f"`make bench TAU={report['tau']:g}`."])
 
 
 def native_lines(report: dict) -> list[tuple[str, str]]:
@@ -148,12 +157,11 @@ def native_lines(report: dict) -> list[tuple[str, str]]:
         lines.append(("native", f"{kept(native)}, over the calibration clips"))
     if native["costs"] is None:
         return [*lines, ("", f"its flash, RAM and instructions: not measured yet: make bench TAU={report['tau']:g}")]
-    core, row = next(((core, row) for core, row in native["costs"]["boards"].items() if core == SHOWN),
-                     next(iter(native["costs"]["boards"].items())))
+    row = native["costs"]["boards"][SHOWN]
     return [*lines,
-            (core, f"flash {row['engine_flash_bytes']:,} bytes, state {row['engine_state_bytes']:,} and for a stream "
-                   f"{row['stream_state_bytes']:,} more; TFLM: model {report['model']['tflite_bytes']:,}, arena "
-                   f"{memory['arena_bytes']:,} on a host"),
+            (SHOWN, f"flash {row['engine_flash_bytes']:,} bytes, state {row['engine_state_bytes']:,} and for a stream "
+                    f"{row['stream_state_bytes']:,} more; TFLM: model {report['model']['tflite_bytes']:,}, arena "
+                    f"{memory['arena_bytes']:,} on a host"),
             ("", f"{row['network_window']:,} instructions a window, {row['network_hop']:,} a hop; equal to the integer "
                  f"model bit for bit: {yes(row['bit_exact'])}")]
 
@@ -224,8 +232,9 @@ def short(report: dict, build: Path | None = None) -> str:
     ]
     if found:
         before, after = found["backends"]["pytorch"], found["device_backends"]["tflite"]
-        rows += [("accuracy", f"float {100 * before['top1']:.2f} %, int8 on device features {100 * after['top1']:.2f} %: drop "
-                              f"{after['drop_points']:.2f} points (95 % interval {span(after['drop_ci95'])})"),
+        rows += [("accuracy", f"float {100 * before['top1']:.2f} %, int8 on device features "
+                              f"{100 * after['top1']:.2f} %: drop {after['drop_points']:.2f} points "
+                              f"(95 % interval {span(after['drop_ci95'])})"),
                  ("", f"over {found['clips']:,} clips, {found['origin']} {found['measured']}")]
     else:
         rows.append(("accuracy", "not measured yet"))

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import clips, report_text, statistics, streaming
+from benchmarks.backends import native_network
 from convert import result
 from engine import golden, network
 from engine.binding import Engine
@@ -96,9 +97,9 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("no audio named: give --data DIR, or set GSC_ROOT")
     build = args.build or result.default_build(tau)
     conversion = result.load(build)
-    if "refused" in conversion["native"]:
+    labels, path = conversion["labels"], native_network(build, conversion)
+    if path is None:
         raise UserError(f"{build}: no native engine for this network ({conversion['native']['refused']})")
-    labels, path = conversion["labels"], build / result.NATIVE
     recordings = clips.decode(clips.choose(args.data, "validation", labels), labels)
     background, silence = clips.background(args.data), streaming.silence_index(labels)
     column_engine(path)  # compiled once, and not by every worker at the same time

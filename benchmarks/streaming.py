@@ -77,8 +77,8 @@ def noisy_clip(clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
 def snr_db(clips: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
     """Power of each clip int16 [clips, 16000] over that of the noise in its stream, dB; infinite without noise."""
     with np.errstate(divide="ignore"):
-        power = [np.square(clip.astype(np.float64)).mean() / np.square(noise_for(clip, noises)).mean() for clip in clips]
-        return 10 * np.log10(power)
+        return np.array([10 * np.log10(np.square(clip.astype(np.float64)).mean()
+                                       / np.square(noise_for(clip, noises)).mean()) for clip in clips])
 
 
 def lag_ms(delay_columns: int, columns: int) -> int:

@@ -74,13 +74,9 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
     model = (build / result.MODEL).read_bytes()
     if hashlib.sha256(model).hexdigest() != chosen["sha256"]:
         raise UserError(f"{build / result.MODEL}: not the model that was converted; {remedy}")
-    native = None if "refused" in conversion["native"] else build / result.NATIVE
-    if native and (not native.is_file()
-                   or hashlib.sha256(native.read_bytes()).hexdigest() != conversion["native"]["sha256"]):
-        raise UserError(f"{native}: not the network that was converted; {remedy}")
     output = conversion["output"]
     return conversion, {"checkpoint": path, "onnx": build / result.ONNX, "tflite": model, "scale": output["scale"],
-                        "zero_point": output["zero_point"], "native": native}
+                        "zero_point": output["zero_point"], "native": backends.native_network(build, conversion)}
 
 
 def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray], recordings: clips.Recordings,
@@ -88,7 +84,8 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
     """The measured part of verify.json: see `statistics.describe` and `statistics.compare`.
 
     logits: of every backend on float log-mel. device_logits: the same on the device's features. All are compared with
-    PyTorch on float log-mel. Where a backend hears other audio, an SQNR would measure that, and is left out.
+    PyTorch on float log-mel. Where a backend hears other audio, an SQNR would measure that, and is left out. A stream
+    is also compared with whole windows in its noise: `drop_against_in_noise` is what streaming itself costs.
     """
     target, reference = recordings.target, logits["pytorch"]
     rows, device_rows = ({name: statistics.describe(values, target, labels) for name, values in some.items()}
@@ -99,6 +96,11 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
                 compared = statistics.compare(reference, values, target)
                 found[name] |= {key: value for key, value in compared.items()
                                 if key != "sqnr_db" or name not in backends.IN_NOISE}
+    if backends.NATIVE_STREAM in device_logits:
+        streamed, windows = (device_logits[name] for name in (backends.NATIVE_STREAM, backends.NATIVE_IN_NOISE))
+        own = statistics.compare(windows, streamed, target)
+        device_rows[backends.NATIVE_STREAM] |= {
+            "drop_against_in_noise": {"points": own["drop_points"], "ci95": own["drop_ci95"]}}
     parts, start = {}, 0
     for origin, count in recordings.origins.items():
         part = slice(start, start + count)

@@ -83,6 +83,9 @@ def test_onnx_keeps_to_pytorch_and_tflm_equals_tflite_bit_for_bit(verified):
     assert list(device) == [*found["backends"], "native", "native_in_noise", "native_stream"]
     assert device["tflm"] == device["tflite"]
     assert all({"drop_points", "drop_ci95", "agreement"} <= set(row) for row in device.values())
+    own = device["native_stream"]["drop_against_in_noise"]
+    assert own["points"] == pytest.approx(100 * (device["native_in_noise"]["top1"] - device["native_stream"]["top1"]))
+    assert own["ci95"][0] <= own["points"] <= own["ci95"][1]
     assert [name for name, row in device.items() if "sqnr_db" not in row] == ["native_in_noise", "native_stream"]
 
 
