@@ -42,8 +42,8 @@ def order(network: Network) -> list[tuple[str, int | None]]:
 def by_layer(network: Network, calls: Mapping[str, list[int]], total: int) -> dict:
     """Instructions of one window: {"head": n, "blocks": [{"transition": n, ...}, ...], "depthwise": n, ..., "rest": n}.
 
-    calls: of each function in `FUNCTIONS`, the instructions of each call, those of the window first. total: of the whole
-    window; `rest` is what no layer takes: rings, loops, the average. Raises GuestError where the calls are not
+    calls: of each function in `FUNCTIONS`, the instructions of each call, those of the window first. total: of the
+    whole window; `rest` is what no layer takes: rings, loops, the average. Raises GuestError where the calls are not
     those that `order` expects.
     """
     waiting = {stage: iter(calls[function]) for stage, function in FUNCTIONS.items()}

@@ -152,9 +152,9 @@ def stream(columns: np.ndarray, move_at: int | None = None) -> list[bytes]:
 
 
 def run(image: Image, calls: Sequence[bytes], marks: Sequence[str] = (WINDOW, HOP)) -> Outcome:
-    """Make calls one after the other on one state, which holds zeros at first. Raises GuestError where the program fails.
+    """Make calls one after the other on one state, which holds zeros at first.
 
-    marks: functions whose instructions are counted, call by call.
+    marks: functions whose instructions are counted, call by call. Raises GuestError where the program fails.
     """
     done = emulator.run(image, b"".join(calls), marks, TIMEOUT)
     sizes = np.frombuffer(done.output[:20], np.uint32).tolist()

@@ -24,8 +24,8 @@ def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def to_the_ends(bias: np.ndarray, weight: np.ndarray, shift: int) -> np.ndarray:
-    """The bias [C, ...] of sums over the last axis of `weight` times 0 ... 255, with that of channel 0 such that they reach
-    the highest 16-bit value, shifted left, and that of channel 1 such that they reach the lowest."""
+    """The bias [C, ...] of sums over the last axis of `weight` times 0 ... 255, with that of channel 0 such that they
+    reach the highest 16-bit value, shifted left, and that of channel 1 such that they reach the lowest."""
     bias = bias.copy()
     bias[0] = (HIGHEST << shift) - 255 * np.maximum(weight[0].astype(int), 0).sum(-1)
     bias[1] = (LOWEST << shift) - 255 * np.minimum(weight[1].astype(int), 0).sum(-1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def test_layers_add_up_to_the_window(figures):
 
 def test_a_window_takes_as_long_as_its_columns_one_by_one(figures):
     for row in figures["boards"].values():
-        assert row["network_window"] == pytest.approx(101 * row["network_hop"], rel=0.02)
+        assert row["network_window"] == pytest.approx(101 * row["network_hop"], rel=0.05)
 
 
 def test_the_table_shows_every_core_and_the_fidelity(figures):
@@ -136,7 +137,7 @@ def test_counts_over_a_real_clip_are_within_a_percent_of_those_over_an_example(f
 @pytest.mark.parametrize("where, value, reason", [
     (("boards", "cortex-m4", "frontend_hop"), 45_001, "cortex-m4: frontend_hop is 45,001, above its limit of 45,000"),
     (("boards", "cortex-m7", "frontend_state_bytes"), 4097, "cortex-m7: frontend_state_bytes is 4,097"),
-    (("boards", "cortex-m33", "bit_exact"), False, "cortex-m33: its features or scores are not those of the integer models"),
+    (("boards", "cortex-m33", "bit_exact"), False, "cortex-m33: its features or scores are not"),
     (("boards", "cortex-m7", "network_window"), 7_000_001, "cortex-m7: network_window is 7,000,001"),
     (("boards", "cortex-m55", "network_window"), 3_000_001, "above its limit of 3,000,000"),
     (("boards", "cortex-m4", "network_hop"), 80_001, "above its limit of 80,000"),
@@ -185,11 +186,11 @@ def test_without_an_engine_the_features_are_measured_alone_and_the_reason_is_tol
 
 
 def test_wrong_scores_fail_the_bench(one_core, random_build, capsys):
-    other = random_network(3, seed=1)
-    same_name = engine_render.engine_id(random_network(3))
-    for name in engine_render.SOURCES:
-        text = engine_render.sources(other)[name].replace(engine_render.engine_id(other), same_name)
-        (random_build / "firmware" / "native" / name).write_text(text)
+    other, native = engine_render.sources(random_network(3, seed=1)), random_build / "firmware" / "native"
+    given, expected = (re.search(r"KWS_ENGINE_ID (0x\w+)", text)[1] for text in
+                       (other["kws_model.h"], (native / "kws_model.h").read_text()))
+    for name, text in other.items():
+        (native / name).write_text(text.replace(given, expected))
     assert bench.main(["--tau", "3", "--build", str(random_build), "--core", "cortex-m3"]) == 1
     assert "its features or scores are not those of the integer models in Python" in capsys.readouterr().err
 
@@ -199,7 +200,7 @@ def test_an_engine_that_does_not_fit_its_build_is_refused(random_build, failure)
     native = random_build / "firmware" / "native"
     assert "holds tau 3, not 1" in failure(bench.main, "--build", random_build)
     text = (native / "kws_model.h").read_text()
-    (native / "kws_model.h").write_text(text.replace(engine_render.engine_id(random_network(3)), "0123456789abcdef"))
+    (native / "kws_model.h").write_text(re.sub(r"KWS_ENGINE_ID 0x\w{16}", "KWS_ENGINE_ID 0x0123456789abcdef", text))
     line = failure(bench.main, "--tau", 3, "--build", random_build)
     assert "kws_model.h: not of the present engine" in line and "make quantize TAU=3" in line
     (native / "kws_engine.c").unlink()
