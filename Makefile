@@ -2,6 +2,7 @@
 
 TAU ?= 1
 VER ?= 2
+BOARD ?= mps2-an386
 PYTHON ?= $(or $(shell command -v python3.11),python3)
 VENV := .venv
 BIN := $(VENV)/bin/python
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin/python
 # option,variable: --option 'value' where the variable is set
 option = $(if $($(2)),$(1) '$($(2))')
 
-.PHONY: help quantize verify train bench report calibration test test-all clean
+.PHONY: help quantize verify train bench run selftest report calibration test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -18,18 +19,22 @@ help:
 	echo
 	echo "  make quantize TAU=1                  checkpoint -> verified int8 model and firmware sources"
 	echo "       [CHECKPOINT=FILE] [GRAPH=small|accurate] [DATA=DIR: calibrate on its clips]"
-	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite and TFLM on the same clips"
+	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite, TFLM and native C on the same clips"
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
 	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1]"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
+	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer]"
+	echo "  make run      TAU=1 BOARD=mps2-an386 WAV=examples/yes.wav"
+	echo "                                       the word in a sound, heard by the native engine on an emulated board"
+	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
 	echo "  make clean                           remove build/"
 	echo
 	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
-	echo "firmware_gen|benchmarks.verify_int8|benchmarks.report --help"
+	echo "firmware_gen|benchmarks.verify_int8|benchmarks.on_board|benchmarks.report --help"
 
 quantize: $(VENV)/convert
 	$(BIN) -m convert --tau '$(TAU)' $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
@@ -47,7 +52,13 @@ train: $(VENV)/training
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
 
 bench: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA)
+	$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA) $(call option,--core,CORE)
+
+run: $(VENV)/convert
+	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' $(call option,--wav,WAV)
+
+selftest: $(VENV)/convert
+	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' --selftest
 
 report: $(VENV)/convert
 	$(BIN) -m benchmarks.report --tau '$(TAU)'

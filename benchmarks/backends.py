@@ -1,12 +1,17 @@
-"""The same clips through PyTorch, ONNX Runtime, int8 TFLite and TFLM, in several processes."""
+"""The same clips through PyTorch, ONNX Runtime, int8 TFLite, TFLM and the native engine, in several processes."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks import streaming
+from engine import network
+from engine.binding import Engine
+from engine.render import STREAM_COLUMNS
+from frontend import binding
 from training import checkpoint, workers
 from training.description import FEATURES
 from training.errors import UserError
@@ -14,11 +19,17 @@ from training.errors import UserError
 NAMES = ("pytorch", "onnx", "tflite", "tflm")
 FLOAT, INT8 = NAMES[:2], NAMES[2:]
 """Backends that take the float log-mel, and those that take its int8 representation."""
+NATIVE, NATIVE_IN_NOISE, NATIVE_STREAM = "native", "native_in_noise", "native_stream"
+NATIVES = (NATIVE, NATIVE_IN_NOISE, NATIVE_STREAM)
+"""The native engine: whole clips, whole clips in the noise of their streams, and streams (benchmarks/streaming.py)."""
+IN_NOISE = NATIVES[1:]
+"""Those that hear other audio than PyTorch does."""
 CHUNK = 16
 """Clips of one task: about a second of work, so that the bar moves and Ctrl-C is heard."""
 
 Backend = Callable[[np.ndarray], np.ndarray]
-"""Log-mel float32 [clips, 40, 101] -> logits float32 [clips, classes]."""
+"""Clips -> logits float32 [clips, classes]. Those of `NAMES` take log-mel float32 [clips, 40, 101], native ones samples
+int16 [clips, 16000]."""
 
 
 def pytorch_backend(path: Path) -> Backend:
@@ -81,28 +92,59 @@ def int8_backend(kind: str, model: bytes, scale: float, zero_point: int) -> Back
     return run
 
 
+def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backend]:
+    """Those of `NATIVES`: the generated C, compiled for this machine. Scores are logits in units of `score_scale`.
+
+    path: of the integer network. noises: of `streaming.Background`. Raises UserError where the C cannot be compiled.
+    """
+    made = network.load(path)
+    engine, silence = Engine(made), streaming.silence_index(made.labels)
+
+    def windows(audio: np.ndarray) -> np.ndarray:
+        return engine.windows(binding.columns(audio))
+
+    def windows_in_noise(audio: np.ndarray) -> np.ndarray:
+        return windows(np.stack([streaming.noisy_clip(clip, noises) for clip in audio]))
+
+    def streams(audio: np.ndarray) -> np.ndarray:
+        return np.stack([streaming.decide(streaming.due(streaming.hops(engine, clip, noises), STREAM_COLUMNS), silence)
+                         for clip in audio])
+
+    def in_logits(scores: Backend) -> Backend:
+        return lambda audio: scores(audio) * np.float32(made.score_scale)
+
+    return {name: in_logits(run) for name, run in zip(NATIVES, (windows, windows_in_noise, streams))}
+
+
 def make_backends(source: dict) -> dict[str, Backend]:
-    """All four. `source`: paths `checkpoint` and `onnx`, and `tflite` (bytes), `scale`, `zero_point` of its output."""
+    """All of them. `source`: paths `checkpoint` and `onnx`; `tflite` (bytes), `scale`, `zero_point` of its output; path
+    `native`, None where the engine cannot hold the network, and `noises` for its streams."""
     backends = {"pytorch": pytorch_backend(source["checkpoint"]), "onnx": onnx_backend(source["onnx"])}
     for kind in INT8:
         backends[kind] = int8_backend(kind, source["tflite"], source["scale"], source["zero_point"])
-    return backends
+    return backends | (native_backends(source["native"], source["noises"]) if source["native"] else {})
 
 
-def run_all(source: dict, logmel: np.ndarray, processes: int | None = None,
-            what: str = "") -> dict[str, np.ndarray]:
-    """Logits of every backend, float32 [clips, classes], with a progress bar over the clips that says `what` they are.
+Logits = dict[str, np.ndarray]
+"""Of each backend, float32 [clips, classes]."""
 
-    logmel: float32 [clips, 40, 101]. source: as `make_backends`. processes: as many as cores where None.
+
+def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tuple[Logits, Logits]:
+    """Logits on float log-mel, and on the features of the device's pipeline; with a progress bar over the clips.
+
+    audio: int16 [clips, 16000]. source: as `make_backends`. processes: as many as cores where None. Native ones
+    are in the second only: they know no other features.
     """
-    chunks = [logmel[start:start + CHUNK] for start in range(0, len(logmel), CHUNK)]
-    results: dict[int, dict[str, np.ndarray]] = {}
-    with tqdm(total=len(logmel), desc=f"verifying {what}".strip(), unit="clip", disable=None) as bar:
+    chunks = [audio[start:start + CHUNK] for start in range(0, len(audio), CHUNK)]
+    results: dict[int, tuple[Logits, Logits]] = {}
+    with tqdm(total=len(audio), desc="verifying", unit="clip", disable=None) as bar:
         for index, result in workers.run(run_chunk, [(chunk,) for chunk in chunks], processes,
                                          note_source, (source,)):
             results[index] = result
             bar.update(len(chunks[index]))
-    return {name: np.concatenate([results[index][name] for index in range(len(chunks))]) for name in NAMES}
+    parts = [results[index] for index in range(len(chunks))]
+    return tuple({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}
+                 for which in range(2))
 
 
 worker_source: dict = {}
@@ -115,8 +157,12 @@ def note_source(source: dict) -> None:
     worker_source.update(source)
 
 
-def run_chunk(logmel: np.ndarray) -> dict[str, np.ndarray]:
+def run_chunk(audio: np.ndarray) -> tuple[Logits, Logits]:
     """One task: some clips through each backend of this worker, which the first task loads."""
+    from training.features import log_mel
+
     if not worker_backends:
         worker_backends.update(make_backends(worker_source))
-    return {name: backend(logmel) for name, backend in worker_backends.items()}
+    logits, device_logits = ({name: worker_backends[name](features) for name in NAMES}
+                             for features in (log_mel(audio), FEATURES.dequantize(binding.columns(audio))))
+    return logits, device_logits | {name: worker_backends[name](audio) for name in NATIVES if name in worker_backends}

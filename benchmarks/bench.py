@@ -1,12 +1,12 @@
 """Count what the firmware's parts cost on emulated Cortex-M cores, and check that they compute the same everywhere.
 
     python -m benchmarks.bench --tau 1
-    python -m benchmarks.bench --tau 1 --data ~/speech_commands
+    python -m benchmarks.bench --tau 1 --data ~/speech_commands --core cortex-m55
 
 Writes bench.json into the build folder. The clip that is counted over is a real one where --data or
 $GSC_ROOT names some, else one of examples/. Instructions are executed ones, never cycles; two runs
-give the same figures. Exit status: 0 when all is bit-exact and within its limits, 1 when not, 2 for
-bad input.
+give the same figures. Exit status: 0 when all is bit-exact and within its limits (limits.py), 1 when
+not, 2 for bad input.
 """
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import clips, emulator, frontend_on_core
+from benchmarks import bench_text, clips, emulator, engine_layers, engine_on_core, frontend_on_core, limits
 from benchmarks.emulator import CORES, Core
+from benchmarks.engine_on_core import Firmware
 from convert.result import default_build
+from engine import golden as engine_golden
+from engine import render as engine_render
 from frontend import binding, golden, render
 from training import dataset
 from training.atomic import write_text
@@ -34,12 +37,8 @@ from training.errors import UserError, one_line_errors
 BENCH = "bench.json"
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 WORD = "yes"  # the clip that instructions are counted over
-EVERYWHERE = {"frontend_state_bytes": 4096}
-LIMITS = {"cortex-m0": {"frontend_hop": 400_000}, "cortex-m55": {"frontend_hop": 28_000},
-          "cortex-m4": {"frontend_hop": 45_000, "frontend_flash_bytes": 12 * 1024}}
-"""What the pipeline may cost: `EVERYWHERE`, and on some cores besides."""
-WITHIN_1_LSB, MAX_LSB = 0.999, 2
-"""How close the device's features must come to the float log-mel quantised the same way."""
+HEARD = 3
+"""Clips that follow it in the stream."""
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -49,6 +48,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
     parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
                         help="folder with Speech Commands or <label>/*.wav (default $GSC_ROOT, else examples/)")
+    parser.add_argument("--core", choices=CORES, default="cortex-m4",
+                        help="the core whose instructions are shown layer by layer (default cortex-m4)")
     return parser.parse_args(argv)
 
 
@@ -70,8 +71,8 @@ def choose_audio(data: Path | None) -> tuple[str, np.ndarray, str, np.ndarray]:
     return f"{chosen.path.parent.parent.name}/{chosen.name}", audio[index], part.origin, audio
 
 
-def measure(core: Core, folder: Path, clip: np.ndarray) -> dict:
-    """All figures of one core, for the sources in `folder` over one clip int16 [16000]."""
+def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
+    """The feature pipeline's figures on one core, for the sources in `folder` over one clip int16 [16000]."""
     with tempfile.TemporaryDirectory() as work:
         image = frontend_on_core.build(core, folder, Path(work) / "frontend.elf")
         state = emulator.symbols(image.path)["state"].size
@@ -108,39 +109,49 @@ def fidelity(audio: np.ndarray) -> dict:
     }
 
 
-def failures(figures: dict) -> list[str]:
-    """Why the bench fails, a line each; none where it passes."""
-    lines = []
-    for name, row in figures["boards"].items():
-        limits = EVERYWHERE | LIMITS.get(name, {})
-        lines += [f"{name}: {key} is {row[key]:,}, above its limit of {limit:,}" for key, limit in limits.items()
-                  if row[key] > limit]
-        if not row["bit_exact"]:
-            lines.append(f"{name}: its features are not those of the integer model in Python")
-    share, largest = figures["fidelity"]["within_1_lsb"], figures["fidelity"]["max_lsb"]
-    if share < WITHIN_1_LSB:
-        lines.append(f"{100 * share:.3f} % of the features are within 1 LSB of the float log-mel, not "
-                     f"{100 * WITHIN_1_LSB:g} %")
-    if largest > MAX_LSB:
-        lines.append(f"a feature is {largest} LSB from the float log-mel, not at most {MAX_LSB}")
-    return lines
+def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns: np.ndarray) -> dict:
+    """The native engine's figures on one core, counted over the first of `windows` and the stream.
+
+    windows: int8 [n, 40, 101]. columns: int8 [m, 40], a stream.
+    """
+    calls = [*map(engine_on_core.window, windows), *engine_on_core.stream(columns)]
+    with tempfile.TemporaryDirectory() as work:
+        image = engine_on_core.build(core, firmware, Path(work) / "engine.elf")
+        done = engine_on_core.run(image, calls, (engine_on_core.WINDOW, engine_on_core.HOP,
+                                                 *engine_layers.FUNCTIONS.values()))
+    size = engine_on_core.footprint(core, firmware)
+    made = firmware.network
+    streamed = engine_on_core.stream_scores(made, columns, done.stream_columns)
+    window = done.run.calls[engine_on_core.WINDOW][0]
+    return {
+        "network_window": window,
+        "network_hop": max(done.run.calls[engine_on_core.HOP]),
+        "engine_state_bytes": done.engine_state,
+        "stream_state_bytes": done.stream_state,
+        "engine_flash_bytes": size["flash"],
+        "engine_code_bytes": size["code"],
+        "stack_bytes": done.stack,
+        "bit_exact": (np.array_equal(done.scores[:len(windows)], engine_golden.window(made, windows))
+                      and np.array_equal(done.scores[-len(streamed):], streamed)),
+        "layers": engine_layers.by_layer(made, done.run.calls, window),
+    }
 
 
-def table(figures: dict) -> str:
-    """The figures as the terminal shows them."""
-    lines = [f"{'core':<12}{'board':<13}{'hop, max':>10}{'mean':>11}{'clip':>13}{'state':>7}{'stack':>7}{'flash':>7}"
-             f"{'code':>7}  bit-exact"]
-    for name, row in figures["boards"].items():
-        lines.append(f"{name:<12}{row['board']:<13}{row['frontend_hop']:>10,}{row['frontend_hop_mean']:>11,.1f}"
-                     f"{row['frontend_clip']:>13,}{row['frontend_state_bytes']:>7,}{row['frontend_stack_bytes']:>7,}"
-                     f"{row['frontend_flash_bytes']:>7,}{row['frontend_code_bytes']:>7,}  "
-                     f"{'yes' if row['bit_exact'] else 'NO'}")
-    close = figures["fidelity"]
-    notes = [f"{name}: {row['note']}" for name, row in figures["boards"].items() if "note" in row]
-    return "\n".join([
-        *lines, *notes, "instructions executed (no cycles) over " + figures["clip"] + "; bytes",
-        f"against float log-mel: {100 * close['within_1_lsb']:.4f} % within 1 LSB, at most {close['max_lsb']}, "
-        f"{100 * close['identical']:.2f} % identical; {close['clips']:,} clips of {figures['audio']}"])
+def engine_inputs(clip: np.ndarray, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the engine runs on: windows int8 [3, 40, 101], the clip's first and then both extremes of a feature, and the
+    columns int8 [n, 40] of a stream of several seconds that begins with the clip."""
+    extremes = [np.full((FEATURES.mels, FEATURES.frames), value, np.int8) for value in (-128, 127)]
+    windows = np.stack([golden.columns(clip[None])[0].T, *extremes])
+    return windows, golden.stream(np.concatenate([clip, *audio[:HEARD]]))
+
+
+def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarray, audio: np.ndarray) -> dict:
+    """All figures of one core: of the feature pipeline in `folder` and, where there is one, of the engine."""
+    row = measure_frontend(core, folder, clip)
+    if firmware is None:
+        return row
+    engine = measure_engine(core, firmware, *engine_inputs(clip, audio))
+    return row | engine | {"bit_exact": row["bit_exact"] and engine["bit_exact"]}
 
 
 def version(program: str) -> str:
@@ -154,14 +165,22 @@ def main(argv: list[str] | None = None) -> int:
     build = args.build or default_build(tau)
     tools = {"compiler": version(emulator.COMPILER), "emulator": version(emulator.EMULATOR)}
     emulator.plugin()
+    firmware = engine_on_core.find(build, tau)
     name, clip, origin, audio = choose_audio(args.data)
     with frontend_on_core.source_folder(build / "firmware") as folder, ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(lambda core: measure(core, folder, clip), CORES.values()))
-    figures = {"tau": tau, "clip": name, "audio": origin, "pipeline": render.PIPELINE_ID, **tools,
+        rows = list(pool.map(lambda core: measure(core, folder, firmware, clip, audio), CORES.values()))
+    figures = {"tau": tau, "clip": name, "audio": origin, "pipeline": render.PIPELINE_ID,
+               "engine": engine_render.engine_id(firmware.network) if firmware else None, **tools,
                "boards": dict(zip(CORES, rows)), "fidelity": fidelity(audio)}
     write_text(build / BENCH, json.dumps(figures, indent=1) + "\n")
-    print(f"{table(figures)}\n{build / BENCH}")
-    reasons = failures(figures)
+    print(bench_text.table(figures))
+    if firmware:
+        print(f"instructions of a window on {args.core}\n"
+              + engine_layers.table(firmware.network, figures["boards"][args.core]["layers"]))
+    else:
+        print(f"{build}: the native engine is not measured: {engine_on_core.why_none(build, tau)}")
+    print(build / BENCH)
+    reasons = limits.failures(figures)
     for reason in reasons:
         print(f"failed: {reason}", file=sys.stderr)
     return 1 if reasons else 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.streaming import Background, synthetic_background
 from training import dataset
 from training.errors import UserError
 
@@ -73,6 +74,14 @@ def choose(data: Path, split: str | None, labels: Sequence[str]) -> list[Part]:
     if foreign:
         raise UserError(f"{data}: its label {foreign[0]} is not one of the model's ({', '.join(labels)})")
     return parts
+
+
+def background(data: Path) -> Background:
+    """What surrounds the clips of streams: the recordings in the training archive in `data`, where it is there."""
+    training = archives(data)[0]
+    if training is None:
+        return synthetic_background()
+    return Background(f"{dataset.NOISE} of {training.name}", dataset.read_noises(training))
 
 
 def split_part(archive: Path, split: str, ver: int) -> Part:

@@ -26,13 +26,15 @@ from training.errors import UserError
 
 HERE = Path(__file__).resolve().parent
 BOARDS = HERE / "boards"
+BAREMETAL = HERE.parent / "examples" / "baremetal"
+"""Startup code, semihosting and linker scripts, which programs here share with the example."""
 CACHE = HERE.parent / "build" / "cache"
 COMPILER, NM, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-nm", "arm-none-eabi-size"
 EMULATOR, HOST_COMPILER = "qemu-system-arm", "cc"
 PACKAGES = {COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi", NM: "binutils-arm-none-eabi",
             SIZE: "binutils-arm-none-eabi", EMULATOR: "qemu-system-arm", HOST_COMPILER: "gcc"}
 """The Debian packages that bring each program."""
-FAULT_EXIT = 125  # boards/startup.c
+FAULT_EXIT = 125  # boards/measuring.c
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 OPTIMISATION = ("-std=c99", "-O2", "-ffunction-sections", "-fdata-sections")
 LINKING = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
@@ -55,7 +57,7 @@ class Core:
 
     name: str
     flags: tuple[str, ...]
-    board: str  # QEMU's name; boards/<board>.ld says where its memory is
+    board: str  # QEMU's name; examples/baremetal/<board>.ld says where its memory is
     note: str = ""
 
 
@@ -117,14 +119,21 @@ def call(command: Sequence[str | Path]) -> str:
 
 def compile(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path,
             flags: Sequence[str] = ()) -> Image:
-    """Compile C99 `sources` with startup and semihosting and link them for the core's board into `out`.
+    """Compile C99 `sources` with all that boards/guest.h offers and link them for the core's board into `out`.
 
     Optimised with -O2; a warning is an error. `flags` go to compiler and linker, such as
     "-Wl,--defsym=__stack_size=0x8000". Raises UserError with the compiler's first complaint.
     """
-    includes = [f"-I{folder}" for folder in (*include_dirs, BOARDS)]
-    call([COMPILER, "-mthumb", *core.flags, *OPTIMISATION, *WARNINGS, *includes, *LINKING, f"-L{BOARDS}",
-          f"-T{core.board}.ld", *flags, *sorted(BOARDS.glob("*.c")), *sources, "-o", out])
+    return compile_bare(core, [*sorted(BOARDS.glob("*.c")), *sources], [*include_dirs, BOARDS], out, flags)
+
+
+def compile_bare(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path,
+                 flags: Sequence[str] = ()) -> Image:
+    """As `compile`, with nothing but startup code and semihosting, which are those of examples/baremetal."""
+    shared = [BAREMETAL / "startup.c", BAREMETAL / "semihosting.c"]
+    includes = [f"-I{folder}" for folder in (*include_dirs, BAREMETAL)]
+    call([COMPILER, "-mthumb", *core.flags, *OPTIMISATION, *WARNINGS, *includes, *LINKING, f"-L{BAREMETAL}",
+          f"-T{core.board}.ld", *flags, *shared, *sources, "-o", out])
     return Image(core, out)
 
 
@@ -177,6 +186,12 @@ def plugin() -> Path:
     return path
 
 
+def qemu(image: Image) -> list[str]:
+    """The command that runs `image`, with files of the current folder for its input and output."""
+    return [need(EMULATOR), "-M", image.core.board, "-display", "none", "-monitor", "none", "-serial", "none",
+            "-semihosting-config", "enable=on,target=native", "-kernel", str(image.path.resolve())]
+
+
 def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: float = 60) -> Run:
     """Run `image`; `data` is what `host_read` returns. `marks` are functions whose calls are counted one by one.
 
@@ -194,9 +209,7 @@ def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: flo
         (work / "input").write_bytes(data)
         (work / "output").touch()
         arguments = ["out=counts"] + [f"mark={mark}:{known[mark].address:#x}" for mark in marks]
-        command = [need(EMULATOR), "-M", image.core.board, "-display", "none", "-monitor", "none", "-serial", "none",
-                   "-semihosting-config", "enable=on,target=native", "-kernel", str(image.path.resolve()),
-                   "-plugin", ",".join([str(plugin()).replace(",", ",,"), *arguments])]
+        command = [*qemu(image), "-plugin", ",".join([str(plugin()).replace(",", ",,"), *arguments])]
         try:
             done = subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                   errors="replace", timeout=timeout)

@@ -3,7 +3,8 @@
     python -m benchmarks.report --tau 1
 
 Merges the converter's record, the verification of this very model (else the one recorded in
-checkpoints/, marked so) and the manifest of its firmware, and prints the short form.
+checkpoints/, marked so), what its native engine costs on emulated cores and the manifest of its
+firmware, and prints the short form.
 """
 from __future__ import annotations
 
@@ -13,16 +14,17 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import report_text
+from benchmarks import report_text, streaming
+from benchmarks.backends import IN_NOISE, NATIVES
 from convert import result
+from engine import network, render
 from firmware_gen.settings import arena_estimate
 from training.atomic import write_text
-from training.description import parse_tau
 from training.description import parse_tau
 from training.errors import UserError, one_line_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-VERIFY, JSON, MARKDOWN = "verify.json", "report.json", "report.md"
+VERIFY, BENCH, JSON, MARKDOWN = "verify.json", "bench.json", "report.json", "report.md"
 MANIFEST = "firmware/manifest.json"
 
 
@@ -44,11 +46,20 @@ def recorded_path(tau: float, graph: str) -> Path:
     return ROOT / "checkpoints" / f"tau{tau:g}-{graph}.verify.json"
 
 
-def accuracy(build: Path, tau: float, model_sha256: str, recorded: Path) -> dict | None:
+ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
+"""What the report takes from a verification."""
+COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
+         "stack_bytes", "bit_exact")
+"""What it takes of each core from bench.json."""
+
+
+def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
     """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
 
-    One of another model says nothing of this one and is left out.
+    One of another model says nothing of this one and is left out; so are the native engine's rows of another integer
+    network, and those in noise of streams made otherwise than now.
     """
+    tau = conversion["tau"]
     for origin, path, remedy in (("measured", build / VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
                                  ("recorded", recorded, "restore it from the repository")):
         figures = read_json(path, remedy)
@@ -56,11 +67,43 @@ def accuracy(build: Path, tau: float, model_sha256: str, recorded: Path) -> dict
             continue
         try:
             if figures["model"]["sha256"] == model_sha256:
-                return {"origin": origin, **{key: figures[key] for key in (
-                    "measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")}}
-        except (KeyError, TypeError):
+                return {"origin": origin, **{key: figures[key] for key in ACCURACY},
+                        **of_this_engine(figures, conversion["native"])}
+        except (KeyError, TypeError, AttributeError):
             raise UserError(f"{path}: not a verification of this project; {remedy}") from None
     return None
+
+
+def of_this_engine(figures: dict, native: dict) -> dict:
+    """`device_backends` and `native` of a verification, without what says nothing of this build's engine."""
+    found = figures.get("native", {})
+    stale = set(NATIVES)
+    if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
+        expected = streaming.settings(native["delay_columns"])
+        same = all(found["stream"][key] == value for key, value in expected.items())
+        stale = set() if same else set(IN_NOISE)
+    rows = {name: row for name, row in figures["device_backends"].items() if name not in stale}
+    return {"device_backends": rows, "native": found if stale != set(NATIVES) else None}
+
+
+def native(build: Path, facts: dict, tau: float) -> dict:
+    """The converter's facts of the native engine, and what bench.json says of exactly this one: `costs`, else None.
+
+    Raises UserError where native.npz or bench.json is damaged.
+    """
+    if "refused" in facts:
+        return facts
+    engine = render.engine_id(network.load(build / result.NATIVE))
+    remedy = f"remove it and run `make bench TAU={tau:g}`"
+    bench = read_json(build / BENCH, remedy)
+    costs = None
+    if bench and bench.get("engine") == engine:
+        try:
+            costs = {key: bench[key] for key in ("clip", "compiler")} | {
+                "boards": {core: {key: row[key] for key in COSTS} for core, row in bench["boards"].items()}}
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{build / BENCH}: not a bench of this project; {remedy}") from None
+    return {**facts, "engine": engine, "costs": costs}
 
 
 def merge(build: Path, recorded: Path | None = None) -> dict:
@@ -75,7 +118,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     chosen = conversion["graphs"][conversion["graph"]]
     model = (build / result.MODEL).read_bytes()
     sha256 = hashlib.sha256(model).hexdigest()
-    verified = accuracy(build, tau, sha256, recorded or recorded_path(tau, conversion["graph"]))
+    verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
     if verified and verified["origin"] == "measured":
         row = verified["device_backends"]["tflite"]
         fidelity = {"agreement": row["agreement"], "sqnr_db": row["sqnr_db"],
@@ -109,6 +152,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "calibration": conversion["calibration"],
         "fidelity": fidelity,
         "accuracy": verified,
+        "native": native(build, conversion["native"], tau),
         "graphs": conversion["graphs"],
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
         "versions": conversion["versions"],

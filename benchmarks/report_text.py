@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float",
-          "tflite": "TFLite, int8, reference kernels", "tflm": "TFLM, int8"}
+          "tflite": "TFLite, int8, reference kernels", "tflm": "TFLM, int8", "native": "native engine, C",
+          "native_in_noise": "native engine, whole window in the stream's noise",
+          "native_stream": "native engine, in a stream"}
+
+
+SHOWN = "cortex-m4"
+"""The core in the short form."""
 
 
 def span(interval: Sequence[float], factor: float = 1) -> str:
@@ -17,6 +23,11 @@ def span(interval: Sequence[float], factor: float = 1) -> str:
 def decibels(sqnr: float | None) -> str:
     """`26.3 dB`, or `exact` where nothing differs."""
     return "exact" if sqnr is None else f"{sqnr:.1f} dB"
+
+
+def sqnr(row: dict) -> str:
+    """SQNR of a backend's logits; nothing where it was not compared on the same audio."""
+    return decibels(row["sqnr_db"]) if "sqnr_db" in row else ""
 
 
 def kept(row: dict) -> str:
@@ -56,12 +67,13 @@ def accuracy_section(report: dict) -> str:
                 "does it in a few minutes.")
     rows = []
     named = [(TITLES[name], row) for name, row in found["backends"].items()]
-    named += [(f"{TITLES[name]}, device features", row) for name, row in found["device_backends"].items()]
+    named += [(TITLES[name] if name.startswith("native") else f"{TITLES[name]}, device features", row)
+              for name, row in found["device_backends"].items()]  # a native one knows no other features
     for title, row in named:
         cells = [title, f"{100 * row['top1']:.2f} %", span(row["ci95"], 100)]
         if "drop_points" in row:
             cells += [f"{row['drop_points']:.2f}", span(row["drop_ci95"]), f"{100 * row['agreement']:.2f} %",
-                      decibels(row["sqnr_db"])]
+                      sqnr(row)]
         else:
             cells += [""] * 4
         rows.append(cells)
@@ -79,7 +91,71 @@ def accuracy_section(report: dict) -> str:
         "TFLite's reference kernels and of TFLM equal in every bit on all these clips: "
         f"{yes(found['bit_exact_with_tflm'])}. "
         "A drop is PyTorch's top-1 on float log-mel less the backend's; its interval is the paired one (Tango, 1998).",
+        *([native_note(found["native"])] if found["native"] else []),
     ])
+
+
+def native_note(native: dict) -> str:
+    """What the rows of the native engine in a verification are, or why there are none; `native` of verify.json."""
+    if "refused" in native:
+        return f"The native engine was left out: {native['refused']}."
+    stream = native["stream"]
+    low, high = stream["noise_level"]
+    levels = " / ".join("no noise" if level is None else f"{level:g}" for level in stream["snr_db_quartiles"])
+    return (f"A stream is {stream['surroundings_ms'] / 1000:g} s of noise ({stream['noise']}, {low:g} to {high:g} of its "
+            f"level), the clip in it and {stream['surroundings_ms'] / 1000:g} s more"
+            f"{f', speech to noise {levels} dB (quartiles)' if levels else ''}; the best score counts that is due within "
+            f"{stream['tolerance_ms']} ms of the clip's middle, and comes {stream['lag_ms']} ms later "
+            f"(averages of {stream['columns']} columns).")
+
+
+def native_section(report: dict) -> str:
+    """What the native engine is made of and what it costs beside TFLM, or why there is none."""
+    native, model, memory = report["native"], report["model"], report["memory"]
+    if "refused" in native:
+        return f"None for this network: {native['refused']}."
+    parts = [
+        f"`{native['file']}`, SHA-256 `{native['sha256']}`; ranges: {native['ranges']}; over the calibration clips "
+        f"{kept(native)}. A score is complete {native['delay_columns']} columns after its own.",
+        f"TFLM, for comparison: {model['tflite_bytes']:,} bytes of model, the interpreter's and the kernels' code "
+        f"besides; arena {memory['arena_bytes']:,} bytes on a 64-bit host, {on_arm(memory)}."]
+    if native["costs"] is None:
+        return "\n\n".join([*parts, f"Its instructions, flash and RAM are not measured yet: `make bench "
+                                      f"TAU={report['tau']:g}`."])
+    rows = [[core, f"{row['network_window']:,}", f"{row['network_hop']:,}", f"{row['engine_flash_bytes']:,}",
+             f"{row['engine_state_bytes']:,}", f"{row['stream_state_bytes']:,}", f"{row['stack_bytes']:,}",
+             yes(row["bit_exact"])] for core, row in native["costs"]["boards"].items()]
+    return "\n\n".join([
+        *parts,
+        table(["core", "instructions, window", "instructions, hop", "flash, bytes", "state, bytes", "stream, bytes",
+               "stack, bytes", "bit-exact"], rows),
+        f"Instructions executed on emulated cores (no cycles) over {native['costs']['clip']}, {native['costs']['compiler']}; "
+        f"without the feature pipeline. Flash is code, weights and tables. `make bench TAU={report['tau']:g}`."])
+
+
+def native_lines(report: dict) -> list[tuple[str, str]]:
+    """The native engine in the short form: accuracy on whole clips and in streams, and what it costs."""
+    native, memory, found = report["native"], report["memory"], report["accuracy"]
+    if "refused" in native:
+        return [("native", f"none: {native['refused']}")]
+    measured = found["device_backends"] if found else {}
+    lines = [(name, f"top-1 {100 * row['top1']:.2f} % ({span(row['ci95'], 100)}), drop {row['drop_points']:.2f} points "
+                    f"({span(row['drop_ci95'])}), agreement {100 * row['agreement']:.2f} %"
+                    + (f", SQNR {sqnr(row)}" if sqnr(row) else ""))
+             for name, key in (("native", "native"), ("in a stream", "native_stream"))
+             if (row := measured.get(key))]
+    if not lines:
+        lines.append(("native", f"{kept(native)}, over the calibration clips"))
+    if native["costs"] is None:
+        return [*lines, ("", f"its flash, RAM and instructions: not measured yet: make bench TAU={report['tau']:g}")]
+    core, row = next(((core, row) for core, row in native["costs"]["boards"].items() if core == SHOWN),
+                     next(iter(native["costs"]["boards"].items())))
+    return [*lines,
+            (core, f"flash {row['engine_flash_bytes']:,} bytes, state {row['engine_state_bytes']:,} and for a stream "
+                   f"{row['stream_state_bytes']:,} more; TFLM: model {report['model']['tflite_bytes']:,}, arena "
+                   f"{memory['arena_bytes']:,} on a host"),
+            ("", f"{row['network_window']:,} instructions a window, {row['network_hop']:,} a hop; equal to the integer "
+                 f"model bit for bit: {yes(row['bit_exact'])}")]
 
 
 def graph_row(name: str, graph: dict, chosen: bool) -> list[str]:
@@ -118,6 +194,8 @@ def markdown(report: dict) -> str:
         "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in facts),
         "## Accuracy and what int8 costs",
         accuracy_section(report),
+        "## Native engine",
+        native_section(report),
         "## Operators",
         table(["op", "count", "MACs", "bytes of constants"], operators),
         "MACs here are those of the graph as it stands, the zeros of widened kernels included; the file holds the "
@@ -129,7 +207,7 @@ def markdown(report: dict) -> str:
 
 
 def short(report: dict, build: Path | None = None) -> str:
-    """The report in some fifteen lines for a terminal. `build`: folder whose files it names (default build/tau<T>)."""
+    """The report in some twenty lines for a terminal. `build`: folder whose files it names (default build/tau<T>)."""
     build = build or Path(f"build/tau{report['tau']:g}")
     model, calibration, fidelity = report["model"], report["calibration"], report["fidelity"]
     found = report["accuracy"]
@@ -151,6 +229,7 @@ def short(report: dict, build: Path | None = None) -> str:
                  ("", f"over {found['clips']:,} clips, {found['origin']} {found['measured']}")]
     else:
         rows.append(("accuracy", "not measured yet"))
+    rows += native_lines(report)
     rows.append(("files", f"{build / model['file']}"))
     if report["firmware"]:
         rows.append(("", f"{build / 'firmware'}/"))

@@ -1,13 +1,14 @@
-"""Measure what int8 costs: the same real clips through PyTorch, ONNX Runtime, TFLite and TFLM.
+"""Measure what int8 costs: the same real clips through PyTorch, ONNX Runtime, TFLite, TFLM and the native engine.
 
-Once on training's float log-mel, and once on the features that the device's own pipeline computes.
+Once on training's float log-mel, and once on the features that the device's own pipeline computes. The native engine
+runs on the latter only, over whole clips and over streams of background noise that the clips are in (streaming.py).
 
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands --split all --max-drop 0.3
 
 Writes verify.json and the report into the build folder. Exit status: 0 when the int8 model keeps
-to its bounds, 1 when it loses more than --max-drop points or TFLM computes anything else than
-TFLite's reference kernels, 2 for bad input.
+to its bounds, 1 when it or the native engine loses more than --max-drop points on whole clips or TFLM computes
+anything else than TFLite's reference kernels, 2 for bad input.
 """
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import backends, clips, report, report_text, statistics
+from benchmarks import backends, clips, report, report_text, statistics, streaming
 from convert import result
-from frontend import binding
+from engine import binding, network
 from training import checkpoint
 from training.atomic import write_text
 from training.description import FEATURES, parse_tau
@@ -53,7 +54,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def models(build: Path, tau: float) -> tuple[dict, dict]:
-    """What the converter recorded, and the source of `backends.make_backends`.
+    """What the converter recorded, and the source of `backends.make_backends`, but for its `noises`.
 
     Raises UserError where a file of the build is missing or is not the one that was converted.
     """
@@ -73,9 +74,13 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
     model = (build / result.MODEL).read_bytes()
     if hashlib.sha256(model).hexdigest() != chosen["sha256"]:
         raise UserError(f"{build / result.MODEL}: not the model that was converted; {remedy}")
+    native = None if "refused" in conversion["native"] else build / result.NATIVE
+    if native and (not native.is_file()
+                   or hashlib.sha256(native.read_bytes()).hexdigest() != conversion["native"]["sha256"]):
+        raise UserError(f"{native}: not the network that was converted; {remedy}")
     output = conversion["output"]
-    return conversion, {"checkpoint": path, "onnx": build / result.ONNX, "tflite": model,
-                        "scale": output["scale"], "zero_point": output["zero_point"]}
+    return conversion, {"checkpoint": path, "onnx": build / result.ONNX, "tflite": model, "scale": output["scale"],
+                        "zero_point": output["zero_point"], "native": native}
 
 
 def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray], recordings: clips.Recordings,
@@ -83,7 +88,7 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
     """The measured part of verify.json: see `statistics.describe` and `statistics.compare`.
 
     logits: of every backend on float log-mel. device_logits: the same on the device's features. All are compared with
-    PyTorch on float log-mel.
+    PyTorch on float log-mel. Where a backend hears other audio, an SQNR would measure that, and is left out.
     """
     target, reference = recordings.target, logits["pytorch"]
     rows, device_rows = ({name: statistics.describe(values, target, labels) for name, values in some.items()}
@@ -91,12 +96,15 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
     for some, found in ((logits, rows), (device_logits, device_rows)):
         for name, values in some.items():
             if values is not reference:
-                found[name] |= statistics.compare(reference, values, target)
+                compared = statistics.compare(reference, values, target)
+                found[name] |= {key: value for key, value in compared.items()
+                                if key != "sqnr_db" or name not in backends.IN_NOISE}
     parts, start = {}, 0
     for origin, count in recordings.origins.items():
         part = slice(start, start + count)
-        parts[origin] = {"clips": count, "top1": {name: float((values[part].argmax(1) == target[part]).mean())
-                                                  for name, values in logits.items()}}
+        parts[origin] = {"clips": count} | {
+            key: {name: float((values[part].argmax(1) == target[part]).mean()) for name, values in some.items()}
+            for key, some in (("top1", logits), ("device_top1", device_logits))}
         start += count
     return {
         "clips": len(target),
@@ -107,11 +115,29 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
     }
 
 
+def native_facts(conversion: dict, background: streaming.Background, recordings: clips.Recordings) -> dict:
+    """`native` of verify.json: which network, and the streams' settings, noise and signal-to-noise ratio; or why the
+    engine was left out."""
+    facts = conversion["native"]
+    if "refused" in facts:
+        return {"refused": facts["refused"]}
+    silence = streaming.silence_index(conversion["labels"])
+    spoken = recordings.audio[recordings.target != silence]
+    levels = streaming.snr_db(spoken, background.noises)
+    quartiles = np.percentile(levels, (25, 50, 75), method="nearest") if len(spoken) else ()
+    return {"sha256": facts["sha256"],
+            "stream": streaming.settings(facts["delay_columns"]) | {
+                "noise": background.origin,
+                "snr_db_quartiles": [round(float(level), 1) if np.isfinite(level) else None for level in quartiles]}}
+
+
 def failures(figures: dict, max_drop: float) -> list[str]:
     """Why the verification fails, a line each; none where it passes."""
     lines = []
     for key, where in (("backends", ""), ("device_backends", " on device features")):
-        for name in backends.INT8:
+        for name in (*backends.INT8, backends.NATIVE):
+            if name not in figures[key]:
+                continue
             drop = figures[key][name]["drop_points"]
             if drop > max_drop:
                 lines.append(f"{name}{where} loses {drop:.2f} points of top-1, more than --max-drop {max_drop:g}")
@@ -122,19 +148,20 @@ def failures(figures: dict, max_drop: float) -> list[str]:
 
 def table(figures: dict) -> str:
     """The figures as the terminal shows them."""
-    head = (f"{'backend':<9}{'top-1':>8}  {'95 % interval':<15}{'drop':>6}  {'95 % interval':<16}"
+    head = (f"{'backend':<17}{'top-1':>8}  {'95 % interval':<15}{'drop':>6}  {'95 % interval':<16}"
             f"{'agree':>8}{'SQNR':>9}  ")
     lines = [head + "worst class"]
     named = list(figures["backends"].items())
     named += [(f"{name}*", row) for name, row in figures["device_backends"].items()]
     for name, row in named:
-        line = f"{name:<9}{100 * row['top1']:>7.2f}%  {report_text.span(row['ci95'], 100):<15}"
+        line = f"{name:<17}{100 * row['top1']:>7.2f}%  {report_text.span(row['ci95'], 100):<15}"
         if "drop_points" in row:
             line += (f"{row['drop_points']:>6.2f}  {report_text.span(row['drop_ci95']):<16}"
-                     f"{100 * row['agreement']:>7.2f}%{report_text.decibels(row['sqnr_db']):>9}  ")
+                     f"{100 * row['agreement']:>7.2f}%{report_text.sqnr(row):>9}  ")
         worst = row["worst"]
         lines.append(f"{line:<{len(head)}}{worst['label']} {100 * worst['recall']:.1f}%")
     lines.append("* on the features of the device's pipeline; every drop is against pytorch on float log-mel")
+    lines.append(report_text.native_note(figures["native"]))
     recall = figures["device_backends"]["tflite"]["recall"]
     known = [f"{label} {100 * value:.1f}" for label, value in recall.items() if value is not None]
     return "\n".join(lines + [f"recall in int8 on device features, %: {', '.join(known)}"])
@@ -154,13 +181,12 @@ def main(argv: list[str] | None = None) -> int:
     conversion, source = models(build, tau)
     labels = conversion["labels"]
     recordings = clips.decode(clips.choose(args.data, args.split, labels), labels)
+    background = clips.background(args.data)
+    source["noises"] = background.noises
     print(f"{build}: {len(recordings.target)} clips, " + " and ".join(recordings.origins), flush=True)
-    from training.features import log_mel  # PyTorch is slow to load, and bad input should be told at once
-
-    logits, device_logits = (
-        backends.run_all(source, features, args.processes, what)
-        for what, features in (("float log-mel", log_mel(recordings.audio)),
-                               ("device features", FEATURES.dequantize(binding.columns(recordings.audio)))))
+    if source["native"]:
+        binding.Engine(network.load(source["native"]))  # compiled once, and not by every worker at the same time
+    logits, device_logits = backends.run_all(source, recordings.audio, args.processes)
     figures = summarise(logits, device_logits, recordings, labels)
     command = ["python", "-m", "benchmarks.verify_int8", "--tau", f"{tau:g}", "--data", "DATA"]
     figures |= {
@@ -170,6 +196,7 @@ def main(argv: list[str] | None = None) -> int:
         "data": {"origin": " and ".join(recordings.origins), "sha256": recordings.sha256},
         "checkpoint": {"sha256": conversion["checkpoint"]["sha256"]},
         "model": {"graph": conversion["graph"], "sha256": hashlib.sha256(source["tflite"]).hexdigest()},
+        "native": native_facts(conversion, background, recordings),
         "measured": datetime.date.today().isoformat(),
         "command": shlex.join(command + (["--split", args.split] if args.split else [])),
         "max_drop_points": args.max_drop,
@@ -183,7 +210,8 @@ def main(argv: list[str] | None = None) -> int:
     for reason in reasons:
         print(f"failed: {reason}", file=sys.stderr)
     if not reasons:
-        print(f"passed: no backend loses more than {args.max_drop:g} points, and TFLM equals TFLite bit for bit")
+        print(f"passed: on whole clips no backend loses more than {args.max_drop:g} points, and TFLM equals TFLite bit "
+              "for bit")
     return 1 if reasons else 0
 
 

@@ -21,18 +21,21 @@ from convert.ranges import choose_range
 from convert.rounding import MULTIPLIER_MAX, WEIGHT_MAX, quantise_rows, round_rows
 from engine import golden, tables
 from engine.network import (ACTIVATION_MAX, CLASSIFIER_TAPS, DEPTHWISE_SHIFT, FRACTION, HEAD_TAPS, HIDDEN_MAX, SILU_ENTRIES,
-                            SILU_FRACTION, SILU_SHIFT, Block, Dense, Network, check, mean_shift)
+                            SILU_FRACTION, SILU_SHIFT, SILU_STEP, Block, Dense, Network, check, mean_shift)
+from training import workers
 from training.description import BANDS, FEATURES
 from training.errors import UserError
 
 METHODS = ("minmax", "p99.99", "mse")
-REFIT = 3e-3
+REFIT = 3e-2
 """How strongly a refit is held to the trained weights, relative to the inputs' mean variance."""
 SAMPLES = 20_000
 """Values of a channel that its range is chosen on; the extremes are always among them."""
 TAP_CANDIDATES = 192
-SILU_STEP = 1 / 64
-"""Between two entries of the table of SiLU, which so reaches from -8 to 8."""
+SUM_MAX = (1 << 15) - 1
+"""Of the frequency convolution's sums."""
+TAP_MAX = (1 << 15) - 1
+"""Of the temporal convolution: at a steeper one, a single step of the mean would be two entries of SiLU's table."""
 LEAST_AGREEMENT = 0.95
 SCORE_MARGIN = 2
 """How far beyond the calibration clips' logits the scores reach."""
@@ -108,43 +111,49 @@ def fit_taps(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, scale: np.
             real = block.scale[channel, band] * block.frequency[channel] * scale_in[channel] / scale[channel]
             if block.transition is None:
                 real[1] += scale_in[channel] / scale[channel]
-            real = refitted(real[None], covariance, cross)[0]
+            fitted = refitted(real[None], covariance, cross)[0]
+            if reach(fitted, nu[0] - fitted @ mu) * Q * ONE < SUM_MAX * MULTIPLIER_MAX:
+                real = fitted
             taps[channel, band], bias[channel, band], multiplier[channel, band] = best_taps(
                 real * Q * ONE, (nu[0] - real @ mu) * Q * ONE, mu, covariance)
     return taps.astype(np.int8), bias.astype(np.int16), multiplier.astype(np.int16)
 
 
 def least_scales(block: FoldedBlock, scale_in: np.ndarray) -> np.ndarray:
-    """The finest output steps [C] for which fit_taps finds multipliers: a channel that is all but dead gets a coarser
-    one than its range asks for."""
+    """The finest output steps [C] for which fit_taps finds multipliers, with room for the refit: a channel that is all
+    but dead gets a coarser one than its range asks for."""
     real = np.abs(block.scale[:, :, None] * block.frequency[:, None])
     if block.transition is None:
         real[:, :, 1] += 1
-    reach = (real.sum(2) * scale_in[:, None]).max(1) * ACTIVATION_MAX * Q * ONE
-    return reach / (MULTIPLIER_MAX * ((1 << 15) - 1)) / 0.7
+    greatest = (real.sum(2) * scale_in[:, None] * ACTIVATION_MAX + np.abs(block.shift)).max(1) * Q * ONE
+    return 1.5 * greatest / (MULTIPLIER_MAX * SUM_MAX)
+
+
+def reach(taps: np.ndarray, offset: float) -> float:
+    """What a sum of unsigned 8-bit inputs can come to at most, in magnitude."""
+    return ACTIVATION_MAX * np.abs(taps).sum() + abs(offset)
 
 
 def best_taps(real: np.ndarray, offset: float, mu: np.ndarray,
               covariance: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Three integers, bias and multiplier k for taps real / k and a constant offset / k whose sums fit 16 bits."""
-    limit = (1 << 15) - 1
-    reach = ACTIVATION_MAX * max(np.maximum(real, 0).sum(), -np.minimum(real, 0).sum()) + abs(offset)
-    least = max(1, int(np.ceil(reach / limit)), int(np.ceil(np.abs(real).max() / WEIGHT_MAX)))
-    if least > MULTIPLIER_MAX:
-        raise UserError("the native engine cannot hold this network: a frequency convolution amplifies by more than "
-                        f"{MULTIPLIER_MAX * limit / ONE / Q / ACTIVATION_MAX:.1f}; train it again, with weight decay")
+    """Three integers, bias and multiplier k for taps real / k and a constant offset / k whose sums fit 16 bits.
+
+    mu, covariance: of the inputs. Raises UserError where no multiplier serves.
+    """
+    least = max(1, int(np.ceil(reach(real, offset) / SUM_MAX)), int(np.ceil(np.abs(real).max() / WEIGHT_MAX)))
     k = np.unique(np.linspace(least, min(MULTIPLIER_MAX, 2 * least + 8), TAP_CANDIDATES).astype(np.int64))
-    floor = np.floor(real / k[:, None])
     choices = np.array(np.meshgrid(*[[0, 1]] * 3, indexing="ij")).reshape(3, -1).T
-    integers = floor[:, None] + choices  # [k, 8, 3]
+    integers = np.floor(real / k[:, None])[:, None] + choices  # [k, 8, 3]
     bias = np.rint((offset + real @ mu) / k[:, None] - integers @ mu)
     difference = integers * k[:, None, None] - real
     error = np.einsum("kci,ij,kcj->kc", difference, covariance + 1e-6 * np.eye(3), difference)
     high = ACTIVATION_MAX * np.maximum(integers, 0).sum(2) + bias
     low = ACTIVATION_MAX * np.minimum(integers, 0).sum(2) + bias
-    fits = (high <= limit) & (low >= -limit - 1) & (np.abs(integers).max(2) <= WEIGHT_MAX) & (np.abs(bias) <= limit)
+    fits = (high <= SUM_MAX) & (low >= -SUM_MAX) & (np.abs(integers).max(2) <= WEIGHT_MAX) & (np.abs(bias) <= SUM_MAX)
+    fits &= (k <= MULTIPLIER_MAX)[:, None]
     if not fits.any():
-        return best_taps(real * 0.98, offset * 0.98, mu, covariance)
+        raise UserError("the native engine cannot hold this network: a frequency convolution amplifies too much for "
+                        "16-bit sums; train it again, with weight decay")
     row, choice = np.unravel_index(np.argmin(np.where(fits, error, np.inf)), error.shape)
     return integers[row, choice], int(bias[row, choice]), int(k[row])
 
@@ -166,8 +175,7 @@ def fit_mean(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray,
         mu, nu, covariance, cross = moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
         fitted = refitted(real[channel][None], covariance, cross)
         constant = nu[0] - fitted[0] @ mu
-        reach = 1.05 * (ACTIVATION_MAX * np.abs(fitted).sum() + abs(constant))  # what 16 bits must hold
-        size = max(np.abs(fitted).max() / WEIGHT_MAX, reach / shift / (1 << 15), 1e-9)
+        size = max(np.abs(fitted).max() / WEIGHT_MAX, 1.05 * reach(fitted, constant) / shift / (1 << 15), 1e-9)
         integers = round_rows(fitted / size, covariance)[0]
         weight[channel], step[channel] = integers, size * shift
         bias[channel] = np.rint(nu[0] / size - integers @ mu) + shift // 2
@@ -186,10 +194,7 @@ def fit_temporal(block: FoldedBlock, means: list[np.ndarray], step: np.ndarray,
         inputs = np.stack([part[:, channel].ravel() for part in means]).astype(np.float64)
         mu, nu, covariance, cross = moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
         real = refitted((block.temporal[channel] * step[channel])[None], covariance, cross)[0] * unit
-        if np.abs(real).max() >= 1 << 15:
-            raise UserError("the native engine cannot hold this network: a temporal convolution amplifies its mean "
-                            "beyond 16 bits; train it again, with weight decay")
-        taps[channel] = np.rint(real)
+        taps[channel] = np.clip(np.rint(real), -TAP_MAX, TAP_MAX)
         bias[channel] = np.rint(nu[0] * unit - taps[channel] @ mu)
     middle = (SILU_ENTRIES // 2 << SILU_SHIFT) + (1 << (SILU_SHIFT - 1))
     return taps.astype(np.int16), (bias + middle).astype(np.int32)
@@ -232,7 +237,7 @@ class Quantiser:
 
     def __init__(self, folded: FoldedNetwork, features: np.ndarray, method: str):
         self.folded, self.features, self.method = folded, features, method
-        self.silu = tables.silu(SILU_STEP)
+        self.silu = tables.silu()
         self.real = self.integer = self.scale = None
 
     def relu_layer(self, weight: np.ndarray, x: np.ndarray, before: np.ndarray) -> Dense:
@@ -318,23 +323,25 @@ def quantise(folded: FoldedNetwork, tau: float, features: np.ndarray, method: st
     return network
 
 
+def candidate(folded: FoldedNetwork, tau: float, features: np.ndarray, method: str) -> tuple[Network, np.ndarray]:
+    """The network by one method, and its logits on the calibration clips, [clips, classes]."""
+    network = quantise(folded, tau, features, method)
+    return network, golden.window(network, features) * network.score_scale
+
+
 def make(folded: FoldedNetwork, tau: float, features: np.ndarray) -> tuple[Network, dict]:
     """The integer network by the method whose scores are nearest to the float logits on the calibration clips.
 
-    Returns it and its facts: the method, SQNR of the scores of each in dB, agreement with float. Raises UserError where
-    the engine cannot hold the network, or not truly.
+    Returns it and its facts: the method, SQNR of the scores of each in dB, agreement with float. Each method is tried in
+    a process of its own. Raises UserError where the engine cannot hold the network, or not truly.
     """
     expected = forward(folded, FEATURES.dequantize(features))
-    best, facts = None, {"ranges_sqnr_db": {}}
-    for method in METHODS:
-        network = quantise(folded, tau, features, method)
-        scores = golden.window(network, features) * network.score_scale
-        sqnr = fidelity.sqnr_db(expected, scores)
-        facts["ranges_sqnr_db"][method] = sqnr
-        if best is None or sqnr > facts["sqnr_db"]:
-            best = network
-            facts |= {"ranges": method, "sqnr_db": sqnr, "agreement": fidelity.agreement(expected, scores)}
-    if facts["agreement"] < LEAST_AGREEMENT:
-        raise UserError(f"the native engine and float agree on {100 * facts['agreement']:.1f} % of the "
-                        f"{len(features)} calibration clips, {100 * LEAST_AGREEMENT:.0f} % are needed; train longer")
-    return best, facts
+    made = dict(workers.run(candidate, [(folded, tau, features, method) for method in METHODS]))
+    sqnr = {method: fidelity.sqnr_db(expected, made[index][1]) for index, method in enumerate(METHODS)}
+    ranges = max(sqnr, key=sqnr.get)
+    network, logits = made[METHODS.index(ranges)]
+    agreement = fidelity.agreement(expected, logits)
+    if agreement < LEAST_AGREEMENT:
+        raise UserError(f"the native engine and float agree on {100 * agreement:.1f} % of the {len(features)} "
+                        f"calibration clips, {100 * LEAST_AGREEMENT:.0f} % are needed; train longer")
+    return network, {"ranges": ranges, "sqnr_db": sqnr[ranges], "agreement": agreement, "ranges_sqnr_db": sqnr}

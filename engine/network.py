@@ -26,6 +26,8 @@ branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits."""
 SILU_ENTRIES = 1024
 SILU_SHIFT = 14
 """The temporal sum shifted right by this is an index of the table of SiLU; its middle is 0."""
+SILU_STEP = 1 / 64
+"""Between two entries, which so reach from -8 to 8."""
 SILU_FRACTION = 11
 """Fractional bits of SiLU's values."""
 DEPTHWISE_SHIFT = 5

@@ -16,19 +16,21 @@ from pathlib import Path
 import jinja2
 
 from engine import network as definition
-from engine import pack_mve, tables
+from engine import pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
-from frontend.render import HEAD, feature_identity, hexadecimal, rows
+from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
 from training import atomic
 from training.description import BANDS, FEATURES
 from training.errors import one_line_errors
 
 TEMPLATES = Path(__file__).parent / "c"
-HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h", "kws_mve.h")
-SOURCES = ("kws_engine.c", "kws_model.c", "kws_portable.c", "kws_mve.c")
+HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h", "kws_dsp.h", "kws_mve.h")
+SOURCES = ("kws_engine.c", "kws_model.c", "kws_portable.c", "kws_dsp.c", "kws_mve.c")
 FILES = HEADERS + SOURCES
-STREAM_COLUMNS = 40
+SELFTEST = ("kws_selftest.h", "kws_selftest.c")
+"""Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
+STREAM_COLUMNS = 30
 """Output columns that a stream's scores are averaged over, unless the user says otherwise."""
 
 ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
@@ -36,17 +38,17 @@ ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), unde
 ENVIRONMENT.filters.update(rows=rows)
 
 
-def render(name: str, network: Network, head: str, identity: str, engine: str) -> str:
+def render(name: str, network: Network, head: str, identity: str, engine: str, **more: object) -> str:
     constants = {key.lower(): getattr(definition, key) for key in
                  ("FRACTION", "HALF", "BASE_MAX", "HEAD_TAPS", "DEPTHWISE_SHIFT", "HIDDEN_MAX", "SILU_ENTRIES",
-                  "SILU_SHIFT", "SILU_FRACTION")}
+                  "SILU_SHIFT", "SILU_STEP", "SILU_FRACTION")}
     return ENVIRONMENT.get_template(f"{name}.j2").render(
-        network=network, plan=plan(network), packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
+        network=network, plan=plan(network), dsp=pack_dsp, packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
         tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS,
         exponentials=tables.exponentials(network.score_scale),
         score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
-        silu_steps=64, stream_columns=STREAM_COLUMNS, macs_comment="", head=head.rstrip("\n"),
-        identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants)
+        stream_columns=STREAM_COLUMNS, head=head.rstrip("\n"),
+        identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants, **more)
 
 
 def engine_id(network: Network) -> str:
@@ -66,6 +68,17 @@ def sources(network: Network, head: str = HEAD, identity: str | None = None) -> 
     return {name: render(name, network, head, identity, engine) for name in FILES}
 
 
+def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
+    """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
+    hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
+    values = dict(checksums=selftest.checksums(network, STREAM_COLUMNS), pipeline_id=hexadecimal(PIPELINE_ID),
+                  hops=hops, selftest_samples=selftest.SAMPLES, chirp=selftest.chirp(),
+                  chirp_hz=(selftest.CHIRP_START, selftest.CHIRP_RISE), segment_bits=selftest.SEGMENT_BITS,
+                  noise_factors=selftest.NOISE_FACTORS)
+    engine = engine_id(network)
+    return {name: render(name, network, head, "", engine, **values) for name in SELFTEST}
+
+
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m engine.render", description=__doc__,
@@ -73,9 +86,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("network", type=Path, help="integer network that python -m convert wrote")
     parser.add_argument("out", type=Path, help="folder for the sources")
     args = parser.parse_args(argv)
-    for name, text in sources(definition.load(args.network)).items():
+    network = definition.load(args.network)
+    files = sources(network) | selftest_sources(network)
+    for name, text in files.items():
         atomic.write_text(args.out / name, text)
-    print(f"{args.out}: {len(FILES)} files")
+    print(f"{args.out}: {len(files)} files")
 
 
 if __name__ == "__main__":

@@ -6,23 +6,17 @@ import math
 
 import numpy as np
 
-from engine.network import SILU_ENTRIES, SILU_FRACTION
+from engine.network import SILU_ENTRIES, SILU_FRACTION, SILU_STEP
 
 EXPONENTIALS = 128
 EXPONENTIAL_STEP = 1 / 16
 """Entries of the table of exponentials and, at most, natural-log units between two: its end is e^-8."""
 
 
-def silu(step: float) -> np.ndarray:
-    """SiLU(z) = z / (1 + e^-z) for z = (i - 512) * step, int16 [1024] with `SILU_FRACTION` bits.
-
-    Raises ValueError where the largest does not fit 16 bits.
-    """
-    z = (np.arange(SILU_ENTRIES) - SILU_ENTRIES // 2) * step
-    values = np.rint(z / (1 + np.exp(-z)) * 2**SILU_FRACTION)
-    if values.max() >= 1 << 15:
-        raise ValueError(f"SiLU up to {z.max():g} does not fit 16 bits")
-    return values.astype(np.int16)
+def silu() -> np.ndarray:
+    """SiLU(z) = z / (1 + e^-z) for z = (i - 512) * SILU_STEP, int16 [1024] with `SILU_FRACTION` bits."""
+    z = (np.arange(SILU_ENTRIES) - SILU_ENTRIES // 2) * SILU_STEP
+    return np.rint(z / (1 + np.exp(-z)) * 2**SILU_FRACTION).astype(np.int16)
 
 
 @dataclasses.dataclass(frozen=True)

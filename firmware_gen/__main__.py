@@ -15,7 +15,7 @@ from pathlib import Path
 
 from convert.result import default_build
 from firmware_gen import __version__, ctext, folder, inputs, model_array, settings, tflm
-from firmware_gen.identity import identity
+from firmware_gen.identity import identity, native_identity
 from firmware_gen.inputs import Inputs
 from engine import render as engine
 from frontend import render
@@ -23,22 +23,26 @@ from training.description import parse_tau
 from training.errors import one_line_errors
 
 
-def heading(source: Inputs) -> dict[str, str]:
-    """How files of other rooms open, and what ties their headers to the model."""
-    values = identity(source)
-    return {"head": ctext.render("_head.j2", **values), "identity": ctext.render("_identity.j2", **values)}
+def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
+    """How files of other rooms open, and what ties their headers together."""
+    return {"head": ctext.render(template, **values), "identity": ctext.render("_identity.j2", **values)}
 
 
 def frontend_file(name: str, source: Inputs) -> str:
     """A source of the feature pipeline, tied to the model. UserError where it cannot compute the model's features."""
-    return render.source(name, source.features, **heading(source))
+    return render.source(name, source.features, **heading("_head.j2", identity(source)))
 
 
 def native_files(source: Inputs) -> dict[str, str]:
-    """The native engine's sources in a folder of their own; none where the engine cannot hold the network."""
+    """The native engine's sources in a folder of their own; none where the engine cannot hold the network.
+
+    They depend on features and network alone: another .tflite file of the same network leaves them as they are.
+    """
     if source.native is None:
         return {}
-    return {f"{NATIVE}/{name}": text for name, text in engine.sources(source.native, **heading(source)).items()}
+    heads = heading("_native_head.j2", native_identity(source))
+    texts = engine.sources(source.native, **heads) | engine.selftest_sources(source.native, heads["head"])
+    return {f"{NATIVE}/{name}": text for name, text in texts.items()}
 
 
 NATIVE = "native"

@@ -1,4 +1,4 @@
-"""What every generated file says of itself: generator, model, and the three hashes that tie a build together."""
+"""What every generated file says of itself: generator, model, and the hashes that tie a build together."""
 from __future__ import annotations
 
 from firmware_gen import __version__
@@ -10,16 +10,33 @@ def identity(inputs: Inputs) -> dict[str, object]:
     """Values for the templates' shared head and identity check.
 
     `feature_id`, `pipeline_id` and `model_hash` are 64-bit hexadecimal constants, the first 16 digits of the SHA-256
-    of the description of the features, of the sources that compute them and of the .tflite file. Raises UserError
-    where the feature pipeline cannot compute the model's features.
+    of the description of the features, of the sources that compute them and of the .tflite file. `ties`: of these,
+    what a header belongs to (macro, value, what it names, comment). Raises UserError where the feature pipeline cannot
+    compute the model's features.
     """
-    return {
-        "generator": __version__,
-        "tau": f"{inputs.tau:g}",
+    values = native_identity(inputs)
+    model_hash = render.hexadecimal(inputs.sha256[:16])
+    model = ("KWS_MODEL_HASH", model_hash, "models", "first 64 bits of the model's SHA-256")
+    return values | {
         "graph": inputs.graph,
         "sha256": inputs.sha256,
         "model_bytes": len(inputs.model),
-        "feature_id": render.hexadecimal(inputs.features.id),
-        "pipeline_id": render.hexadecimal(render.pipeline_id(inputs.features)),
-        "model_hash": render.hexadecimal(inputs.sha256[:16]),
+        "model_hash": model_hash,
+        "ties": [model, *values["ties"]],
+    }
+
+
+def native_identity(inputs: Inputs) -> dict[str, object]:
+    """The same for the native engine's files, which do not depend on the .tflite file."""
+    feature_id = render.hexadecimal(inputs.features.id)
+    pipeline_id = render.hexadecimal(render.pipeline_id(inputs.features))
+    return {
+        "generator": __version__,
+        "tau": f"{inputs.tau:g}",
+        "classes": inputs.classes,
+        "checkpoint_sha256": inputs.checkpoint_sha256,
+        "feature_id": feature_id,
+        "pipeline_id": pipeline_id,
+        "ties": [("KWS_FEATURE_ID", feature_id, "features", "names the description of the features"),
+                 ("KWS_PIPELINE_ID", pipeline_id, "feature pipelines", "names the arithmetic of the features")],
     }

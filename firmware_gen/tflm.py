@@ -1,9 +1,11 @@
 """The way onto the chip through TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
 from __future__ import annotations
 
+from engine.tables import exponentials
 from firmware_gen import ctext
 from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
+from frontend.render import rows
 from training.errors import UserError
 
 ADD_FUNCTIONS = {
@@ -62,4 +64,6 @@ def kws_tflm_h(inputs: Inputs) -> str:
 
 def kws_tflm_cc(inputs: Inputs) -> str:
     """Its implementation over TFLM's interpreter, in static storage: no allocation, no global constructor."""
-    return ctext.render("kws_tflm.cc.j2", inputs=inputs, **identity(inputs))
+    table = exponentials(inputs.output.scale)
+    return ctext.render("kws_tflm.cc.j2", inputs=inputs, exponentials=table,
+                        exponential_rows=rows(table.values.tolist(), 16), **identity(inputs))

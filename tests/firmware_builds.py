@@ -110,6 +110,14 @@ def link(program: Path, firmware: Path, *sources: Path) -> Path:
     return program
 
 
+def flip_bit(source: Path, array: str, bit: int) -> None:
+    """Flip a bit of the first constant of an array in a generated source; of several forms of it, in the portable one,
+    which is the last."""
+    text = source.read_text()
+    *_, found = re.finditer(rf"\b{array}\[.*\] = {{.*\n *(-?\d+)", text)
+    source.write_text(text[:found.start(1)] + str(int(found[1]) ^ 1 << bit) + text[found.end(1):])
+
+
 @dataclasses.dataclass
 class Driver:
     """tests/tflm_stub/driver.cc with the generated sources, under the address and undefined-behaviour sanitisers."""

@@ -10,12 +10,15 @@ import re
 import shutil
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from firmware_builds import (TARGETS, Driver, ObjectFile, build_driver, compile_objects, compiler, contents, generate,
-                             record_of, write_build, write_small_build)
+from engine import golden
+from engine.tables import EXPONENTIAL_STEP
+from firmware_builds import (TARGETS, Driver, ObjectFile, build_driver, change_record, compile_objects, compiler,
+                             contents, generate, record_of, write_build, write_small_build)
 from firmware_gen import __version__, tflm
 from training.description import FEATURES, LABELS
 
@@ -26,6 +29,7 @@ def generated(request, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("generated") / "tau1"
     if request.param == "small":
         write_small_build(path)
+        change_record(path, "output", "scale", value=float(np.float32(0.0123)))
     else:
         write_build(path, FEATURES, LABELS, {"DEPTHWISE_CONV_2D": 90, "CONV_2D": 30, "HARD_SWISH": 12, "PADV2": 1})
     generate(path)
@@ -262,6 +266,27 @@ def test_init_again_starts_afresh_though_the_old_arena_is_gone(driver, files):
     assert [result for what, result in steps if what in ("init", "run", "infer")] == [
         "OK", "OK", "INPUT_INCOMPLETE", "OK"]
     assert ("interpreters", "2") in steps and ("destroyed", "0") in steps
+
+
+def test_int16_scores_and_probabilities_are_those_of_the_int8_logits(driver, tmp_path):
+    """Exactly the logits without their zero point, and to the bit the probabilities of engine/golden.py."""
+    classes, zero_point = driver.output["shape"][1], driver.output["zero_point"]
+    rng = np.random.default_rng(0)
+    scores = rng.integers(-128, 128, (500, classes), np.int8)
+    scores[:classes] = np.where(np.eye(classes, dtype=bool), 127, -128)  # one class alone
+    scores[classes] = 127
+    scores[classes + 1:200] = rng.integers(100, 128, (199 - classes, classes), np.int8)  # close to each other
+    (tmp_path / "scores.bin").write_bytes(scores.tobytes())
+    steps = dict(driver(f"probabilities={len(scores)},{tmp_path / 'scores.bin'}"))
+    wide = np.frombuffer(bytes.fromhex(steps["wide"]), np.int16).reshape(scores.shape)
+    found = np.frombuffer(bytes.fromhex(steps["probabilities"]), np.uint8).reshape(scores.shape)
+    np.testing.assert_array_equal(wide, scores.astype(np.int16) - zero_point)
+    scale = np.float32(steps["scale"])
+    assert scale == np.float32(driver.output["scale"])
+    np.testing.assert_array_equal(found, golden.probability(SimpleNamespace(score_scale=float(scale)), wide))
+    softmax = np.exp((wide - wide.max(1, keepdims=True)) * np.float64(scale))
+    step = np.expm1(EXPONENTIAL_STEP)  # of a weight, at most; the probability p moves by p (1 - p) of that
+    assert np.abs(found - 255 * softmax / softmax.sum(1, keepdims=True)).max() < 255 / 4 * step + 0.6
 
 
 def test_labels_arrive_byte_for_byte(driver):

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import report, report_text, statistics
+from benchmarks import backends, report, report_text, statistics, streaming
 from convert import result
+from engine import network, render
 
 KEYS = """tau checkpoint.sha256 model.parameters model.macs model.tflite_bytes model.ops memory.arena_bytes
 calibration.source calibration.clips fidelity.agreement fidelity.sqnr_db fidelity.bit_exact_with_tflm""".split()
@@ -51,9 +52,14 @@ def verification(build: Path, **changes) -> dict:
     for name in list(logits)[1:]:
         rows[name] |= statistics.compare(reference, logits[name], target)
     device = {name: {**rows[name], **statistics.compare(reference, logits[name] + 0.01, target)} for name in rows}
+    device |= {"native": device["tflm"], **{name: {key: value for key, value in device["tflm"].items()
+                                                   if key != "sqnr_db"} for name in backends.IN_NOISE}}
+    facts = json.loads((build / "conversion.json").read_text())["native"]
+    native = {"sha256": facts["sha256"], "stream": streaming.settings(facts["delay_columns"]) | {
+        "noise": "a fan", "snr_db_quartiles": [10.0, 20.0, None]}}
     sha256 = hashlib.sha256((build / result.MODEL).read_bytes()).hexdigest()
     return {"clips": 40, "split": "testing", "backends": rows, "device_backends": device, "bit_exact_with_tflm": True,
-            "data": {"origin": "forty clips", "sha256": "0"}, "model": {"sha256": sha256},
+            "data": {"origin": "forty clips", "sha256": "0"}, "model": {"sha256": sha256}, "native": native,
             "measured": "2031-05-07", "command": "python -m benchmarks.verify_int8 --tau 1 --data DATA"} | changes
 
 
@@ -102,6 +108,83 @@ def test_a_recorded_accuracy_of_another_model_is_left_out(build, tmp_path):
     assert report.merge(build, recorded)["accuracy"] is None
 
 
+def bench(build: Path, **changes) -> dict:
+    """What a bench of the build's native engine would have found on two cores."""
+    rows = {core: {"board": "a board", "network_window": 4_567_890 + index, "network_hop": 56_789,
+                   "engine_state_bytes": 12_345, "stream_state_bytes": 789, "engine_flash_bytes": 34_567,
+                   "stack_bytes": 321, "bit_exact": True, "frontend_hop": 1}
+            for index, core in enumerate(("cortex-m4", "cortex-m55"))}
+    engine = render.engine_id(network.load(build / result.NATIVE))
+    return {"engine": engine, "clip": "a clip", "compiler": "a compiler", "boards": rows} | changes
+
+
+def test_native_accuracy_is_in_both_forms_of_the_report(build, tmp_path):
+    found = verification(build)
+    content = report.write(build, write_json(tmp_path / "recorded.json", found))
+    assert content["accuracy"]["device_backends"] == found["device_backends"]
+    assert content["accuracy"]["native"] == found["native"]
+    text, short = (build / report.MARKDOWN).read_text(), report_text.short(content)
+    stream = next(line for line in text.splitlines() if line.startswith("| native engine, in a stream |"))
+    row = found["device_backends"]["native_stream"]
+    assert f"{100 * row['top1']:.2f} %" in stream and f"{100 * row['agreement']:.2f} %" in stream and "dB" not in stream
+    assert "a fan" in text and "10 / 20 / no noise dB" in text and f"{found['native']['stream']['lag_ms']} ms" in text
+    for word in ("native", "in a stream"):
+        line = next(line for line in short.splitlines() if line.strip().startswith(word))
+        assert f"drop {row['drop_points']:.2f} points ({report_text.span(row['drop_ci95'])})" in line
+
+
+@pytest.mark.parametrize("native", [{}, {"sha256": "0" * 64, "stream": {}}, {"refused": "too large"}])
+def test_native_rows_of_another_network_are_left_out(build, tmp_path, native):
+    recorded = write_json(tmp_path / "recorded.json", verification(build, native=native))
+    found = report.write(build, recorded)["accuracy"]
+    assert list(found["device_backends"]) == ["pytorch", "onnx", "tflite", "tflm"] and found["native"] is None
+    assert "in a stream" not in (build / report.MARKDOWN).read_text()
+
+
+def test_rows_in_noise_of_streams_made_otherwise_are_left_out(build, tmp_path):
+    found = verification(build)
+    found["native"]["stream"]["columns"] += 1
+    accuracy = report.merge(build, write_json(tmp_path / "recorded.json", found))["accuracy"]
+    assert list(accuracy["device_backends"]) == ["pytorch", "onnx", "tflite", "tflm", "native"]
+
+
+def test_costs_of_this_engine_stand_beside_tflms(build, nothing_recorded):
+    found = write_json(build / report.BENCH, bench(build))
+    content = report.write(build, nothing_recorded)
+    facts = json.loads((build / "conversion.json").read_text())["native"]
+    assert {key: content["native"][key] for key in facts} == facts
+    assert content["native"]["costs"]["boards"]["cortex-m55"]["network_window"] == 4_567_891
+    arena = f"{content['memory']['arena_bytes']:,}"
+    text, short = (build / report.MARKDOWN).read_text(), report_text.short(content)
+    for number in ("4,567,890", "56,789", "12,345", "789", "34,567", arena):
+        assert number in text and number in short
+    assert "4,567,891" in text and "make bench" not in short
+    found.write_text(json.dumps(bench(build, engine="0" * 16)))
+    content = report.write(build, nothing_recorded)
+    assert content["native"]["costs"] is None
+    for text in ((build / report.MARKDOWN).read_text(), report_text.short(content)):
+        assert "not measured yet" in text and "make bench TAU=1" in text and "4,567,890" not in text
+
+
+@pytest.mark.parametrize("spoil", ["{", "boards"])
+def test_a_damaged_bench_is_one_line(build, failure, spoil):
+    (build / report.BENCH).write_text("{" if spoil == "{" else json.dumps(bench(build, boards={"cortex-m4": 3})))
+    assert report.BENCH in failure(report.main, "--build", build)
+    assert not (build / report.JSON).exists()
+
+
+def test_a_network_that_the_engine_cannot_hold_is_reported_with_the_reason(build, tmp_path):
+    recorded = write_json(tmp_path / "recorded.json", verification(build))
+    path = build / "conversion.json"
+    write_json(path, json.loads(path.read_text()) | {"native": {"refused": "a sum is too large"}})
+    (build / result.NATIVE).unlink()
+    content = report.write(build, recorded)
+    assert content["native"] == {"refused": "a sum is too large"}
+    assert not set(backends.NATIVES) & set(content["accuracy"]["device_backends"])
+    for text in ((build / report.MARKDOWN).read_text(), report_text.short(content)):
+        assert "a sum is too large" in text
+
+
 def test_a_measured_accuracy_goes_before_a_recorded_one(build, tmp_path):
     recorded = write_json(tmp_path / "recorded.json", verification(build))
     measured = verification(build, measured="2031-06-01", clips=39)
@@ -135,7 +218,7 @@ def test_short_form_fits_a_terminal_and_names_files_that_exist(build, nothing_re
     capsys.readouterr()
     assert report.main(["--build", str(build)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert 12 <= len(lines) <= 18
+    assert 12 <= len(lines) <= 22
     named = [Path(word) for line in lines for word in line.split() if word.startswith(str(build))]
     assert len(named) >= 2 and all(path.exists() for path in named)
 

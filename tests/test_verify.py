@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import backends, clips, report, verify_int8
-from convert import interpreters, result
+from benchmarks import backends, clips, report, streaming, verify_int8
+from convert import fidelity, interpreters, result
+from engine import golden, network
+from engine.render import STREAM_COLUMNS
+from frontend import binding
 from training import dataset
 from training.description import FEATURES, KEYWORDS, LABELS, SILENCE
 from training.errors import UserError
@@ -77,8 +80,86 @@ def test_onnx_keeps_to_pytorch_and_tflm_equals_tflite_bit_for_bit(verified):
     assert found["bit_exact_with_tflm"] is True
     assert found["backends"]["tflm"] == found["backends"]["tflite"]
     device = found["device_backends"]
-    assert list(device) == list(found["backends"]) and device["tflm"] == device["tflite"]
-    assert all("drop_points" in row for row in device.values())
+    assert list(device) == [*found["backends"], "native", "native_in_noise", "native_stream"]
+    assert device["tflm"] == device["tflite"]
+    assert all({"drop_points", "drop_ci95", "agreement"} <= set(row) for row in device.values())
+    assert [name for name, row in device.items() if "sqnr_db" not in row] == ["native_in_noise", "native_stream"]
+
+
+def test_native_figures_equal_those_of_the_integer_model_in_numpy(verified, tiny_speech_commands):
+    build, _ = verified
+    listed = dataset.folder_clips(tiny_speech_commands / dataset.archive_names(2)[1])
+    audio = dataset.read_clips(listed)
+    target = np.array([LABELS.index(clip.label) for clip in listed])
+    made = network.load(build / result.NATIVE)
+    logits = golden.window(made, binding.columns(audio)) * made.score_scale
+    figures = json.loads((build / report.VERIFY).read_text())
+    row = figures["device_backends"]["native"]
+    matrix = np.zeros((len(LABELS), len(LABELS)), int)
+    np.add.at(matrix, (target, logits.argmax(1)), 1)
+    assert row["confusion"] == matrix.tolist()
+    reference = backends.pytorch_backend(ROOT / "checkpoints" / "tau1.safetensors")(log_mel(audio))
+    assert row["sqnr_db"] == pytest.approx(fidelity.sqnr_db(reference, logits), abs=0.01)
+    assert row["agreement"] == fidelity.agreement(reference, logits)
+    assert figures["native"]["sha256"] == json.loads((build / result.CONVERSION).read_text())["native"]["sha256"]
+
+
+def test_native_backends_give_the_engines_scores_and_repeat(tau1_build, tiny_speech_commands):
+    audio = dataset.read_clips(dataset.folder_clips(tiny_speech_commands / dataset.archive_names(2)[1])[:5])
+    noises, path = clips.background(tiny_speech_commands).noises, tau1_build / result.NATIVE
+    made = network.load(path)
+    first, second = backends.native_backends(path, noises), backends.native_backends(path, noises)
+    assert np.array_equal(first["native"](audio), np.float32(made.score_scale)
+                          * golden.window(made, binding.columns(audio)))
+    noisy = np.stack([streaming.noisy_clip(clip, noises) for clip in audio])
+    assert np.array_equal(first["native_in_noise"](audio), first["native"](noisy))
+    for name in backends.NATIVES:
+        logits = first[name](audio)
+        assert np.array_equal(logits, second[name](audio))
+        assert np.array_equal(logits[3:], second[name](audio[3:]))  # whatever is measured beside it
+
+
+def test_streams_are_described_in_the_figures_and_on_the_terminal(verified):
+    build, done = verified
+    stream = json.loads((build / report.VERIFY).read_text())["native"]["stream"]
+    assert stream["columns"] == STREAM_COLUMNS and stream["lag_ms"] == 580 + 5 * STREAM_COLUMNS
+    assert dataset.NOISE in stream["noise"] and len(stream["snr_db_quartiles"]) == 3
+    assert f"{stream['lag_ms']} ms later" in done.stdout and stream["noise"] in done.stdout
+
+
+def refuse(build: Path) -> str:
+    """Make the build one whose network the engine cannot hold; why it cannot."""
+    path = build / result.CONVERSION
+    (build / result.NATIVE).unlink()
+    record = json.loads(path.read_text())
+    record["native"] = {"refused": "a sum could reach more than 16 bits hold"}
+    path.write_text(json.dumps(record))
+    return record["native"]["refused"]
+
+
+def test_a_network_that_the_engine_cannot_hold_is_verified_without_it(build, tmp_path, write_wav):
+    reason = refuse(build)
+    write_wav(tmp_path / "mine" / "yes" / "a.wav", np.ones(RATE, np.int16))
+    done = subprocess.run(command(build, tmp_path / "mine", "--max-drop", "100"), cwd=ROOT, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((build / report.VERIFY).read_text())
+    assert list(found["device_backends"]) == list(found["backends"]) and found["native"] == {"refused": reason}
+    assert f"The native engine was left out: {reason}" in done.stdout
+    assert reason in (build / report.MARKDOWN).read_text()
+
+
+def test_a_network_that_fell_is_a_failure_of_the_native_engine_but_streams_are_no_bound(verified):
+    found = json.loads((verified[0] / report.VERIFY).read_text())
+    for rows in (found["backends"], found["device_backends"]):
+        for row in rows.values():
+            row["drop_points"] = 0.0
+    assert verify_int8.failures(found, 1.0) == []
+    found["device_backends"]["native_stream"]["drop_points"] = 5.0
+    assert verify_int8.failures(found, 1.0) == []
+    found["device_backends"]["native"]["drop_points"] = 1.5
+    line, = verify_int8.failures(found, 1.0)
+    assert line.startswith("native on device features loses 1.50 points")
 
 
 def test_int8_figures_equal_those_computed_clip_by_clip(verified, tiny_speech_commands):
@@ -118,7 +199,7 @@ def test_a_drop_beyond_the_bound_is_exit_code_1_and_one_line(build, tmp_path, wr
                           cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
-    assert len(lines) == 4 and all("--max-drop -101" in line for line in lines)
+    assert len(lines) == 5 and all("--max-drop -101" in line for line in lines)
     assert "Traceback" not in done.stderr
     assert json.loads(out.read_text())["clips"] == 2
     assert out.read_text() == (build / report.VERIFY).read_text()
@@ -129,12 +210,12 @@ def noisy_backends(monkeypatch):
     """Backends that answer at random in place of the models; int8 ones equal. Returns the logits they will give."""
     answers: dict[str, np.ndarray] = {}
 
-    def run_all(source, logmel, processes=None, what=""):
+    def run_all(source, audio, processes=None):
         rng = np.random.default_rng(5)
-        answers.update({name: rng.normal(size=(len(logmel), len(LABELS))).astype(np.float32)
-                        for name in backends.NAMES})
+        answers.update({name: rng.normal(size=(len(audio), len(LABELS))).astype(np.float32)
+                        for name in backends.NAMES + backends.NATIVES})
         answers["tflm"] = answers["tflite"].copy()
-        return answers
+        return {name: answers[name] for name in backends.NAMES}, answers
 
     monkeypatch.setattr(backends, "run_all", run_all)
     return run_all
@@ -143,9 +224,9 @@ def noisy_backends(monkeypatch):
 def test_tflm_that_differs_in_one_logit_of_one_clip_is_a_failure(
         build, tiny_speech_commands, noisy_backends, monkeypatch, capsys):
     def differing(*arguments):
-        logits = noisy_backends(*arguments)
-        logits["tflm"][3, 4] += 1e-3
-        return logits
+        logits, device_logits = noisy_backends(*arguments)
+        device_logits["tflm"][3, 4] += 1e-3
+        return logits, device_logits
 
     run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100"]
     assert verify_int8.main(run) == 0
@@ -264,7 +345,7 @@ def test_a_missing_build_is_one_line_that_names_the_command(tmp_path, tiny_speec
     assert "make quantize" in line and not (tmp_path / "tau1").exists()
 
 
-@pytest.mark.parametrize("change", ["checkpoint", "model", "features", "tau", "onnx"])
+@pytest.mark.parametrize("change", ["checkpoint", "model", "features", "tau", "onnx", "native", "no native"])
 def test_a_build_that_does_not_fit_together_is_one_line_with_the_remedy(change, build, tiny_speech_commands, failure):
     path = build / "conversion.json"
     record = json.loads(path.read_text())
@@ -276,6 +357,10 @@ def test_a_build_that_does_not_fit_together_is_one_line_with_the_remedy(change, 
         record["features"]["id"] = "0" * 16
     elif change == "tau":
         record["tau"] = 3
+    elif change == "native":
+        (build / result.NATIVE).write_bytes(b"another network")
+    elif change == "no native":
+        (build / result.NATIVE).unlink()
     else:
         (build / result.ONNX).unlink()
     path.write_text(json.dumps(record))
@@ -312,7 +397,7 @@ class Fatal:
                                            ({"checkpoint": Path("absent.safetensors")}, "absent.safetensors")])
 def test_a_failure_in_a_worker_reaches_the_user(source, words):
     with pytest.raises(UserError, match=words):
-        backends.run_all(source, np.zeros((2, FEATURES.mels, FEATURES.frames), np.float32), 1)
+        backends.run_all(source, np.zeros((2, FEATURES.clip_samples), np.int16), 1)
 
 
 def test_a_damaged_onnx_file_is_one_line(tmp_path):

@@ -14,20 +14,7 @@
 #ifndef BENCHMARKS_GUEST_H
 #define BENCHMARKS_GUEST_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-// Up to `size` bytes of the input, fewer only at its end. Returns the bytes read.
-size_t host_read(void *data, size_t size);
-
-// Appends `size` bytes to the output; the program ends with an error where the host does not take them.
-void host_write(const void *data, size_t size);
-
-// A line for the person who runs it, zero-terminated.
-void host_print(const char *text);
-
-// Ends the program; other than 0 is an error.
-_Noreturn void host_exit(int code);
+#include "semihosting.h"
 
 // Fills the unused part of the stack with a pattern, and ...
 void stack_paint(void);

@@ -4,7 +4,7 @@
 //
 // input, output: type, rank, shape..., scale, zero point of the stand-in's tensors.
 // File names hold raw features, int8: columns reads [frame][mel], infer reads [mel][frame], push_ring any number of
-// columns; or raw samples, int16: audio and clip read a clip.
+// columns; or raw int8 scores, of which probabilities reads any number, in groups of KWS_CLASSES; or raw samples, int16: audio and clip read a clip.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +155,21 @@ void Step(const std::string &name, const std::string &value, Memory *memory) {
   } else if (name == "ring_null") {
     printf("ring %d\n", static_cast<int>(kws_tflm_infer_ring(nullptr, scores.data())));
     printf("ring %d\n", static_cast<int>(kws_tflm_infer_ring(&memory->ring, nullptr)));
+  } else if (name == "probabilities") {
+    const size_t comma = value.find(',');
+    const size_t count = static_cast<size_t>(atol(value.c_str())) * KWS_CLASSES;
+    const std::vector<int8_t> several = Read<int8_t>(value.substr(comma + 1), count);
+    std::vector<int16_t> wide(count);
+    std::vector<uint8_t> probabilities;
+    for (size_t start = 0; start < count; start += KWS_CLASSES) {
+      kws_tflm_scores(several.data() + start, wide.data() + start);
+      for (int index = 0; index < KWS_CLASSES; ++index) {
+        probabilities.push_back(kws_tflm_probability(wide.data() + start, index));
+      }
+    }
+    PrintBytes("wide", reinterpret_cast<const int8_t *>(wide.data()), 2 * count);
+    PrintBytes("probabilities", reinterpret_cast<const int8_t *>(probabilities.data()), count);
+    printf("scale %.9g\n", static_cast<double>(KWS_TFLM_SCORE_SCALE));
   } else if (name == "used") {
     printf("used %lu\n", static_cast<unsigned long>(kws_tflm_arena_used_bytes()));
   } else if (name == "seen") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Input, output and exit through Arm semihosting (Arm document 100863): BKPT 0xAB with the operation in r0, its
 // parameter block in r1, the result in r0.
-#include "guest.h"
+#include "semihosting.h"
 
 enum { SYS_OPEN = 0x01, SYS_WRITE0 = 0x04, SYS_WRITE = 0x05, SYS_READ = 0x06, SYS_EXIT_EXTENDED = 0x20 };
 enum { OPEN_READ_BINARY = 1, OPEN_WRITE_BINARY = 5 };
@@ -18,7 +18,7 @@ static uint32_t word(const void *pointer) {
   return (uint32_t)(uintptr_t)pointer;
 }
 
-// A file in the folder that emulator.run made for this run.
+// A file in the folder that the emulator runs in.
 static uint32_t open_file(const char *name, uint32_t length, uint32_t mode) {
   const uint32_t parameters[3] = {word(name), mode, length};
   uint32_t handle = call_host(SYS_OPEN, parameters);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From reset to main on every emulated board, the report of a fault, and the measuring of the stack.
+// A guard below the stack, the report of a fault, and the measuring of the stack, on every emulated board.
 #include "guest.h"
 
 #define CCR (*(volatile uint32_t *)0xE000ED14u)
@@ -8,9 +8,7 @@
 #define MPU_CTRL (*(volatile uint32_t *)0xE000ED94u)
 #define MPU_RBAR (*(volatile uint32_t *)0xE000ED9Cu)
 #define MPU_RASR (*(volatile uint32_t *)0xE000EDA0u)
-#define CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define CCR_UNALIGN_TRP (1u << 3)
-#define CPACR_FPU (0xFu << 20)
 #define MPU_ENABLE 1u
 #define MPU_DEFAULT_MAP (1u << 2)  // for what no region covers
 #define MPU_RBAR_VALID (1u << 4)   // names region 0
@@ -20,26 +18,13 @@
 
 enum { FAULT_EXIT = 125 }; // emulator.py knows it
 
-extern uint32_t __stack_bottom[], __stack_top[], __data_start[], __data_end[], __bss_start[], __bss_end[];
-extern const uint32_t __data_load[];
-extern int main(void);
-_Noreturn void reset(void);
-_Noreturn void start(void);
+extern uint32_t __stack_bottom[], __stack_top[];
+void prepare(void);
 _Noreturn void report_fault(const uint32_t *frame, uint32_t exception);
 void fault(void);
 
-// Initial stack pointer, reset, and one handler for the fourteen exceptions behind it.
-__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
-  (uintptr_t)__stack_top, (uintptr_t)reset, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
-  (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
-  (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault};
-
-// Enables the coprocessors first: from `start` on the compiler may use their registers for anything.
-_Noreturn void reset(void) {
-#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
-  CPACR |= CPACR_FPU;
-  __asm__ volatile("dsb\n\tisb" ::: "memory");
-#endif
+// Called by the startup code of examples/baremetal, on an empty stack.
+void prepare(void) {
 #if !defined(__ARM_FEATURE_UNALIGNED)
   CCR |= CCR_UNALIGN_TRP; // Armv6-M code on the M3: an unaligned access must fault as it does on the M0
 #endif
@@ -51,16 +36,6 @@ _Noreturn void reset(void) {
   MPU_CTRL = MPU_DEFAULT_MAP | MPU_ENABLE;
   __asm__ volatile("dsb\n\tisb" ::: "memory");
 #endif
-  start();
-}
-
-__attribute__((noinline)) _Noreturn void start(void) {
-  const uint32_t *from = __data_load;
-  for (uint32_t *to = __data_start; to < __data_end; to++)
-    *to = *from++;
-  for (uint32_t *to = __bss_start; to < __bss_end; to++)
-    *to = 0;
-  host_exit(main());
 }
 
 // Leaves the stack that may be the cause for a fresh one; r0: the registers that the core saved, r1: the exception.

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keyword spotting on a bare Cortex-M: sound -> features -> network -> word.
+//
+// The sound is the host's file `input`, 16 kHz 16-bit PCM of any length without a header, read hop by hop as from a
+// microphone. It is listened to as a stream; then its first second is taken as a window, the way in which the model was
+// trained and its accuracy is stated.
+#include <string.h>
+
+#include "frontend.h"
+#include "kws_engine.h"
+#include "semihosting.h"
+
+enum {
+  SAMPLES_PER_MS = 16,
+  SURE = 230,          // of 255: the least probability of a word that is reported
+  AGREEING_HOPS = 5,   // one after another that must find the same word
+  SILENT_HOPS = 100    // behind the end of the sound, until the network has heard it all
+};
+
+static kws_frontend frontend;
+static kws_engine engine;
+static int16_t first_second[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter, as in training
+static int8_t columns[KWS_FRONTEND_FRAMES][KWS_FRONTEND_COLUMN];
+
+// digits: at least so many, with zeros in front.
+static void print_number(uint32_t value, int32_t digits) {
+  char text[11];
+  char *at = text + sizeof text - 1;
+
+  *at = '\0';
+  do {
+    *--at = (char)('0' + value % 10);
+    value /= 10;
+    --digits;
+  } while (value != 0 || digits > 0);
+  host_print(at);
+}
+
+// Such as: stream: yes (98 %)  at 1.12 s
+static void report(const char *what, int32_t word, uint32_t probability, uint32_t ms) {
+  host_print(what);
+  host_print(kws_class_names[word]);
+  host_print(" (");
+  print_number((100 * probability + 127) / 255, 1);
+  host_print(" %)  at ");
+  print_number(ms / 1000, 1);
+  host_print(".");
+  print_number(ms % 1000 / 10, 2);
+  host_print(" s\n");
+}
+
+static int32_t index_of_greatest(const int16_t *scores) {
+  int32_t best = 0;
+
+  for (int32_t i = 1; i < KWS_CLASSES; ++i) {
+    best = scores[i] > scores[best] ? i : best;
+  }
+  return best;
+}
+
+// Reports a word once, as soon as enough hops have been sure of it. `_silence_` and `_unknown_` are no words.
+// Returns the words reported so far.
+static uint32_t decide(const int16_t *scores, uint32_t ms) {
+  static int32_t latest = -1;
+  static uint32_t agreeing;
+  static uint32_t words;
+  const int32_t best = index_of_greatest(scores);
+  const uint32_t probability = kws_probability(scores, best);
+
+  if (best != latest) {
+    latest = best;
+    agreeing = 0;
+  }
+  if (agreeing < AGREEING_HOPS && probability >= SURE && ++agreeing == AGREEING_HOPS &&
+      kws_class_names[best][0] != '_') {
+    report("stream: ", best, probability, ms);
+    ++words;
+  }
+  return words;
+}
+
+static void listen(void) {
+  int16_t samples[KWS_FRONTEND_HOP];
+  uint32_t heard = 0;
+  uint32_t words = 0;
+
+  kws_frontend_reset(&frontend);
+  kws_reset(&engine);
+  for (int32_t silent = 0; silent < SILENT_HOPS;) {
+    uint32_t count = (uint32_t)(host_read(samples, sizeof samples) / sizeof *samples);
+
+    if (count == 0) {
+      count = KWS_FRONTEND_HOP;
+      memset(samples, 0, sizeof samples);
+      ++silent;
+    }
+    for (uint32_t i = 0; i < count && heard + i < KWS_FRONTEND_CLIP; ++i) {
+      first_second[heard + i] = samples[i];
+    }
+    heard += count;
+    for (uint32_t taken = 0; taken < count;) {
+      int8_t column[KWS_FRONTEND_COLUMN];
+      int16_t scores[KWS_CLASSES];
+      int32_t ready;
+
+      taken += kws_frontend_push(&frontend, samples + taken, count - taken, column, &ready);
+      if (ready) {
+        kws_push(&engine, column);
+        if (kws_scores_stream(&engine, scores) == KWS_OK) {
+          words = decide(scores, heard / SAMPLES_PER_MS);
+        }
+      }
+    }
+  }
+  if (words == 0) {
+    host_print("stream: no word\n");
+  }
+}
+
+static void look_at_the_first_second(void) {
+  int16_t scores[KWS_CLASSES];
+
+  kws_frontend_clip(&frontend, first_second, columns);
+  kws_reset(&engine);
+  for (int32_t frame = 0; frame < KWS_FRONTEND_FRAMES; ++frame) {
+    kws_push(&engine, columns[frame]);
+  }
+  if (kws_scores_window(&engine, scores) == KWS_OK) {
+    const int32_t best = index_of_greatest(scores);
+    report("window: ", best, kws_probability(scores, best), KWS_FRONTEND_CLIP / SAMPLES_PER_MS);
+  }
+}
+
+int main(void) {
+  listen();
+  look_at_the_first_second();
+  return 0;
+}
