@@ -280,6 +280,11 @@ def test_the_command_trains_and_writes_a_checkpoint_and_its_card(trained, tiny_s
     assert str(out / "tau1.safetensors") in output
 
 
+def test_a_finished_run_leaves_a_plot(trained):
+    picture = (trained[0] / "run.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n") and int.from_bytes(picture[16:20]) == 1200
+
+
 def test_no_such_gpu_gives_one_line_and_goes_on_with_the_cpu(trained):
     lines = [line for line in trained[1].splitlines() if "99" in line]
     assert lines == ["no CUDA device 99 here; training on the CPU"]

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -27,6 +27,8 @@ from training.memory import keep_freed_memory
 from training.synthesis import load as load_synthetic
 
 SEEDS = 1 << 32
+LIVE_STEPS = 20
+"""Batches between two looks at the loss: each waits for a GPU."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -127,13 +129,20 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
 
 
 def train_epochs(trainer: train.Trainer) -> None:
-    """The epochs that are left, each with a progress bar and a line."""
+    """The epochs that are left, each with a live bar (loss so far, time left of the epoch) and a line."""
     epochs = trainer.recipe.epochs
     while trainer.epoch < epochs:
         started = time.monotonic()
         number = trainer.epoch + 1
-        trainer.train_epoch(lambda batches, steps: tqdm(batches, f"epoch {number}/{epochs}", steps,
-                                                        unit="batch", leave=False, disable=None))
+
+        def live(batches: Iterator, steps: int) -> Iterator:
+            bar = tqdm(batches, f"epoch {number}/{epochs}", steps, unit="batch", leave=False, disable=None)
+            for step, batch in enumerate(bar):
+                if step % LIVE_STEPS == 0 and not bar.disable:
+                    bar.set_postfix_str(f"loss {trainer.running_loss():.3f}", refresh=False)
+                yield batch
+
+        trainer.train_epoch(live)
         row = trainer.history[-1]
         seconds = time.monotonic() - started
         print(f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation "
@@ -166,6 +175,9 @@ def main(argv: list[str] | None = None) -> None:
         record |= card.accuracy_record(trainer, test_clips)
     path = args.out / f"tau{args.tau:g}.safetensors"
     card.write(path, trainer, tensors, record)
+    from training.plot import write_plot  # takes a second to load, which no other command should wait for
+    write_plot(args.out / "run.png", trainer.history, len(trainer.validation_target),
+               f"BC-ResNet-{args.tau:g}, seed {args.seed}")
     print(f"{path}\n" + "\n".join(f"  {name}: {value}" for name, value in record.items()
                                 if "top-1" in name or "rejected" in name))
 

@@ -229,7 +229,7 @@ class Trainer:
         torch.manual_seed((self.recipe.seed << 16) + self.epoch + 1)
         self.model.train()
         steps = max(1, self.drawn // BATCH)
-        total = torch.zeros((), device=self.device)
+        self.losses, self.steps = torch.zeros((), device=self.device), 0
         for step, (logmel, target) in enumerate(progress(self.batches(self.epoch), steps)):
             rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs, self.recipe.rate)
             for group in self.optimizer.param_groups:
@@ -242,7 +242,8 @@ class Trainer:
             self.optimizer.step()
             if self.average:
                 self.average.update(self.model)
-            total += loss.detach()
+            self.losses += loss.detach()
+            self.steps += 1
         latest = self.weights()
         if self.average:
             self.model.load_state_dict(self.average.weights)
@@ -251,8 +252,12 @@ class Trainer:
         if correct >= max((row["correct"] for row in self.history), default=0):
             self.best = self.weights()
         self.model.load_state_dict(latest)
-        self.history.append({"loss": float(total) / steps, "correct": correct})
+        self.history.append({"loss": self.running_loss(), "correct": correct})
         self.save()
+
+    def running_loss(self) -> float:
+        """The mean loss of the epoch's batches so far."""
+        return float(self.losses) / max(1, self.steps)
 
     @torch.no_grad()
     def logits(self, logmel: torch.Tensor | np.ndarray) -> np.ndarray:
