@@ -59,9 +59,13 @@ class Split:
     draws: np.ndarray | None = None
 
 
-def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEAK_RATE) -> float:
-    """Linear warm-up over 5 epochs to `peak`, then a cosine to 0. `step` counts batches from 0."""
-    warmup = min(WARMUP_EPOCHS, epochs / 2) * steps_an_epoch
+def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEAK_RATE, trained: bool = False
+                  ) -> float:
+    """Linear warm-up over 5 epochs to `peak`, then a cosine to 0. `step` counts batches from 0.
+
+    A short run warms up for half of its epochs, or a tenth where it begins with `trained` weights.
+    """
+    warmup = min(WARMUP_EPOCHS, epochs / (10 if trained else 2)) * steps_an_epoch
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
@@ -231,7 +235,8 @@ class Trainer:
         steps = max(1, self.drawn // BATCH)
         self.losses, self.steps = torch.zeros((), device=self.device), 0
         for step, (logmel, target) in enumerate(progress(self.batches(self.epoch), steps)):
-            rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs, self.recipe.rate)
+            rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs, self.recipe.rate,
+                                 bool(self.recipe.start))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.zero_grad(set_to_none=True)
