@@ -15,7 +15,7 @@ from training.dataset import Clip
 from training.description import FEATURES, KEYWORDS, LABELS, UNKNOWN
 from training.errors import UserError
 from training.features import log_mel
-from training.heldout import heldout_clips, parse_words
+from training.heldout import heldout_clips, parse_words, rejection_record
 from training.splices import FADE, Splicer, can_follow, middle, splice
 
 SECOND = FEATURES.clip_samples
@@ -205,6 +205,18 @@ def test_held_out_clips_are_those_of_training_and_validation(tiny_speech_command
     assert len(held) == 16 and {clip.path.parent.name for clip in held} == {"bed"}
     with pytest.raises(UserError, match="--without marvin: .* has no recordings"):
         heldout_clips(archive, ("marvin",))
+
+
+def test_a_rejection_is_silence_or_unknown_and_the_mean_counts_each_word_alike(tiny_speech_commands, tmp_path):
+    held = heldout_clips(tiny_speech_commands / "speech_commands_v0.02", ("bed", "cat"))
+    held = held[:12] + held[-4:]  # of bed 12, of cat 4
+    run = new_trainer(None, tmp_path / "last.pt")
+    answers = [0, 1] * 3 + [5] * 6 + [2] * 4
+    run.logits = lambda logmel: np.eye(len(LABELS))[answers]
+    record = rejection_record(run, held)
+    assert record["held-out words rejected"].startswith("37.5 %")
+    assert record["held-out words rejected, mean over words"] == "25.0 % (2 words)"
+    assert record["held-out bed rejected"].startswith("50.0 %") and "4 clips" in record["held-out cat rejected"]
 
 
 def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_commands, synthetic, tmp_path):
