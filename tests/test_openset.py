@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -58,6 +61,21 @@ def test_each_keyword_is_drawn_equally_often_and_a_rare_word_more_often_than_its
     assert drawn["bed"] + drawn["tree"] == pytest.approx(openset.OTHERS * mean)
     assert drawn["bed"] / drawn["tree"] == pytest.approx(8), "the square root of 64"
     assert drawn["_silence_"] == pytest.approx(openset.SILENCES * mean)
+
+
+def test_the_draws_are_the_same_bits_in_every_process():
+    script = """if True:
+        from pathlib import Path
+        from training.dataset import Clip
+        from training.description import KEYWORDS
+        from training.openset import draws
+        counts = {word: 3 + 7 * i for i, word in enumerate("bed cat dog eight five four happy house one six".split())}
+        clips = [Clip(word, Path(word) / "a.wav") for word in KEYWORDS]
+        clips += [Clip("_unknown_", Path(word) / f"{i}.wav") for word, n in counts.items() for i in range(n)]
+        print(draws(clips).tobytes().hex())"""
+    seen = {subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
+                           capture_output=True).stdout for seed in "123"}
+    assert len(seen) == 1
 
 
 def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips, synthetic):
@@ -228,6 +246,7 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
     record = checkpoint.load(tmp_path / "b" / "tau1.safetensors").training
     assert "16 clips" in record["held-out bed rejected"] and "12 clips" not in record["held-out words rejected"]
     assert checkpoint.load(start).sha256[:16] in record["recipe"] and "rate 0.001" in record["recipe"]
+    assert record["from"].startswith(f"checkpoint {checkpoint.load(start).sha256[:16]}: python -m training --data DATA")
     assert str(tmp_path) not in str(record)
     assert "recipe" in (tmp_path / "b" / "tau1.md").read_text()
 

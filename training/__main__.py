@@ -169,6 +169,8 @@ def main(argv: list[str] | None = None) -> None:
     train_epochs(trainer)
     tensors = trainer.load_best()
     record = card.run_record(trainer, archive, args.ver, arguments)
+    if args.start:
+        record["from"] = card.origin(args.start)
     if heldout_clips:
         record |= heldout.rejection_record(trainer, heldout_clips)
     if test_clips:

@@ -56,6 +56,14 @@ def recipe_line(trainer: Trainer) -> str:
     return ", ".join(parts + [f"begins with checkpoint {recipe.start}"] * bool(recipe.start))
 
 
+def origin(start: Checkpoint) -> str:
+    """How the checkpoint that a run begins with came about, and the one before it."""
+    record = start.training
+    steps = [f"{record['command']} (epochs: {record['epochs']})"] if "command" in record else []
+    steps += [record["from"]] if "from" in record else []
+    return f"checkpoint {start.sha256[:16]}: " + ("; before it, ".join(steps) or "of unknown origin")
+
+
 def accuracy_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
     """Top-1 and the recall of every class over the clips of the test set, by the weights now in the model."""
     target = np.array([LABELS.index(clip.label) for clip in clips])

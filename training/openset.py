@@ -42,7 +42,8 @@ def draws(clips: Sequence[Clip]) -> np.ndarray:
     total = average_keyword(clips)
     words = [clip.path.parent.name if clip.path else SILENCE for clip in clips]
     count = Counter(words)
-    roots = sum(count[word] ** 0.5 for word in {w for w, clip in zip(words, clips) if clip.label == UNKNOWN})
+    others = sorted({word for word, clip in zip(words, clips) if clip.label == UNKNOWN})  # a set has no fixed order
+    roots = sum(count[word] ** 0.5 for word in others)
 
     def share(word: str, label: str) -> float:
         if label == UNKNOWN:
