@@ -209,6 +209,16 @@ def test_the_best_weights_are_those_of_the_mean_not_of_the_last_step(tmp_path):
     assert not torch.equal(run.best["output.weight"], run.model.state_dict()["output.weight"])
 
 
+def test_weights_to_begin_with_must_fit(tmp_path, shipped_tau1):
+    run = new_trainer(None, tmp_path / "last.pt")
+    run.begin_with(shipped_tau1.tensors)
+    assert all(np.array_equal(run.weights()[name].numpy(), value) for name, value in shipped_tau1.tensors.items())
+    for tensors in ({**shipped_tau1.tensors, "output.weight": np.zeros((3, 32), np.float32)},
+                    {name: value for name, value in shipped_tau1.tensors.items() if name != "output.bias"}):
+        with pytest.raises(UserError, match="--start"):
+            run.begin_with(tensors)
+
+
 # Words held out
 
 def test_words_are_sorted_and_counted_once_and_a_keyword_is_refused():

@@ -1,7 +1,7 @@
 """Words from a speech synthesiser, for training: hundreds of other words, and the keywords too.
 
     python -m training.synthesis --out build/synthetic
-    python -m training.synthesis --others 1000 --keywords 300 --seed 1 --out /tmp/synthetic
+    python -m training.synthesis --others 1000 --keywords 300 --seed 1 --out build/few
 
 espeak-ng (Debian's name) speaks each word in one of its English accents and voices; the recording is made
 to differ as people and rooms do: length of the vocal tract, speed, pitch, echo, microphone, level, hiss.

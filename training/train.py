@@ -178,8 +178,13 @@ class Trainer:
         self.best, self.history, self.seconds = saved["best"], saved["history"], saved["seconds"]
 
     def begin_with(self, tensors: dict[str, np.ndarray]) -> None:
-        """Take the weights and statistics of a checkpoint in place of random ones."""
-        self.model.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()}, strict=False)
+        """Take the weights and statistics of a checkpoint in place of random ones; UserError where they do not fit."""
+        fresh = self.model.state_dict()
+        expected = {name: value.shape for name, value in fresh.items() if not name.endswith("num_batches_tracked")}
+        if expected != {name: torch.Size(value.shape) for name, value in tensors.items()}:
+            raise UserError("--start: its weights are not those of this network; name a checkpoint of the same tau "
+                            "and labels")
+        self.model.load_state_dict(fresh | {name: torch.from_numpy(value) for name, value in tensors.items()})
         if self.average:
             self.average = RunningMean(self.model, self.recipe.average)
 
