@@ -1,0 +1,276 @@
+"""The report as one HTML page without anything from outside: text, tables and plots of `report.merge`'s dict.
+
+Every figure on the page is tied to its place in report.json: `data-key` is the JSON pointer (RFC 6901), `value` or
+`data-value` what stands there. What was not measured is not shown, but the command that measures it is.
+"""
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from benchmarks import plots
+from benchmarks.plots import Figure, Stack, Whisker
+from benchmarks.report_text import SHOWN, TITLES
+from engine.network import HEAD_TAPS
+
+KB = 1024
+SPACE = "\N{NO-BREAK SPACE}"
+STYLES = {
+    "int": lambda value: f"{value:,}",
+    "plain": lambda value: f"{value:g}",
+    "yes": lambda value: "yes" if value else "no",
+    "percent": lambda value: f"{100 * value:.2f}{SPACE}%",
+    "percent1": lambda value: f"{100 * value:.1f}{SPACE}%",
+    "points": lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−"),
+    "points1": lambda value: f"{value:.1f}".replace("-0.0", "0.0").replace("-", "−"),
+    "db": lambda value: f"{value:.1f}{SPACE}dB",
+    "kb": lambda value: f"{value / KB:.1f}{SPACE}KB",
+    "bytes": lambda value: f"{value:,}{SPACE}B",
+    "millions": lambda value: f"{value / 1e6:.2f}{SPACE}M",
+    "thousands": lambda value: f"{value / 1e3:.1f}{SPACE}k",
+}
+"""How a figure is shown, by name."""
+STAGES = {"transition": ("c1", "1×1 transition"), "mean": ("c2", "frequency mean"),
+          "temporal": ("c3", "temporal 3-tap, SiLU"), "base": ("c4", "1×1 behind it"),
+          "frequency": ("c0", "frequency 3×1, norm, sum")}
+ENDS = {"head": "head 5×5", "depthwise": "tail 5×5", "hidden": "tail 1×1", "output": "output"}
+"""Layers of `engine_layers.by_layer`, and their class and name."""
+PARTS = {"inputs": ("c0", "inputs of the blocks, rings"), "means": ("c1", "means of the blocks, rings"),
+         "tail": ("c2", "columns of the tail, ring"), "columns": ("c3", "columns on their way, scratch"),
+         "features": ("c4", "features, ring"), "vectors": ("c5", "vectors, scratch"),
+         "sum": ("c6", "sum of the scores"), "counters": ("c7", "counters")}
+"""Parts of `memory.state_parts`, and their class and name."""
+SILENT = "not measured yet"
+
+
+def look_up(report: dict, pointer: str):
+    """What a JSON pointer (RFC 6901) points to; KeyError or IndexError where there is nothing."""
+    found = report
+    for step in pointer.split("/")[1:]:
+        step = step.replace("~1", "/").replace("~0", "~")
+        found = found[int(step) if isinstance(found, list) else step]
+    return found
+
+
+Step = str | int | tuple
+"""A key, an index, or several of them."""
+
+
+def pointer(*steps: Step) -> str:
+    """The JSON pointer along keys and indices."""
+    return "".join(pointer(*step) if isinstance(step, tuple) else "/" + str(step).replace("~", "~0").replace("/", "~1")
+                   for step in steps)
+
+
+class Page:
+    """What the template asks of a report: its figures, tied to their place, and its plots."""
+
+    def __init__(self, report: dict) -> None:
+        self.report = report
+
+    def has(self, *steps: Step) -> bool:
+        """Whether the report holds anything there."""
+        try:
+            return look_up(self.report, pointer(*steps)) is not None
+        except (KeyError, IndexError, TypeError):
+            return False
+
+    def figure(self, style: str, *steps: Step) -> Figure:
+        """The figure there, shown in a style of `STYLES`."""
+        key = pointer(*steps)
+        value = look_up(self.report, key)
+        return Figure(key, value, STYLES[style](value))
+
+    def data(self, style: str, *steps: Step) -> Markup:
+        """The same as an element of the page."""
+        found = self.figure(style, *steps)
+        return Markup('<data value="{}" data-key="{}">{}</data>').format(json.dumps(found.value), found.key, found.text)
+
+    def optional(self, style: str, *steps: Step) -> Markup:
+        """The same, nothing where the report has none."""
+        return self.data(style, *steps) if self.has(*steps) else Markup("")
+
+    def interval(self, style: str, *steps: Step) -> Markup:
+        """Both ends of an interval."""
+        return Markup("{} to {}").format(self.data(style, *steps, 0), self.data(style, *steps, 1))
+
+    @property
+    def best(self) -> str:
+        """The backend on device features that the headline shows: the native engine where it was measured, else TFLM."""
+        return "native" if self.has("accuracy", "device_backends", "native") else "tflm"
+
+    def backends(self) -> list[tuple[str, str, str]]:
+        """(set, name, title) of every backend that was measured, in the order of the report."""
+        return [(rows, name, TITLES[name] + (", device features" if rows == "device_backends" and
+                                             not name.startswith("native") else ""))
+                for rows in ("backends", "device_backends") for name in self.report["accuracy"][rows]]
+
+    def missing(self) -> list[str]:
+        """Titles of the native engine's rows that no verification of this engine has."""
+        return [] if "refused" in self.report["native"] else [
+            TITLES[name] for name in TITLES if name.startswith("native")
+            and not self.has("accuracy", "device_backends", name)]
+
+    def boards(self) -> dict:
+        return self.report["native"]["costs"]["boards"]
+
+    def layers(self, core: str) -> bool:
+        return self.has("native", "costs", "boards", core, "layers")
+
+    # plots
+
+    def plot_accuracy(self) -> Markup:
+        rows = []
+        for group, name, title in self.backends():
+            at = ("accuracy", group, name)
+            rows.append(Whisker(title, self.figure("percent", at, "top1"), self.figure("percent", at, "ci95", 0),
+                                self.figure("percent", at, "ci95", 1), kind(name)))
+        rows += [Whisker(title, note=SILENT) for title in self.missing()]
+        return Markup(plots.whiskers(
+            "accuracy", "Top-1 accuracy of each backend", "A dot for each backend with its 95 % interval; the dashed "
+            "line is PyTorch in float.", rows, 100, " %", self.figure("percent", "accuracy", "backends", "pytorch", "top1")))
+
+    def plot_drop(self) -> Markup:
+        rows = []
+        for group, name, title in self.backends():
+            at = ("accuracy", group, name)
+            if self.has(at, "drop_points"):
+                rows.append(Whisker(title, self.figure("points", at, "drop_points"),
+                                    self.figure("points", at, "drop_ci95", 0),
+                                    self.figure("points", at, "drop_ci95", 1), kind(name)))
+        rows += [Whisker(title, note=SILENT) for title in self.missing()]
+        return Markup(plots.whiskers("drop", "Points of accuracy lost against PyTorch in float",
+                                     "A dot for each backend with its paired 95 % interval; to the right is worse.",
+                                     rows, 1, ""))
+
+    def plot_confusion(self, group: str, name: str) -> Markup:
+        labels = self.report["labels"]
+        counts = self.report["accuracy"][group][name]["confusion"]
+        matrix = [[self.figure("int", "accuracy", group, name, "confusion", row, column) for column in range(len(labels))]
+                  for row in range(len(labels))]
+        shares = [[count / max(1, sum(row)) for count in row] for row in counts]
+        return Markup(plots.heat(f"confusion-{group}-{name}", f"Confusion matrix, {TITLES[name]}",
+                                 "Clips by true class, down, and answer, across.",
+                                 [label.strip("_") for label in labels], matrix, shares))
+
+    def measured_labels(self) -> list[str]:
+        """Classes that have clips."""
+        return [label for label in self.report["labels"]
+                if self.has("accuracy", "recall_drop_points", self.best, label)]
+
+    def plot_recall(self) -> Markup:
+        rows = [(label.strip("_"), self.figure("percent1", "accuracy", "backends", "pytorch", "recall", label),
+                 self.figure("percent1", "accuracy", "device_backends", self.best, "recall", label))
+                for label in self.measured_labels()]
+        return Markup(plots.dumbbells("recall", "Recall of each class, in percent",
+                                      "An open dot for PyTorch in float, a filled one for the device.", rows, 100, 24))
+
+    def plot_recall_drop(self) -> Markup:
+        rows = [(label.strip("_"), self.figure("points1", "accuracy", "recall_drop_points", self.best, label))
+                for label in self.measured_labels()]
+        return Markup(plots.differences("recall-drop", "Points of recall that each class loses",
+                                        "A bar to the right is a loss against PyTorch in float, to the left a gain.",
+                                        rows, 24))
+
+    def plot_state(self) -> Markup:
+        state = ("native", "state")
+        segments = [(kind, title, self.figure("bytes", state, "parts", part)) for part, (kind, title) in PARTS.items()]
+        return Markup(plots.ribbon("state", "The native engine's state by part", "One bar, as long as the whole state.",
+                                   segments, self.report["native"]["state"]["bytes"]))
+
+    def plot_rings(self) -> Markup:
+        blocks = self.report["native"]["state"]["blocks"]
+        rows = [Stack(f"block {index}", tuple(
+            (kind, title, self.figure("bytes", "native", "state", "blocks", index, part))
+            for kind, title, part in (("c0", "inputs", "inputs_bytes"), ("c1", "means", "means_bytes"))), None)
+            for index in range(len(blocks))]
+        high = max(block["inputs_bytes"] + block["means_bytes"] for block in blocks)
+        return Markup(plots.stacks("rings", "Rings of each block", "Bytes that each block keeps from column to column: "
+                                   "its inputs, then its means.", rows, high, 24, 0))
+
+    def plot_live(self) -> Markup:
+        steps = [(f"op {index}, {row['op']}", self.figure("bytes", "memory", "live_tensors", index, "bytes"))
+                 for index, row in enumerate(self.report["memory"]["live_tensors"])]
+        lines = [("TFLM, whole arena, 64-bit host", self.figure("bytes", "memory", "arena_bytes"), "k-tflm")]
+        if self.has("native", "state"):
+            lines.append(("native, whole state", self.figure("bytes", "native", "state", "bytes"), "k-native"))
+        return Markup(plots.profile("live", "Memory along the layers", "A column for each op of the TFLM graph, as high "
+                                    "as the tensors alive while it runs; lines for the whole arena and for the native "
+                                    "engine's whole state.", steps, lines))
+
+    def plot_layers(self, core: str) -> Markup:
+        at = ("native", "costs", "boards", core)
+        rest = ("c6", "rings, loops, average")
+        made = self.boards()[core]
+        rows = [Stack(ENDS["head"], (("c5", ENDS["head"], self.figure("int", at, "layers", "head")),),
+                      self.figure("thousands", at, "layers", "head"))]
+        for index in range(len(made["layers"]["blocks"])):
+            rows.append(Stack(f"block {index}", tuple(
+                (kind, title, self.figure("int", at, "layers", "blocks", index, stage))
+                for stage, (kind, title) in STAGES.items()), self.figure("thousands", at, "block_instructions", index)))
+        for name in ("depthwise", "hidden", "output"):
+            rows.append(Stack(ENDS[name], (("c5", ENDS[name], self.figure("int", at, "layers", name)),),
+                              self.figure("thousands", at, "layers", name)))
+        rows.append(Stack("the rest", ((*rest, self.figure("int", at, "layers", "rest")),),
+                          self.figure("thousands", at, "layers", "rest")))
+        high = max(made["layers"]["head"], made["layers"]["rest"], *made["block_instructions"])
+        return Markup(plots.stacks(f"layers-{core}", f"Instructions of a window on {core}", "A bar for each layer, in "
+                                   "segments for its stages.", rows, high, 24))
+
+    def plot_small(self, core: str) -> Markup:
+        """The layers of one core as a single bar, on the scale of the core that needs most."""
+        at, layers = ("native", "costs", "boards", core), self.boards()[core]["layers"]
+        blocks = [(f"c{index % 2}", f"block {index}", self.figure("int", at, "block_instructions", index))
+                  for index in range(len(layers["blocks"]))]
+        segments = [("c5", ENDS["head"], self.figure("int", at, "layers", "head")), *blocks,
+                    *((f"c{2 + index}", ENDS[name], self.figure("int", at, "layers", name))
+                      for index, name in enumerate(("depthwise", "hidden", "output"))),
+                    ("c6", "rings, loops, average", self.figure("int", at, "layers", "rest"))]
+        most = max(row["network_window"] for row in self.boards().values())
+        return Markup(plots.stacks(f"small-{core}", f"Instructions of a window on {core}, by layer",
+                                   "One bar: head, blocks, tail and the rest, on the same scale for all cores.",
+                                   [Stack("", tuple(segments), None)], most, 0, 0))
+
+    def plot_flash(self) -> Markup:
+        """Bytes of flash on the core that is shown, and TFLM's model beside them."""
+        at = ("native", "costs", "boards", SHOWN)
+        rows, high = [], self.report["model"]["tflite_bytes"]
+        for part, title in (("engine", "engine"), ("frontend", "features")):
+            if self.has(at, f"{part}_constant_bytes"):
+                rows.append(Stack(title, (("c0", "code", self.figure("bytes", at, f"{part}_code_bytes")),
+                                          ("c1", "constants", self.figure("bytes", at, f"{part}_constant_bytes"))),
+                                  self.figure("kb", at, f"{part}_flash_bytes")))
+        rows.append(Stack("TFLM model", (("c2", "the file", self.figure("bytes", "model", "tflite_bytes")),),
+                          self.figure("kb", "model", "tflite_bytes")))
+        return Markup(plots.stacks("flash", "Flash by part", f"Bytes on {SHOWN}: code and constants of the native engine "
+                                   "and of the feature pipeline, and the model file that TFLM needs.", rows, high, 27, 20))
+
+    def plot_op(self, row: int, column: str) -> Markup:
+        """A bar in the table of ops."""
+        most = max(entry[column] for entry in self.report["model"]["op_table"])
+        op = self.report["model"]["op_table"][row]["op"]
+        return Markup(plots.stacks(f"op-{column}-{row}", f"{op}: {column}", "As long as its share of the greatest.", [
+            Stack("", (("c0", op, self.figure("int", "model", "op_table", row, column)),), None)], most, 0, 0))
+
+
+def kind(name: str) -> str:
+    """The class of a backend's colour."""
+    return "c0" if name.startswith("native") else "c1" if name in ("tflite", "tflm") else "c2"
+
+
+@functools.cache
+def template() -> jinja2.Template:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
+                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html.j2")
+
+
+def page(report: dict) -> str:
+    """report.html of a report."""
+    return template().render(page=Page(report), report=report, stages=STAGES, parts=PARTS, shown=SHOWN,
+                             titles=TITLES, silent=SILENT)
