@@ -18,6 +18,8 @@ def state_parts(network: Network) -> dict:
     blocks = [{"channels": layer.channels, "rows": layer.rows, "dilation": layer.dilation,
                "inputs_bytes": layer.dilation * layer.column, "means_bytes": 4 * layer.dilation * layer.channels}
               for layer in sizes.layers]
+    for block in blocks:
+        block["bytes"] = block["inputs_bytes"] + block["means_bytes"]
     parts = {
         "inputs": sizes.inputs_bytes,
         "means": 2 * sizes.means,

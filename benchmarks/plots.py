@@ -11,8 +11,8 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-ROW, TALL_ROW, AXIS = 26, 44, 22
-"""Pixels of a row, of one with its name above, and of the axis below."""
+ROW, TALL_ROW, HEADING, AXIS = 26, 44, 30, 22
+"""Pixels of a row, of one with its name above, of one without a mark, and of the axis below."""
 BASELINE = 4
 """Pixels from the middle of a line of text down to its baseline."""
 
@@ -33,7 +33,7 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Whisker:
-    """An estimate and its interval; `centre` None where there is none yet, and `note` says why."""
+    """An estimate and its interval; `centre` None where there is none yet, and `note` says why, or for a heading."""
 
     label: str
     centre: Figure | None = None
@@ -106,16 +106,18 @@ def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], u
     low, high = (min(found), max(found)) if found else (0.0, 1.0)
     margin = (high - low) * 0.06 or 0.5
     low, high = low - margin, high + margin
-    height = TALL_ROW * len(rows)
+    tops, height = [], 0
+    for row in rows:
+        tops.append(height)
+        height += TALL_ROW if row.centre else HEADING
     body = grid([(tick, f"{tick:g}{suffix}".replace("-", "−")) for tick in round_ticks(low, high)], low, high, height) \
         if found else []
     if reference and found:
         x = number(along(reference.value * unit, low, high))
         body.append(f'<line class="reference" x1="{x}%" x2="{x}%" y1="0" y2="{height}" {reference.marks}>'
                     f"<title>{escape(reference.text)}</title></line>")
-    for index, row in enumerate(rows):
-        top = TALL_ROW * index
-        body.append(text("0", top + 11, row.label, "name"))
+    for top, row in zip(tops, rows):
+        body.append(text("0", top + 11, row.label, "name" if row.centre or row.note else "heading"))
         if row.centre is None:
             body.append(text("100%", top + 11, row.note, "none", "end"))
             continue
@@ -140,7 +142,7 @@ def dumbbells(name: str, title: str, description: str, rows: Sequence[tuple[str,
     values = [figure.value * unit for _, *pair in rows for figure in pair]
     low, high = min(values), max(values)
     margin = (high - low) * 0.06 or 0.5
-    low, high, start, end = low - margin, high + margin, gutter, 82
+    low, high, start, end = low - margin, high + margin, gutter, 78
     height = ROW * len(rows)
     body = grid([(tick, f"{tick:g}") for tick in round_ticks(low, high, 4)], low, high, height, start, end)
     for index, (label, before, after) in enumerate(rows):
@@ -159,7 +161,7 @@ def differences(name: str, title: str, description: str, rows: Sequence[tuple[st
     """Bars to the left and right of zero; what is above zero counts as a loss."""
     low, high = min(0.0, *(figure.value for _, figure in rows)), max(0.0, *(figure.value for _, figure in rows))
     margin = (high - low) * 0.06 or 0.5
-    low, high, start, end = low - margin, high + margin, gutter, 84
+    low, high, start, end = low - margin, high + margin, gutter, 82
     height = ROW * len(rows)
     body = grid([(tick, f"{tick:g}".replace("-", "−")) for tick in round_ticks(low, high, 4)], low, high, height,
                 start, end)
@@ -175,16 +177,17 @@ def differences(name: str, title: str, description: str, rows: Sequence[tuple[st
     return frame(name, title, description, height + AXIS, body)
 
 
-def stacks(name: str, title: str, description: str, rows: Sequence[Stack], high: float, gutter: float,
-           room: float = 18) -> str:
-    """Bars of segments from zero to the right, as long as their value is to `high`.
+def stacks(name: str, title: str, description: str, rows: Sequence[Stack], high: float | None,
+           gutter: float, room: float = 22) -> str:
+    """Bars of segments from zero to the right, as long as their value is to `high`; each the whole width where None.
 
     gutter, room: percent of the width to the left for names, and to the right for totals.
     """
     body = []
-    scale = (100 - gutter - room) / high if high else 0
     for index, row in enumerate(rows):
         y, x = ROW * index + ROW / 2, gutter
+        full = high or sum(figure.value for _, _, figure in row.segments)
+        scale = (100 - gutter - room) / full if full else 0
         body.append(text("0", y, row.label, "name"))
         for kind, part, figure in row.segments:
             width = figure.value * scale

@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import memory, report_html, report_text, streaming
+from benchmarks import engine_layers, memory, report_html, report_text, streaming
 from benchmarks.backends import IN_NOISE, NATIVES, native_network
 from convert import result
 from engine import network, render
@@ -98,13 +98,18 @@ def of_this_engine(figures: dict, native: dict) -> dict:
 
 
 def core_costs(row: dict) -> dict:
-    """What the report says of one core, from its row of bench.json: flash apart and sums by layer are worked out."""
+    """What the report says of one core, from its row of bench.json: flash apart and sums by layer and stage are worked out."""
     costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
     for part in ("engine", "frontend"):
         if f"{part}_code_bytes" in costs:
             costs[f"{part}_constant_bytes"] = costs[f"{part}_flash_bytes"] - costs[f"{part}_code_bytes"]
     if "layers" in costs:
-        costs["block_instructions"] = [sum(block.values()) for block in costs["layers"]["blocks"]]
+        layers = costs["layers"]
+        costs["block_instructions"] = [sum(block.values()) for block in layers["blocks"]]
+        costs["stage_instructions"] = {
+            "ends": layers["head"] + sum(layers[name] for name in engine_layers.TAIL),
+            **{stage: sum(block[stage] for block in layers["blocks"]) for stage in engine_layers.STAGES},
+            "rest": layers["rest"]}
     return costs
 
 
@@ -154,6 +159,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     else:
         fidelity = {key: chosen[key] for key in ("agreement", "sqnr_db", "bit_exact_with_tflm")}
         fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
+    live = memory.live_tensors(model)
     firmware = read_json(build / MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
     return {
         "tau": tau,
@@ -178,7 +184,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "memory": {"arena_bytes": chosen["arena_bytes"],
                    "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
                    "arena_bytes_arm_estimate": list(arena_estimate(chosen["arena_bytes"])),
-                   "live_tensors": memory.live_tensors(model)},
+                   "live_tensors": live, "live_peak_bytes": max(row["bytes"] for row in live)},
         "calibration": conversion["calibration"],
         "fidelity": fidelity,
         "accuracy": verified,

@@ -35,16 +35,22 @@ STYLES = {
     "thousands": lambda value: f"{value / 1e3:.1f}{SPACE}k",
 }
 """How a figure is shown, by name."""
-STAGES = {"transition": ("c1", "1×1 transition"), "mean": ("c2", "frequency mean"),
+STAGES = {"ends": ("c5", "head and tail"), "transition": ("c1", "1×1 transition"), "mean": ("c2", "frequency mean"),
           "temporal": ("c3", "temporal 3-tap, SiLU"), "base": ("c4", "1×1 behind it"),
-          "frequency": ("c0", "frequency 3×1, norm, sum")}
+          "frequency": ("c0", "frequency 3×1, norm, sum"),
+          "rest": ("c6", "rings, loops, average")}
+"""Stages of the computation, and their class and name."""
 ENDS = {"head": "head 5×5", "depthwise": "tail 5×5", "hidden": "tail 1×1", "output": "output"}
-"""Layers of `engine_layers.by_layer`, and their class and name."""
+"""Layers outside the blocks, and their name."""
 PARTS = {"inputs": ("c0", "inputs of the blocks, rings"), "means": ("c1", "means of the blocks, rings"),
          "tail": ("c2", "columns of the tail, ring"), "columns": ("c3", "columns on their way, scratch"),
          "features": ("c4", "features, ring"), "vectors": ("c5", "vectors, scratch"),
          "sum": ("c6", "sum of the scores"), "counters": ("c7", "counters")}
 """Parts of `memory.state_parts`, and their class and name."""
+SHORT_TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float", "tflite": "TFLite, int8",
+                "tflm": "TFLM, int8", "native": "native engine", "native_in_noise": "native, in noise",
+                "native_stream": "native, in a stream"}
+HEADINGS = {"backends": "On training's log-mel", "device_backends": "On the device's own features"}
 SILENT = "not measured yet"
 
 
@@ -110,11 +116,24 @@ class Page:
                                              not name.startswith("native") else ""))
                 for rows in ("backends", "device_backends") for name in self.report["accuracy"][rows]]
 
+    def whisker_rows(self, row) -> list[Whisker]:
+        """`row(group, name, label)` of every backend, under a heading for the features; None leaves one out."""
+        rows = []
+        for group, heading in HEADINGS.items():
+            rows.append(Whisker(heading))
+            rows += [found for name in self.report["accuracy"][group]
+                     if (found := row(group, name, SHORT_TITLES[name])) is not None]
+        return rows + [Whisker(SHORT_TITLES[name], note=SILENT) for name in self.missing()]
+
     def missing(self) -> list[str]:
-        """Titles of the native engine's rows that no verification of this engine has."""
+        """Rows of the native engine that no verification of this engine has."""
         return [] if "refused" in self.report["native"] else [
-            TITLES[name] for name in TITLES if name.startswith("native")
+            name for name in TITLES if name.startswith("native")
             and not self.has("accuracy", "device_backends", name)]
+
+    @property
+    def best_name(self) -> str:
+        return {"native": "the native engine", "tflm": "TFLM in int8"}[self.best]
 
     def boards(self) -> dict:
         return self.report["native"]["costs"]["boards"]
@@ -125,28 +144,25 @@ class Page:
     # plots
 
     def plot_accuracy(self) -> Markup:
-        rows = []
-        for group, name, title in self.backends():
+        def row(group: str, name: str, label: str) -> Whisker:
             at = ("accuracy", group, name)
-            rows.append(Whisker(title, self.figure("percent", at, "top1"), self.figure("percent", at, "ci95", 0),
-                                self.figure("percent", at, "ci95", 1), kind(name)))
-        rows += [Whisker(title, note=SILENT) for title in self.missing()]
+            return Whisker(label, self.figure("percent", at, "top1"), self.figure("percent", at, "ci95", 0),
+                           self.figure("percent", at, "ci95", 1), kind(name))
+
         return Markup(plots.whiskers(
             "accuracy", "Top-1 accuracy of each backend", "A dot for each backend with its 95 % interval; the dashed "
-            "line is PyTorch in float.", rows, 100, " %", self.figure("percent", "accuracy", "backends", "pytorch", "top1")))
+            "line is PyTorch in float.", self.whisker_rows(row), 100, " %",
+            self.figure("percent", "accuracy", "backends", "pytorch", "top1")))
 
     def plot_drop(self) -> Markup:
-        rows = []
-        for group, name, title in self.backends():
+        def row(group: str, name: str, label: str) -> Whisker | None:
             at = ("accuracy", group, name)
-            if self.has(at, "drop_points"):
-                rows.append(Whisker(title, self.figure("points", at, "drop_points"),
-                                    self.figure("points", at, "drop_ci95", 0),
-                                    self.figure("points", at, "drop_ci95", 1), kind(name)))
-        rows += [Whisker(title, note=SILENT) for title in self.missing()]
+            return Whisker(label, self.figure("points", at, "drop_points"), self.figure("points", at, "drop_ci95", 0),
+                           self.figure("points", at, "drop_ci95", 1), kind(name)) if self.has(at, "drop_points") else None
+
         return Markup(plots.whiskers("drop", "Points of accuracy lost against PyTorch in float",
                                      "A dot for each backend with its paired 95 % interval; to the right is worse.",
-                                     rows, 1, ""))
+                                     self.whisker_rows(row), 1, ""))
 
     def plot_confusion(self, group: str, name: str) -> Markup:
         labels = self.report["labels"]
@@ -187,54 +203,55 @@ class Page:
         blocks = self.report["native"]["state"]["blocks"]
         rows = [Stack(f"block {index}", tuple(
             (kind, title, self.figure("bytes", "native", "state", "blocks", index, part))
-            for kind, title, part in (("c0", "inputs", "inputs_bytes"), ("c1", "means", "means_bytes"))), None)
+            for kind, title, part in (("c0", "inputs", "inputs_bytes"), ("c1", "means", "means_bytes"))),
+            self.figure("int", "native", "state", "blocks", index, "bytes"))
             for index in range(len(blocks))]
-        high = max(block["inputs_bytes"] + block["means_bytes"] for block in blocks)
+        high = max(block["bytes"] for block in blocks)
         return Markup(plots.stacks("rings", "Rings of each block", "Bytes that each block keeps from column to column: "
-                                   "its inputs, then its means.", rows, high, 24, 0))
+                                   "its inputs, then its means.", rows, high, 26, 16))
 
     def plot_live(self) -> Markup:
         steps = [(f"op {index}, {row['op']}", self.figure("bytes", "memory", "live_tensors", index, "bytes"))
                  for index, row in enumerate(self.report["memory"]["live_tensors"])]
-        lines = [("TFLM, whole arena, 64-bit host", self.figure("bytes", "memory", "arena_bytes"), "k-tflm")]
+        lines = [("TFLM arena, 64-bit host", self.figure("bytes", "memory", "arena_bytes"), "k-tflm")]
         if self.has("native", "state"):
-            lines.append(("native, whole state", self.figure("bytes", "native", "state", "bytes"), "k-native"))
+            lines.append(("native engine, state", self.figure("bytes", "native", "state", "bytes"), "k-native"))
         return Markup(plots.profile("live", "Memory along the layers", "A column for each op of the TFLM graph, as high "
                                     "as the tensors alive while it runs; lines for the whole arena and for the native "
                                     "engine's whole state.", steps, lines))
 
     def plot_layers(self, core: str) -> Markup:
         at = ("native", "costs", "boards", core)
-        rest = ("c6", "rings, loops, average")
         made = self.boards()[core]
-        rows = [Stack(ENDS["head"], (("c5", ENDS["head"], self.figure("int", at, "layers", "head")),),
-                      self.figure("thousands", at, "layers", "head"))]
-        for index in range(len(made["layers"]["blocks"])):
+
+        def alone(label: str, name: str) -> Stack:
+            kind, title = STAGES["rest" if name == "rest" else "ends"]
+            return Stack(label, ((kind, title, self.figure("int", at, "layers", name)),),
+                         self.figure("thousands", at, "layers", name))
+
+        rows = [alone(ENDS["head"], "head")]
+        for index, block in enumerate(made["layers"]["blocks"]):
             rows.append(Stack(f"block {index}", tuple(
-                (kind, title, self.figure("int", at, "layers", "blocks", index, stage))
-                for stage, (kind, title) in STAGES.items()), self.figure("thousands", at, "block_instructions", index)))
-        for name in ("depthwise", "hidden", "output"):
-            rows.append(Stack(ENDS[name], (("c5", ENDS[name], self.figure("int", at, "layers", name)),),
-                              self.figure("thousands", at, "layers", name)))
-        rows.append(Stack("the rest", ((*rest, self.figure("int", at, "layers", "rest")),),
-                          self.figure("thousands", at, "layers", "rest")))
+                (*STAGES[stage], self.figure("int", at, "layers", "blocks", index, stage)) for stage in block),
+                self.figure("thousands", at, "block_instructions", index)))
+        rows += [*(alone(title, name) for name, title in ENDS.items() if name != "head"), alone("the rest", "rest")]
         high = max(made["layers"]["head"], made["layers"]["rest"], *made["block_instructions"])
         return Markup(plots.stacks(f"layers-{core}", f"Instructions of a window on {core}", "A bar for each layer, in "
-                                   "segments for its stages.", rows, high, 24))
+                                   "segments for its stages.", rows, high, 28))
 
-    def plot_small(self, core: str) -> Markup:
-        """The layers of one core as a single bar, on the scale of the core that needs most."""
-        at, layers = ("native", "costs", "boards", core), self.boards()[core]["layers"]
-        blocks = [(f"c{index % 2}", f"block {index}", self.figure("int", at, "block_instructions", index))
-                  for index in range(len(layers["blocks"]))]
-        segments = [("c5", ENDS["head"], self.figure("int", at, "layers", "head")), *blocks,
-                    *((f"c{2 + index}", ENDS[name], self.figure("int", at, "layers", name))
-                      for index, name in enumerate(("depthwise", "hidden", "output"))),
-                    ("c6", "rings, loops, average", self.figure("int", at, "layers", "rest"))]
-        most = max(row["network_window"] for row in self.boards().values())
-        return Markup(plots.stacks(f"small-{core}", f"Instructions of a window on {core}, by layer",
-                                   "One bar: head, blocks, tail and the rest, on the same scale for all cores.",
-                                   [Stack("", tuple(segments), None)], most, 0, 0))
+    def plot_cores(self, same_scale: bool) -> Markup:
+        """The stages of a window on every core, on one scale, or each core's on its own."""
+        rows = []
+        cores = [core for core in self.boards() if self.layers(core)]
+        for core in cores:
+            at = ("native", "costs", "boards", core)
+            segments = tuple((*STAGES[stage], self.figure("int", at, "stage_instructions", stage)) for stage in STAGES)
+            rows.append(Stack(core, segments, self.figure("millions", at, "network_window") if same_scale else None))
+        high = max(self.boards()[core]["network_window"] for core in cores) if same_scale else None
+        return Markup(plots.stacks("cores" if same_scale else "shares", "Instructions of a window on each core",
+                                   "A bar for each core, in segments for the stages of the computation"
+                                   + ("." if same_scale else "; each fills the width."), rows, high, 28,
+                                   *([] if same_scale else [0])))
 
     def plot_flash(self) -> Markup:
         """Bytes of flash on the core that is shown, and TFLM's model beside them."""
@@ -249,6 +266,15 @@ class Page:
                           self.figure("kb", "model", "tflite_bytes")))
         return Markup(plots.stacks("flash", "Flash by part", f"Bytes on {SHOWN}: code and constants of the native engine "
                                    "and of the feature pipeline, and the model file that TFLM needs.", rows, high, 27, 20))
+
+    def test_part(self) -> tuple | None:
+        """Steps to the accuracy on test clips alone, where validation clips were among the verified; else None."""
+        for origin in (self.report["accuracy"]["parts"] or {}) if self.report["accuracy"]["split"] == "all" else ():
+            if origin.startswith("test"):
+                at = ("accuracy", "parts", origin)
+                return next((steps for steps in ((*at, "device_top1", self.best), (*at, "top1", self.best))
+                             if self.has(steps)), None)
+        return None
 
     def plot_op(self, row: int, column: str) -> Markup:
         """A bar in the table of ops."""
@@ -273,4 +299,4 @@ def template() -> jinja2.Template:
 def page(report: dict) -> str:
     """report.html of a report."""
     return template().render(page=Page(report), report=report, stages=STAGES, parts=PARTS, shown=SHOWN,
-                             titles=TITLES, silent=SILENT)
+                             titles=TITLES, short=SHORT_TITLES, silent=SILENT)
