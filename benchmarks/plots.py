@@ -225,7 +225,7 @@ def profile(name: str, title: str, description: str, steps: Sequence[tuple[str, 
     for label, figure, kind in lines:
         y = height - height * figure.value / high
         body += [f'<line class="level {kind}" x1="0" x2="100%" y1="{number(y)}" y2="{number(y)}" {figure.marks}/>',
-                 text("0", y - 10, label, f"onplot {kind}"), text("100%", y - 10, figure, f"onplot {kind}", "end")]
+                 text("0", y - 10, label, f"name onplot {kind}"), text("100%", y - 10, figure, f"onplot {kind}", "end")]
     return frame(name, title, description, height + 1, body)
 
 

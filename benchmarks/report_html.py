@@ -250,7 +250,7 @@ class Page:
         high = max(self.boards()[core]["network_window"] for core in cores) if same_scale else None
         return Markup(plots.stacks("cores" if same_scale else "shares", "Instructions of a window on each core",
                                    "A bar for each core, in segments for the stages of the computation"
-                                   + ("." if same_scale else "; each fills the width."), rows, high, 28,
+                                   + ("." if same_scale else "; each fills the width."), rows, high, 31,
                                    *([] if same_scale else [0])))
 
     def plot_flash(self) -> Markup:
