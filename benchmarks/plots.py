@@ -92,7 +92,8 @@ def round_ticks(low: float, high: float, most: int = 5) -> list[float]:
     step = next(step for power in range(-4, 12) for step in (10.0**power, 2 * 10.0**power, 5 * 10.0**power)
                 if high - low <= step * (most - 1) + step * 1e-9)
     first = -(-low // step)
-    return [round((first + index) * step, 10) for index in range(most + 1) if (first + index) * step <= high + step / 1e6]
+    ticks = [(first + index) * step for index in range(most + 1)]
+    return [round(tick, 10) for tick in ticks if tick <= high + step / 1e6]
 
 
 def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], unit: float, suffix: str,
@@ -110,8 +111,8 @@ def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], u
     for row in rows:
         tops.append(height)
         height += TALL_ROW if row.centre else HEADING
-    body = grid([(tick, f"{tick:g}{suffix}".replace("-", "−")) for tick in round_ticks(low, high)], low, high, height) \
-        if found else []
+    ticks = [(tick, f"{tick:g}{suffix}".replace("-", "−")) for tick in round_ticks(low, high)] if found else []
+    body = grid(ticks, low, high, height)
     if reference and found:
         x = number(along(reference.value * unit, low, high))
         body.append(f'<line class="reference" x1="{x}%" x2="{x}%" y1="0" y2="{height}" {reference.marks}>'
@@ -198,6 +199,19 @@ def stacks(name: str, title: str, description: str, rows: Sequence[Stack], high:
         if row.total is not None:
             body.append(text("100%", y, row.total, "value", "end"))
     return frame(name, title, description, ROW * len(rows), body)
+
+
+def titled_bars(name: str, title: str, description: str, rows: Sequence[tuple[str, str, Figure]]) -> str:
+    """A bar for each (class, name, figure), as long as its value, under its name."""
+    high = max(figure.value for _, _, figure in rows)
+    body = []
+    for index, (kind, label, figure) in enumerate(rows):
+        top = TALL_ROW * index
+        body += [text("0", top + 11, label, "name"), text("100%", top + 11, figure, "value", "end"),
+                 f'<rect class="bar {kind}" x="0" width="{number(100 * figure.value / high)}%" y="{top + 22}" '
+                 f'height="13" {figure.marks}>'
+                 f"<title>{escape(label)}: {escape(figure.text)}</title></rect>"]
+    return frame(name, title, description, TALL_ROW * len(rows), body)
 
 
 def ribbon(name: str, title: str, description: str, segments: Sequence[tuple[str, str, Figure]], total: float) -> str:

@@ -51,8 +51,9 @@ ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device
 COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
          "stack_bytes", "bit_exact")
 """What it takes of each core from bench.json."""
-MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "frontend_hop", "frontend_clip", "frontend_state_bytes",
-              "frontend_stack_bytes", "frontend_flash_bytes", "frontend_code_bytes")
+MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes",
+              "frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes",
+              "frontend_code_bytes")
 """What it takes besides where a bench has it."""
 
 
@@ -98,11 +99,11 @@ def of_this_engine(figures: dict, native: dict) -> dict:
 
 
 def core_costs(row: dict) -> dict:
-    """What the report says of one core, from its row of bench.json: flash apart and sums by layer and stage are worked out."""
+    """What the report says of one core: its row of bench.json, with constants and sums by layer and stage worked out."""
     costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
     for part in ("engine", "frontend"):
         if f"{part}_code_bytes" in costs:
-            costs[f"{part}_constant_bytes"] = costs[f"{part}_flash_bytes"] - costs[f"{part}_code_bytes"]
+            costs[f"{part}_constants_bytes"] = costs[f"{part}_flash_bytes"] - costs[f"{part}_code_bytes"]
     if "layers" in costs:
         layers = costs["layers"]
         costs["block_instructions"] = [sum(block.values()) for block in layers["blocks"]]

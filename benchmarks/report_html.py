@@ -47,6 +47,9 @@ PARTS = {"inputs": ("c0", "inputs of the blocks, rings"), "means": ("c1", "means
          "features": ("c4", "features, ring"), "vectors": ("c5", "vectors, scratch"),
          "sum": ("c6", "sum of the scores"), "counters": ("c7", "counters")}
 """Parts of `memory.state_parts`, and their class and name."""
+FLASH = {"code": ("c0", "code"), "weights": ("c1", "weights"), "tables": ("c3", "tables"),
+         "constants": ("c1", "constants"), "model": ("c2", "model file")}
+"""Parts of the flash, and their class and name."""
 SHORT_TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float", "tflite": "TFLite, int8",
                 "tflm": "TFLM, int8", "native": "native engine", "native_in_noise": "native, in noise",
                 "native_stream": "native, in a stream"}
@@ -107,7 +110,7 @@ class Page:
 
     @property
     def best(self) -> str:
-        """The backend on device features that the headline shows: the native engine where it was measured, else TFLM."""
+        """The backend on device features for the headline: the native engine where it was measured, else TFLM."""
         return "native" if self.has("accuracy", "device_backends", "native") else "tflm"
 
     def backends(self) -> list[tuple[str, str, str]]:
@@ -157,8 +160,10 @@ class Page:
     def plot_drop(self) -> Markup:
         def row(group: str, name: str, label: str) -> Whisker | None:
             at = ("accuracy", group, name)
+            if not self.has(at, "drop_points"):
+                return None
             return Whisker(label, self.figure("points", at, "drop_points"), self.figure("points", at, "drop_ci95", 0),
-                           self.figure("points", at, "drop_ci95", 1), kind(name)) if self.has(at, "drop_points") else None
+                           self.figure("points", at, "drop_ci95", 1), kind(name))
 
         return Markup(plots.whiskers("drop", "Points of accuracy lost against PyTorch in float",
                                      "A dot for each backend with its paired 95 % interval; to the right is worse.",
@@ -167,8 +172,8 @@ class Page:
     def plot_confusion(self, group: str, name: str) -> Markup:
         labels = self.report["labels"]
         counts = self.report["accuracy"][group][name]["confusion"]
-        matrix = [[self.figure("int", "accuracy", group, name, "confusion", row, column) for column in range(len(labels))]
-                  for row in range(len(labels))]
+        matrix = [[self.figure("int", "accuracy", group, name, "confusion", row, column)
+                   for column in range(len(labels))] for row in range(len(labels))]
         shares = [[count / max(1, sum(row)) for count in row] for row in counts]
         return Markup(plots.heat(f"confusion-{group}-{name}", f"Confusion matrix, {TITLES[name]}",
                                  "Clips by true class, down, and answer, across.",
@@ -216,9 +221,9 @@ class Page:
         lines = [("TFLM arena, 64-bit host", self.figure("bytes", "memory", "arena_bytes"), "k-tflm")]
         if self.has("native", "state"):
             lines.append(("native engine, state", self.figure("bytes", "native", "state", "bytes"), "k-native"))
-        return Markup(plots.profile("live", "Memory along the layers", "A column for each op of the TFLM graph, as high "
-                                    "as the tensors alive while it runs; lines for the whole arena and for the native "
-                                    "engine's whole state.", steps, lines))
+        return Markup(plots.profile("live", "Memory along the layers", "A column for each op of the TFLM graph, as "
+                                    "high as the tensors alive while it runs; lines for the whole arena and for the "
+                                    "native engine's whole state.", steps, lines))
 
     def plot_layers(self, core: str) -> Markup:
         at = ("native", "costs", "boards", core)
@@ -253,19 +258,46 @@ class Page:
                                    + ("." if same_scale else "; each fills the width."), rows, high, 31,
                                    *([] if same_scale else [0])))
 
+    def flash_parts(self, part: str) -> list[str]:
+        """Names of what the flash of "engine" or "frontend" was divided into on the core that is shown."""
+        at = ("native", "costs", "boards", SHOWN)
+        finer = ("code", "weights", "tables")
+        names = finer if all(self.has(at, f"{part}_{name}_bytes") for name in finer) else ("code", "constants")
+        return [name for name in names if self.has(at, f"{part}_{name}_bytes")]
+
     def plot_flash(self) -> Markup:
         """Bytes of flash on the core that is shown, and TFLM's model beside them."""
         at = ("native", "costs", "boards", SHOWN)
         rows, high = [], self.report["model"]["tflite_bytes"]
         for part, title in (("engine", "engine"), ("frontend", "features")):
-            if self.has(at, f"{part}_constant_bytes"):
-                rows.append(Stack(title, (("c0", "code", self.figure("bytes", at, f"{part}_code_bytes")),
-                                          ("c1", "constants", self.figure("bytes", at, f"{part}_constant_bytes"))),
-                                  self.figure("kb", at, f"{part}_flash_bytes")))
-        rows.append(Stack("TFLM model", (("c2", "the file", self.figure("bytes", "model", "tflite_bytes")),),
+            segments = tuple((FLASH[name][0], FLASH[name][1], self.figure("bytes", at, f"{part}_{name}_bytes"))
+                             for name in self.flash_parts(part))
+            if segments:
+                rows.append(Stack(title, segments, self.figure("kb", at, f"{part}_flash_bytes")))
+                high = max(high, sum(figure.value for _, _, figure in segments))
+        rows.append(Stack("TFLM model", ((*FLASH["model"], self.figure("bytes", "model", "tflite_bytes")),),
                           self.figure("kb", "model", "tflite_bytes")))
-        return Markup(plots.stacks("flash", "Flash by part", f"Bytes on {SHOWN}: code and constants of the native engine "
-                                   "and of the feature pipeline, and the model file that TFLM needs.", rows, high, 27, 20))
+        return Markup(plots.stacks("flash", "Flash by part", f"Bytes on {SHOWN}: the native engine and the feature "
+                                   "pipeline by part, and the model file that TFLM needs.", rows, high, 31, 22))
+
+    def flash_legend(self) -> list[tuple[str, str]]:
+        used = {name for part in ("engine", "frontend") for name in self.flash_parts(part)} | {"model"}
+        return [entry for name, entry in FLASH.items() if name in used]
+
+    def plot_op(self, row: int, column: str) -> Markup:
+        """A bar in the table of ops."""
+        most = max(entry[column] for entry in self.report["model"]["op_table"])
+        op = self.report["model"]["op_table"][row]["op"]
+        return Markup(plots.stacks(f"op-{column}-{row}", f"{op}: {column}", "As long as its share of the greatest.", [
+            Stack("", (("c0", op, self.figure("int", "model", "op_table", row, column)),), None)], most, 0, 0))
+
+    def plot_compared(self) -> Markup:
+        """Instructions of a window beside those of the recorded rows, on the core that is shown."""
+        rows = [("c2" if row["recorded"] else "c0", row["name"].replace("`", ""),
+                 self.figure("millions", "comparison", index, "instructions", SHOWN))
+                for index, row in enumerate(self.report["comparison"]) if SHOWN in row["instructions"]]
+        return Markup(plots.titled_bars("compared", f"Instructions of an inference on {SHOWN}", "A bar for each way "
+                                        "onto the chip, shorter is better.", rows)) if rows else Markup("")
 
     def test_part(self) -> tuple | None:
         """Steps to the accuracy on test clips alone, where validation clips were among the verified; else None."""
@@ -275,13 +307,6 @@ class Page:
                 return next((steps for steps in ((*at, "device_top1", self.best), (*at, "top1", self.best))
                              if self.has(steps)), None)
         return None
-
-    def plot_op(self, row: int, column: str) -> Markup:
-        """A bar in the table of ops."""
-        most = max(entry[column] for entry in self.report["model"]["op_table"])
-        op = self.report["model"]["op_table"][row]["op"]
-        return Markup(plots.stacks(f"op-{column}-{row}", f"{op}: {column}", "As long as its share of the greatest.", [
-            Stack("", (("c0", op, self.figure("int", "model", "op_table", row, column)),), None)], most, 0, 0))
 
 
 def kind(name: str) -> str:

@@ -28,8 +28,10 @@ KINDS = ("complete", "nothing measured", "no native engine", "costs without laye
 def layers(build: Path) -> dict:
     """Instructions of a window by layer, of no particular core."""
     numbers = iter(range(1_000, 100_000, 517))
-    blocks = [{stage: next(numbers) for stage in engine_layers.STAGES} for _ in network.load(build / result.NATIVE).blocks]
-    return {"head": next(numbers), "blocks": blocks, **{name: next(numbers) for name in engine_layers.TAIL}, "rest": 4711}
+    blocks = [{stage: next(numbers) for stage in engine_layers.STAGES}
+              for _ in network.load(build / result.NATIVE).blocks]
+    tail = {name: next(numbers) for name in engine_layers.TAIL}
+    return {"head": next(numbers), "blocks": blocks, **tail, "rest": 4711}
 
 
 @pytest.fixture(params=KINDS)
@@ -108,8 +110,10 @@ class Reader(HTMLParser):
             self.loose.append(text)
 
 
-def says(text: str, value: float | int | bool) -> bool:
+def says(text: str, value: float | int | bool | str) -> bool:
     """Whether a text shows this value, rounded to the digits that it has."""
+    if isinstance(value, str):
+        return text == value
     if isinstance(value, bool):
         return text == ("yes" if value else "no")
     number, _, unit = text.replace(",", "").replace("−", "-").partition("\N{NO-BREAK SPACE}")
@@ -185,6 +189,37 @@ def test_a_native_engine_without_accuracy_is_said_to_be_unmeasured(tau1_build, t
     assert page.count(report_html.SILENT) >= 6
     shown = re.search(r'<p class="big"><data value="[^"]*" data-key="(/accuracy[^"]*)"', page)[1]
     assert shown == "/accuracy/device_backends/tflm/top1"
+
+
+def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):
+    content = json.loads(json.dumps(report.merge(tau1_build, tmp_path / "absent.verify.json")))
+    row = {"name": "another `graph`", "recorded": True, "versions": "TFLM of old", "date": "2031-05-07",
+           "instructions": {"cortex-m4": 91_600_000}, "ram_bytes": 81_234, "flash_bytes": None, "code_bytes": 70_001,
+           "model_bytes": None, "top1": None, "top1_text": "91 to 92 %"}
+    here = row | {"name": "here", "recorded": False, "instructions": {}, "code_bytes": None, "model_bytes": 79_000,
+                  "top1": 0.9437, "top1_text": None}
+    content["comparison"] = [here, row]
+    page = report_html.page(content)
+    assert mismatches(page, content) == [] and Reader(page).loose == []
+    section = page.partition("Beside TFLM")[2].partition("</section>")[0]
+    for text in ("another graph", "recorded 2031-05-07, TFLM of old", "91.60\N{NO-BREAK SPACE}M", "81,234",
+                 "91 to 92 %", "94.37\N{NO-BREAK SPACE}%"):
+        assert text in section
+    assert 'data-key="/comparison/0/instructions' not in page
+
+
+def test_flash_is_shown_in_as_many_parts_as_the_bench_tells(tau1_build, tmp_path):
+    content = json.loads(json.dumps(report.merge(tau1_build, tmp_path / "absent.verify.json")))
+    row = bench(tau1_build)["boards"]["cortex-m4"] | {"engine_flash_bytes": 100, "engine_code_bytes": 40}
+    for more, expected in (({}, {"code", "constants"}),
+                           ({"engine_weights_bytes": 50, "engine_tables_bytes": 10}, {"code", "weights", "tables"})):
+        costs = {"clip": "a clip", "compiler": "a compiler", "emulator": None,
+                 "boards": {"cortex-m4": report.core_costs(row | more)}}
+        content["native"]["costs"] = costs
+        page = report_html.page(content)
+        assert mismatches(page, content) == []
+        plot = re.search(r'aria-labelledby="flash-t.*?</svg>', page, re.S)[0]
+        assert set(re.findall(r"/engine_(\w+)_bytes", plot)) == expected | {"flash"}
 
 
 def test_classes_without_clips_are_left_out(tau1_build, tmp_path):
@@ -275,8 +310,9 @@ def chromium() -> str:
 def browse(chromium: str, page: Path, *options: str) -> subprocess.CompletedProcess:
     """Open a page in a fresh headless browser; the DOM or messages of the page are in its output."""
     done = subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr", "--v=0",
-         f"--user-data-dir={page.parent / 'browser'}", *options, page.as_uri()], capture_output=True, text=True, timeout=180)
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
+         "--v=0", f"--user-data-dir={page.parent / 'browser'}", *options, page.as_uri()],
+        capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     return done
 
