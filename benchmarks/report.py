@@ -99,7 +99,7 @@ def of_this_engine(figures: dict, native: dict) -> dict:
 
 
 def core_costs(row: dict) -> dict:
-    """What the report says of one core: its row of bench.json, with constants and sums by layer and stage worked out."""
+    """What the report says of one core: its row of bench.json; constants, sums by layer and by stage are worked out."""
     costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
     for part in ("engine", "frontend"):
         if f"{part}_code_bytes" in costs:
