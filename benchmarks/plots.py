@@ -82,7 +82,7 @@ def grid(ticks: Sequence[tuple[float, str]], low: float, high: float, height: fl
     lines = []
     for value, shown in ticks:
         x = number(along(value, low, high, start, end))
-        lines.append(f'<line class="grid" x1="{x}%" x2="{x}%" y1="0" y2="{number(height)}"/>')
+        lines.append(f'<line class="{"grid" if value else "zero"}" x1="{x}%" x2="{x}%" y1="0" y2="{number(height)}"/>')
         lines.append(text(f"{x}%", height + AXIS / 2, shown, "tick", "middle"))
     return lines
 
@@ -199,19 +199,6 @@ def stacks(name: str, title: str, description: str, rows: Sequence[Stack], high:
         if row.total is not None:
             body.append(text("100%", y, row.total, "value", "end"))
     return frame(name, title, description, ROW * len(rows), body)
-
-
-def titled_bars(name: str, title: str, description: str, rows: Sequence[tuple[str, str, Figure]]) -> str:
-    """A bar for each (class, name, figure), as long as its value, under its name."""
-    high = max(figure.value for _, _, figure in rows)
-    body = []
-    for index, (kind, label, figure) in enumerate(rows):
-        top = TALL_ROW * index
-        body += [text("0", top + 11, label, "name"), text("100%", top + 11, figure, "value", "end"),
-                 f'<rect class="bar {kind}" x="0" width="{number(100 * figure.value / high)}%" y="{top + 22}" '
-                 f'height="13" {figure.marks}>'
-                 f"<title>{escape(label)}: {escape(figure.text)}</title></rect>"]
-    return frame(name, title, description, TALL_ROW * len(rows), body)
 
 
 def ribbon(name: str, title: str, description: str, segments: Sequence[tuple[str, str, Figure]], total: float) -> str:

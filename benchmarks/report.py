@@ -151,6 +151,8 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     chosen = conversion["graphs"][conversion["graph"]]
     model = (build / result.MODEL).read_bytes()
     sha256 = hashlib.sha256(model).hexdigest()
+    if sha256 != chosen["sha256"]:
+        raise UserError(f"{build / result.MODEL}: not the model that was converted; run `make quantize TAU={tau:g}`")
     verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
     if verified and verified["origin"] == "measured":
         row = verified["device_backends"]["tflite"]

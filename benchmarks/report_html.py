@@ -48,7 +48,7 @@ PARTS = {"inputs": ("c0", "inputs of the blocks, rings"), "means": ("c1", "means
          "sum": ("c6", "sum of the scores"), "counters": ("c7", "counters")}
 """Parts of `memory.state_parts`, and their class and name."""
 FLASH = {"code": ("c0", "code"), "weights": ("c1", "weights"), "tables": ("c3", "tables"),
-         "constants": ("c1", "constants"), "model": ("c2", "model file")}
+         "constants": ("c4", "constants"), "model": ("c2", "model file")}
 """Parts of the flash, and their class and name."""
 SHORT_TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float", "tflite": "TFLite, int8",
                 "tflm": "TFLM, int8", "native": "native engine", "native_in_noise": "native, in noise",
@@ -291,13 +291,18 @@ class Page:
         return Markup(plots.stacks(f"op-{column}-{row}", f"{op}: {column}", "As long as its share of the greatest.", [
             Stack("", (("c0", op, self.figure("int", "model", "op_table", row, column)),), None)], most, 0, 0))
 
-    def plot_compared(self) -> Markup:
-        """Instructions of a window beside those of the recorded rows, on the core that is shown."""
-        rows = [("c2" if row["recorded"] else "c0", row["name"].replace("`", ""),
-                 self.figure("millions", "comparison", index, "instructions", SHOWN))
-                for index, row in enumerate(self.report["comparison"]) if SHOWN in row["instructions"]]
-        return Markup(plots.titled_bars("compared", f"Instructions of an inference on {SHOWN}", "A bar for each way "
-                                        "onto the chip, shorter is better.", rows)) if rows else Markup("")
+    def compared(self) -> list[int]:
+        """Which rows of the comparison know their instructions on the core that is shown."""
+        return [index for index, row in enumerate(self.report["comparison"]) if SHOWN in row["instructions"]]
+
+    def plot_compared(self, index: int) -> Markup:
+        """A bar for the instructions of one row of the comparison, on the scale of the greatest."""
+        rows = self.report["comparison"]
+        most = max(rows[other]["instructions"][SHOWN] for other in self.compared())
+        bar = ("c2" if rows[index]["recorded"] else "c0", rows[index]["name"],
+               self.figure("int", "comparison", index, "instructions", SHOWN))
+        return Markup(plots.stacks(f"compared-{index}", f"{rows[index]['name']}: instructions on {SHOWN}",
+                                   "As long as its share of the greatest.", [Stack("", (bar,), None)], most, 0, 0))
 
     def test_part(self) -> tuple | None:
         """Steps to the accuracy on test clips alone, where validation clips were among the verified; else None."""

@@ -202,7 +202,7 @@ def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):
     page = report_html.page(content)
     assert mismatches(page, content) == [] and Reader(page).loose == []
     section = page.partition("Beside TFLM")[2].partition("</section>")[0]
-    for text in ("another graph", "recorded 2031-05-07, TFLM of old", "91.60\N{NO-BREAK SPACE}M", "81,234",
+    for text in ("another graph", "on 2031-05-07 with TFLM of old", "91.60\N{NO-BREAK SPACE}M", "81,234",
                  "91 to 92 %", "94.37\N{NO-BREAK SPACE}%"):
         assert text in section
     assert 'data-key="/comparison/0/instructions' not in page
