@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from test_report import bench, verification, write_json
 
+from benchmarks import bench as run_bench
 from benchmarks import engine_layers, memory, plots, report, report_html
 from benchmarks.plots import Figure, Stack, Whisker
 from convert import result
@@ -22,6 +23,7 @@ from engine import network
 MOST_BYTES = 1_000_000
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 UNITS = {"%": 100, "M": 1e-6, "k": 1e-3, "KB": 1 / 1024, "dB": 1, "B": 1, "": 1}
+COMPLETE = pytest.mark.parametrize("build", ["complete"], indirect=True)
 KINDS = ("complete", "nothing measured", "no native engine", "costs without layers")
 
 
@@ -254,6 +256,21 @@ def test_live_tensors_fit_the_measured_arena(tau1_build):
     assert rows[-1]["bytes"] < 200  # the last op makes twelve logits
 
 
+@COMPLETE
+def test_a_bench_rewrites_the_page(build, monkeypatch):
+    row = json.loads((build / report.BENCH).read_text())["boards"]["cortex-m4"] | {"network_window": 5_432_109,
+                                                                                 "frontend_hop_mean": 1.0}
+    monkeypatch.delenv("GSC_ROOT", raising=False)
+    monkeypatch.setattr(run_bench, "CORES", {"cortex-m4": run_bench.CORES["cortex-m4"]})
+    monkeypatch.setattr(run_bench, "measure", lambda *arguments: row)
+    monkeypatch.setattr(run_bench, "version", lambda program: f"{program} of today")
+    monkeypatch.setattr(run_bench.emulator, "plugin", lambda: None)
+    assert run_bench.main(["--build", str(build)]) == 0
+    page = (build / report.HTML).read_text()
+    assert 'data-key="/native/costs/boards/cortex-m4/network_window">5,432,109<' in page and "of today" in page
+    assert mismatches(page, json.loads((build / report.JSON).read_text())) == []
+
+
 def figure(value: float, text: str = "") -> Figure:
     return Figure("/a", value, text or f"{value:g}")
 
@@ -328,9 +345,6 @@ parent.document.title = [innerWidth, document.documentElement.scrollWidth, wide.
 @pytest.fixture
 def page(written, build) -> Path:
     return build / report.HTML
-
-
-COMPLETE = pytest.mark.parametrize("build", ["complete"], indirect=True)
 
 
 def widths(chromium: str, page: Path, width: int) -> tuple[int, int, int, str]:
