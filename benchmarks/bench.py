@@ -3,10 +3,10 @@
     python -m benchmarks.bench --tau 1
     python -m benchmarks.bench --tau 1 --data ~/speech_commands --core cortex-m55
 
-Writes bench.json into the build folder. The clip that is counted over is a real one where --data or
-$GSC_ROOT names some, else one of examples/. Instructions are executed ones, never cycles; two runs
-give the same figures. Exit status: 0 when all is bit-exact and within its limits (limits.py), 1 when
-not, 2 for bad input.
+Writes bench.json into the build folder, and the report anew where there is a model. The clip that is
+counted over is a real one where --data or $GSC_ROOT names some, else one of examples/. Instructions
+are executed ones, never cycles; two runs give the same figures. Exit status: 0 when all is bit-exact
+and within its limits (limits.py), 1 when not, 2 for bad input.
 """
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import bench_text, clips, emulator, engine_layers, engine_on_core, frontend_on_core, limits
+from benchmarks import bench_text, clips, emulator, engine_layers, engine_on_core, frontend_on_core, limits, report
 from benchmarks.emulator import CORES, Core
 from benchmarks.engine_on_core import Firmware
-from convert.result import default_build
+from convert.result import MODEL, default_build
 from engine import golden as engine_golden
 from engine import render as engine_render
 from frontend import binding, golden, render
@@ -180,6 +180,9 @@ def main(argv: list[str] | None = None) -> int:
     else:
         print(f"{build}: the native engine is not measured: {engine_on_core.why_none(build, tau)}")
     print(build / BENCH)
+    if (build / MODEL).is_file():
+        report.write(build)
+        print(build / report.HTML)
     reasons = limits.failures(figures)
     for reason in reasons:
         print(f"failed: {reason}", file=sys.stderr)

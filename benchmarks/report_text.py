@@ -242,7 +242,7 @@ def short(report: dict, build: Path | None = None) -> str:
     rows.append(("files", f"{build / model['file']}"))
     if report["firmware"]:
         rows.append(("", f"{build / 'firmware'}/"))
-    rows.append(("", f"{build / 'report.md'}"))
+    rows += [("", f"{build / 'report.md'}"), ("", f"{build / 'report.html'}")]
     if not found or found["origin"] != "measured":
         rows.append(("next", f"make verify TAU={report['tau']:g} DATA=<Speech Commands>"))
     head = f"BC-ResNet-{report['tau']:g}, int8, graph {model['graph']}"

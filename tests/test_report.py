@@ -243,6 +243,13 @@ def test_a_damaged_verification_is_one_line(build, failure, content):
     assert not (build / report.JSON).exists()
 
 
+def test_a_damaged_model_is_one_line(build, failure):
+    path = build / result.MODEL
+    path.write_bytes(path.read_bytes()[:1000])
+    assert result.MODEL in failure(report.main, "--build", build)
+    assert not (build / report.JSON).exists()
+
+
 def test_a_tau_that_does_not_exist_is_one_line(failure):
     assert "tau 4 does not exist" in failure(report.main, "--tau", "4")
 
