@@ -76,7 +76,7 @@ def render(template: str, library: Library, **values: object) -> str:
 
 def papers(library: Library, readme: str) -> dict[str, str]:
     """LICENSE, NOTICE and README.md, the latter from a template."""
-    return {"LICENSE": library.license, "NOTICE": render("NOTICE.j2", library),
+    return {"LICENSE": library.license, "NOTICE": render("NOTICE.j2", library).rstrip() + "\n",
             "README.md": render(readme, library)}
 
 
