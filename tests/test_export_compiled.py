@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exported import EXAMPLES, ROOT, compiled, copy_of, export_all, include_paths
-from firmware_builds import SANITISERS, WARNINGS, compile_objects, compiler
+from firmware_builds import SANITISERS, WARNINGS, compiler
 from firmware_gen.export.__main__ import FORMATS
 
 STUB = ROOT / "tests" / "export_stub"
@@ -58,21 +58,26 @@ def includes(paths: list[Path]) -> list[str]:
     return [f"-I{path}" for path in paths]
 
 
+def objects(command: list[str], sources: list[Path], out: Path, *flags: str) -> list[Path]:
+    """Each source compiled to an object file in `out`; a warning fails the test."""
+    out.mkdir(parents=True, exist_ok=True)
+    subprocess.run([*command, *WARNINGS, *flags, "-c", *sources], cwd=out, check=True)
+    return [out / f"{source.stem}.o" for source in sources]
+
+
 def example_objects(form: str, library: Path, command: list[str], out: Path, *flags: str) -> list[Path]:
     """The example compiled over the stand-in of its framework, C++ where the framework is."""
-    out.mkdir(parents=True)
     source = library / EXAMPLES[form]
     is_cpp = form in ("arduino", "platformio")
     if source.suffix == ".ino":  # what the IDE does to a sketch
-        sketch = out / "listen.cpp"
+        sketch = out.parent / "listen.cpp"
         sketch.write_text(f'#include <Arduino.h>\n#line 1 "{source}"\n{source.read_text()}')
         source = sketch
     if is_cpp:
         command = [command[0].replace("gcc", "g++"), *command[1:]]
     paths = include_paths(form, library)["application"] + [STUB, STUB / ("arduino" if is_cpp else form)]
     board = sorted((STUB / form).glob("*.c"))
-    return compile_objects(command, [source, *board], out, "-std=gnu++14" if is_cpp else "-std=gnu11", *includes(paths),
-                           *flags)
+    return objects(command, [source, *board], out, "-std=gnu++14" if is_cpp else "-std=gnu11", *includes(paths), *flags)
 
 
 @pytest.mark.parametrize("core", ARM)
@@ -82,25 +87,24 @@ def test_library_and_example_compile_for_arm(form, core, libraries, tmp_path):
     command = ["arm-none-eabi-gcc", ARM[core], "-mthumb", *(["-mfloat-abi=hard"] if core == "cortex-m55" else [])]
     library = libraries[form]
     sources = compiled(form, library)
-    units = compile_objects(command, sources, tmp_path / "library", "-std=c99",
-                            *includes(include_paths(form, library)["library"]))
+    units = objects(command, sources, tmp_path / "library", "-std=c99",
+                    *includes(include_paths(form, library)["library"]))
     units += example_objects(form, library, command, tmp_path / "example")
     assert all(unit.is_file() for unit in units) and len(units) > len(sources)
 
 
+@pytest.fixture(scope="module")
+def units(libraries, tmp_path_factory) -> list[Path]:
+    """The library for this machine, under the sanitisers; the sources are the same in every export."""
+    library = libraries["arduino"]
+    return objects(["gcc"], compiled("arduino", library), tmp_path_factory.mktemp("units"), "-std=c99", "-O1",
+                   *SANITISERS, *includes(include_paths("arduino", library)["library"]))
+
+
 @pytest.mark.parametrize("form", FORMATS)
-def test_example_hears_a_word(form, libraries, tmp_path):
-    library = libraries[form]
-    flags = ["-O1", *SANITISERS]
-    units = compile_objects(["gcc"], compiled(form, library), tmp_path / "library", "-std=c99", *flags,
-                            *includes(include_paths(form, library)["library"]))
-    units += example_objects(form, library, ["gcc"], tmp_path / "example", *flags)
-    if form == "esp-idf":  # FreeRTOS calls app_main()
-        starter = tmp_path / "starter.c"
-        starter.write_text("void app_main(void);\nint main(void) {\n  app_main();\n}\n")
-        units.append(starter)
-    subprocess.run(["g++", *SANITISERS, *units, "-o", tmp_path / "listen"] if form != "esp-idf" else
-                   ["gcc", *SANITISERS, *units, "-o", tmp_path / "listen"], check=True)
+def test_example_hears_a_word(form, libraries, units, tmp_path):
+    example = example_objects(form, libraries[form], ["gcc"], tmp_path / "example", *SANITISERS)
+    subprocess.run(["g++", *SANITISERS, *units, *example, "-o", tmp_path / "listen"], check=True)
     with wave.open(str(ROOT / "examples" / "yes.wav")) as sound:
         samples = sound.readframes(sound.getnframes())
     done = subprocess.run([tmp_path / "listen"], input=samples, capture_output=True, check=True)
@@ -125,8 +129,8 @@ def test_sources_compile_for_risc_v_without_a_c_library(form, libraries, tmp_pat
 @pytest.mark.parametrize("standard", ["c++11", "gnu++17"])
 def test_arduino_s_umbrella_header_brings_everything(standard, libraries, tmp_path):
     (tmp_path / "all.cc").write_text("#include <BCResNetKWS.h>\nkws_frontend f;\nkws_engine e;\nkws_selftest_memory m;\n")
-    compile_objects(["g++"], [tmp_path / "all.cc"], tmp_path / "out", f"-std={standard}",
-                    f"-I{libraries['arduino'] / 'src'}")
+    objects(["g++"], [tmp_path / "all.cc"], tmp_path / "out", f"-std={standard}",
+            f"-I{libraries['arduino'] / 'src'}")
 
 
 @pytest.mark.parametrize("form", CMAKE_STUBS)

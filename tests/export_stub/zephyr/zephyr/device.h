@@ -1,8 +1,9 @@
+#ifndef STUB_DEVICE_H
+#define STUB_DEVICE_H
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#ifndef STUB_DEVICE_H
-#define STUB_DEVICE_H
 
 struct device {
   const char *name;
@@ -10,7 +11,8 @@ struct device {
 
 extern const struct device stub_dmic0;
 
-#define DEVICE_DT_GET(node) (&stub_##node)
+#define STUB_DEVICE(node) (&stub_##node)
+#define DEVICE_DT_GET(node) STUB_DEVICE(node)
 
 static inline bool device_is_ready(const struct device *dev) { return dev != NULL; }
 
