@@ -46,7 +46,8 @@ def compiled(form: str, library: Path) -> list[Path]:
         return sorted((library / "src").rglob("*.c"))
     if form == "cmsis-pack":
         files = pdsc_of(library).iter("file")
-        return [library / file.get("name") for file in files if file.get("category") == "source" and not file.get("attr")]
+        return [library / file.get("name") for file in files
+                if file.get("category") == "source" and not file.get("attr")]
     text = (library / "CMakeLists.txt").read_text()
     if form == "esp-idf":
         return [library / name for name in cmake_list(text, "SRCS")]

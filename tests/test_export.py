@@ -1,6 +1,7 @@
-"""The exports: complete, the same generated files, in each ecosystem's documented layout; written whole or not at all."""
+"""The exports: the same generated files, in each ecosystem's documented layout; written whole or not at all."""
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import re
@@ -15,9 +16,10 @@ import pytest
 import yaml
 
 from exported import EXAMPLES, FOLDERS, ROOT, compiled, copy_of, export_all, include_paths, pdsc_of
-from firmware_builds import change_record, contents, generate, write_small_build
-from firmware_gen import __version__
+from firmware_builds import AWKWARD, change_record, contents, generate, write_small_build
+from firmware_gen import __version__, ctext
 from firmware_gen.export.__main__ import FORMATS, main
+from firmware_gen.export.library import load
 
 SEMVER = r"\d+\.\d+\.\d+"
 ARDUINO_CATEGORIES = {"Display", "Communication", "Signal Input/Output", "Sensors", "Device Control", "Timing",
@@ -159,7 +161,9 @@ def test_arduino_library_follows_the_specification(libraries):
     assert all(properties.values()) and properties["version"] == __version__
     assert re.fullmatch(r"[A-Za-z][\w.-]{0,15}", properties["name"]) and properties["name"] == library.name
     assert "arduino" not in (properties["name"] + properties["maintainer"]).lower()
-    assert properties["category"] in ARDUINO_CATEGORIES and properties["architectures"] == "*"
+    assert properties["category"] in ARDUINO_CATEGORIES
+    architectures = properties["architectures"].split(",")
+    assert "mbed_nano" in architectures and "avr" not in architectures and all(map(str.strip, architectures))
     assert properties["sentence"].endswith(".") and not properties["paragraph"].startswith(properties["sentence"])
     assert (library / "src" / properties["includes"]).is_file()
     assert {path.name for path in library.iterdir()} == {"library.properties", "src", "examples", "LICENSE", "NOTICE",
@@ -167,6 +171,17 @@ def test_arduino_library_follows_the_specification(libraries):
     assert not any(path.is_dir() for path in (library / "src").iterdir())
     sketch = library / EXAMPLES["arduino"]
     assert sketch.stem == sketch.parent.name
+
+
+def test_labels_of_any_kind_stay_on_their_line(build):
+    source = dataclasses.replace(load(build), labels=AWKWARD)
+    for make in FORMATS.values():
+        texts = {name: text for name, text in make(source).items() if isinstance(text, str)}
+        readme, = (text for name, text in texts.items() if name.endswith("/README.md"))
+        assert all(f"`{ctext.comment(label)}`" in readme for label in AWKWARD)
+        for name, text in texts.items():
+            if name.endswith("library.properties"):
+                assert len(text.splitlines()) == 10 and all("=" in line for line in text.splitlines())
 
 
 def test_arduino_zip_holds_the_one_folder(libraries):
@@ -294,6 +309,6 @@ def test_kconfig_reads_without_a_warning(libraries, validators):
 
 
 def test_the_command_runs_from_a_shell(build, libraries):
-    done = subprocess.run([sys.executable, "-m", "firmware_gen.export", "--build", build, "--format", "zephyr"], cwd=ROOT,
-                          capture_output=True, text=True)
+    command = [sys.executable, "-m", "firmware_gen.export", "--build", build, "--format", "zephyr"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{build}/export/zephyr: up to date\n")

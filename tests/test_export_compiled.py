@@ -118,17 +118,18 @@ def test_sources_compile_for_risc_v_without_a_c_library(form, libraries, tmp_pat
     if shutil.which("clang") is None:
         pytest.skip("clang is not installed")
     (tmp_path / "string.h").write_text(
-        "#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\nvoid *memmove(void *, const void *, size_t);\n"
-        "void *memset(void *, int, size_t);\n")
+        "#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\n"
+        "void *memmove(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n")
     library = libraries[form]
-    subprocess.run(["clang", "--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32", "-ffreestanding", "-std=c99",
-                    *WARNINGS, f"-I{tmp_path}", *includes(include_paths(form, library)["library"]), "-fsyntax-only",
-                    *compiled(form, library)], check=True)
+    command = ["clang", "--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32", "-ffreestanding", "-std=c99"]
+    paths = [tmp_path, *include_paths(form, library)["library"]]
+    subprocess.run([*command, *WARNINGS, *includes(paths), "-fsyntax-only", *compiled(form, library)], check=True)
 
 
 @pytest.mark.parametrize("standard", ["c++11", "gnu++17"])
 def test_arduino_s_umbrella_header_brings_everything(standard, libraries, tmp_path):
-    (tmp_path / "all.cc").write_text("#include <BCResNetKWS.h>\nkws_frontend f;\nkws_engine e;\nkws_selftest_memory m;\n")
+    (tmp_path / "all.cc").write_text(
+        "#include <BCResNetKWS.h>\nkws_frontend f;\nkws_engine e;\nkws_selftest_memory m;\n")
     objects(["g++"], [tmp_path / "all.cc"], tmp_path / "out", f"-std={standard}",
             f"-I{libraries['arduino'] / 'src'}")
 

@@ -9,6 +9,10 @@ import json
 from firmware_gen.export.library import NAME, Library, below, in_two_folders, papers, render
 
 
+PLATFORMS = ("atmelsam", "espressif32", "native", "nordicnrf52", "raspberrypi", "renesas-ra", "ststm32", "teensy")
+"""Those of 32 bits and more that PlatformIO has; an 8-bit AVR has neither the memory nor the int."""
+
+
 def manifest(library: Library) -> str:
     """library.json."""
     return json.dumps({
@@ -21,7 +25,7 @@ def manifest(library: Library) -> str:
         "license": "Apache-2.0",
         "headers": ["frontend.h", "kws_engine.h"],
         "frameworks": "*",
-        "platforms": "*",
+        "platforms": PLATFORMS,
         "build": {"includeDir": "include", "srcDir": "src"},
         "examples": [{"name": "listen", "base": "examples/listen", "files": ["platformio.ini", "src/main.cpp"]}],
     }, indent=2) + "\n"

@@ -1,7 +1,7 @@
 """A Zephyr module with a sample that listens to a digital microphone.
 
-Format: Zephyr's documentation, "Modules (External projects)": zephyr/module.yml names the CMake folder, the Kconfig file
-and the samples.
+Format: Zephyr's documentation, "Modules (External projects)": zephyr/module.yml names the CMake folder, the Kconfig
+file and the samples.
 """
 from __future__ import annotations
 
