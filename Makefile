@@ -10,7 +10,7 @@ BIN := $(VENV)/bin/python
 # option,variable: --option 'value' where the variable is set
 option = $(if $($(2)),$(1) '$($(2))')
 
-.PHONY: help quantize verify train synthetic bench run selftest report calibration test test-all clean
+.PHONY: help quantize verify train synthetic bench run selftest export report calibration test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -30,6 +30,8 @@ help:
 	echo "  make run      TAU=1 BOARD=mps2-an386 WAV=examples/yes.wav"
 	echo "                                       the word in a sound, heard by the native engine on an emulated board"
 	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
+	echo "  make export   TAU=1 FORMAT=arduino|cmsis-pack|zephyr|esp-idf|platformio"
+	echo "                                       the native engine as a library of that ecosystem, with an example"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
@@ -66,6 +68,9 @@ run: $(VENV)/convert
 
 selftest: $(VENV)/convert
 	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' --selftest
+
+export: $(VENV)/convert
+	$(BIN) -m firmware_gen.export --tau '$(TAU)' $(call option,--format,FORMAT)
 
 report: $(VENV)/convert
 	$(BIN) -m benchmarks.report --tau '$(TAU)'
