@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTED = ("quantize", "verify", "train", "bench", "run", "selftest", "report", "calibration", "test", "test-all", "clean")
+DOCUMENTED = ("quantize", "verify", "train", "bench", "bench-check", "bench-baseline", "budget", "run", "selftest",
+              "report", "calibration", "test", "test-all", "clean")
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
