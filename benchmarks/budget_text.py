@@ -7,21 +7,22 @@ from benchmarks.needs import SECOND_OF_FEATURES, Limits, Need
 
 Needs = dict[float, dict[str, Need]]
 """By width and core."""
+NOT_TRAINED = "not trained yet"
 
 
 def percent(part: float) -> str:
     return f"{100 * part:.1f} %"
 
 
-def accuracy(tau: float, limits: Limits) -> str:
-    """Top-1 of the native engine in this mode; or that nobody has trained this width, and what the paper reached."""
+def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:
+    """Top-1 of the native engine in this mode, else of the float network; or that nobody has trained this width."""
     backend = "native_stream" if limits.every is None else "native"
     found = known_accuracy.find(tau)
     if found:
-        return f"{found.text(backend, tau)} ({found.origin} {found.date})"
-    if known_accuracy.trained(tau):
-        return f"not verified yet: make verify TAU={tau:g}"
-    return "not trained yet"
+        return found.brief(backend) if brief else f"{found.text(backend)}, {found.origin} {found.date}"
+    if not known_accuracy.trained(tau):
+        return NOT_TRAINED
+    return "not verified yet" if brief else f"not verified yet: make verify TAU={tau:g}"
 
 
 def head(limits: Limits) -> list[str]:
@@ -42,10 +43,12 @@ def detail(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -
                      percent(need.load(limits)),
                      *([f"{1000 * need.window * limits.cpi / limits.clock:.1f} ms"] if limits.every else []),
                      "no" if need.reasons(limits) else "yes"])
-    lines = aligned(rows)
-    notes = ["accuracy (clips it was not trained on), figures from", *(accuracy(tau, limits) + f"; {origins[tau]}"
-                                                                      for tau in needs)]
-    return [f"{line}  {note}" for line, note in zip(lines, notes)]
+    notes = ["top-1", *(accuracy(tau, limits, brief=True) for tau in needs)]
+    sources: dict[str, list[str]] = {}
+    for tau, origin in origins.items():
+        sources.setdefault(origin, []).append(f"{tau:g}")
+    return [*(f"{line}  {note}" for line, note in zip(aligned(rows), notes)),
+            *(f"figures of tau {', '.join(taus)}: {origin}" for origin, taus in sources.items())]
 
 
 def everywhere(limits: Limits, needs: Needs) -> list[str]:
@@ -62,9 +65,10 @@ def report(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -
     """The tables. origins: where the figures of a width come from."""
     ram = "engine, stream, features and the deeper of both stacks"
     return "\n".join([
-        *head(limits), f"{core}:", *detail(limits, core, needs, origins), *everywhere(limits, needs),
-        f"RAM: {ram}" + f", and {SECOND_OF_FEATURES:,} bytes of features for a window" * bool(limits.every)
-        + "; flash: pipeline and engine; your own program, its stack and audio buffers come on top"])
+        *head(limits), f"{core}:", *detail(limits, core, needs, origins),
+        f"RAM: {ram}" + f", and {SECOND_OF_FEATURES:,} bytes of features for a window" * bool(limits.every),
+        "flash: pipeline and engine; your own program, its stack and audio buffers come on top",
+        *everywhere(limits, needs)])
 
 
 def verdict(limits: Limits, core: str, tau: float, need: Need) -> str:
@@ -85,7 +89,7 @@ def answer(limits: Limits, core: str, needs: Needs, fitting: list[float], chosen
         return "\n".join([*lines, f"no model fits {core}; the smallest, tau {least:g}: {reasons}"])
     best = max(fitting)
     known = accuracy(best, limits)
-    if known == "not trained yet":
+    if known == NOT_TRAINED:
         known += f": make train TAU={best:g} (in the paper {known_accuracy.PAPER[best]} % in float, with all the data)"
     lines.append(f"the best model that fits {core}: tau {best:g}, accuracy {known}")
     ready = [tau for tau in fitting if known_accuracy.trained(tau)]

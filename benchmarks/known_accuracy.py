@@ -28,13 +28,17 @@ class Accuracy:
     engine: str | None
     rows: dict[str, dict]
 
-    def text(self, backend: str, tau: float) -> str:
+    def text(self, backend: str) -> str:
         """Top-1 of a backend with its interval, of the float network where that one was never verified."""
-        found = self.rows.get(backend)
-        row = found or self.rows["float"]
+        row = self.rows.get(backend, self.rows["float"])
         low, high = (100 * end for end in row["ci95"])
         line = f"{100 * row['top1']:.2f} % [{low:.2f}, {high:.2f}]"
-        return line if found else f"{line} in float; native: make verify TAU={tau:g}"
+        return line if backend in self.rows else f"{line} in float, the engine's not verified"
+
+    def brief(self, backend: str) -> str:
+        """Top-1 alone."""
+        return f"{100 * self.rows.get(backend, self.rows['float'])['top1']:.2f} %" + " in float" * (
+            backend not in self.rows)
 
 
 def checkpoint_path(tau: float) -> Path:
