@@ -157,7 +157,8 @@ def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarra
     if firmware is None:
         return row
     engine = measure_engine(core, firmware, *engine_inputs(clip, audio))
-    return row | engine | {"bit_exact": row["bit_exact"] and engine["bit_exact"], "static_ram": static_ram(row | engine)}
+    both = row | engine
+    return both | {"bit_exact": row["bit_exact"] and engine["bit_exact"], "static_ram": static_ram(both)}
 
 
 def static_ram(row: dict) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Which width of the network fits a chip, and which is the best that does.
 
     python -m benchmarks.budget --ram 20k --flash 64k --clock 80MHz --mode stream
-    python -m benchmarks.budget --ram 64k --flash 256k --clock 160MHz --mode window --every 250ms --core cortex-m33 --tau 2
+    python -m benchmarks.budget --ram 64k --flash 256k --clock 160M --mode window --every 1s --core cortex-m33 --tau 2
 
 A size in k is so many times 1,024 bytes. --mode stream: features and network once every 10 ms. --mode window: features
 every 10 ms, and the network over the latest second once every --every; that needs room for a second of features. RAM,
@@ -50,7 +50,8 @@ def limits_of(args: argparse.Namespace) -> Limits:
     return Limits(ram=quantities.size("RAM", args.ram, "20k"), flash=quantities.size("FLASH", args.flash, "64k"),
                   clock=quantities.clock("CLOCK", args.clock),
                   every=every if quantities.choice("MODE", args.mode, MODES) == "window" else None,
-                  cpi=quantities.number("CPI", args.cpi, CPI), load=quantities.number("LOAD", args.load, "70", 100) / 100)
+                  cpi=quantities.number("CPI", args.cpi, CPI),
+                  load=quantities.number("LOAD", args.load, "70", 100) / 100)
 
 
 @one_line_errors

@@ -38,8 +38,8 @@ def tflm_row(report: dict) -> dict:
 def native_row(report: dict) -> dict:
     """This build's native engine; its figures are None where it was not benched."""
     native = report["native"]
-    row = {"name": f"BC-ResNet-{report['tau']:g} here, native engine", "recorded": False, "versions": None, "date": None,
-           "instructions": {}, "ram_bytes": None, "flash_bytes": None, "code_bytes": None, "model_bytes": None,
+    row = {"name": f"BC-ResNet-{report['tau']:g} here, native engine", "recorded": False, "versions": None,
+           "date": None, "instructions": {}, "ram_bytes": None, "flash_bytes": None, "code_bytes": None, "model_bytes": None,
            **verified(report["accuracy"], "native")}
     if native.get("costs"):
         boards = native["costs"]["boards"]
@@ -100,6 +100,6 @@ def notes(found: list[dict]) -> str:
     return (f"Instructions of an inference, executed on emulated cores (no cycles), without the feature pipeline. Rows "
             f"marked so were recorded {then['date']} with {then['versions']} (`benchmarks/recorded_tflm.json`) and "
             "cannot be measured again here: neither library is built. RAM is the arena (here: of a 64-bit host, which "
-            "takes 12 to 16 % more than an Arm) or the native engine's state, a stream's included; without stacks. Flash "
-            "is that of Cortex-M4: code and model, or the native engine's code, weights and tables. An empty cell was "
+            "takes 12 to 16 % more than an Arm) or the native engine's state, a stream's included; without stacks. "
+            "Flash is that of Cortex-M4: code and model, or the native engine's code, weights and tables. An empty cell was "
             "not measured; `make bench` and `make verify` fill those of this build.")

@@ -20,8 +20,8 @@ SECOND_OF_FEATURES = FEATURES.frames * FEATURES.mels
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What the chip has. ram, flash: bytes. clock: Hz. every: seconds between windows, None for a stream. cpi: cycles an
-    instruction takes. load: the part of the clock that may be used, 0 to 1."""
+    """What the chip has. ram, flash: bytes. clock: Hz. every: seconds between windows, None for a stream. cpi: cycles
+    that an instruction takes. load: the part of the clock that may be used, 0 to 1."""
 
     ram: int
     flash: int

@@ -4,8 +4,8 @@
     python -m benchmarks.scaling --data ~/speech_commands
 
 Writes build/bench_all.json. A width that was converted runs its own network (build/tau<T>), any other one with random
-weights, and its rows say so: neither sizes nor the instructions of the DSP and MVE forms depend on the weights, those
-of portable code (Cortex-M0, M3) by less than a percent. Exit status: 0 when all is bit-exact and within its limits
+weights, and its rows say so: sizes do not depend on the weights, and instructions on Cortex-M0 alone, which has none that
+saturate, by less than a percent. Exit status: 0 when all is bit-exact and within its limits
 (limits.py), 1 when not, 2 for bad input.
 """
 from __future__ import annotations
@@ -102,8 +102,8 @@ def table(figures: dict) -> str:
                          "yes" if row["bit_exact"] else "NO"])
         hop = figures["frontend"][core]["frontend_hop"]
         lines += [f"{core}: feature pipeline {hop:,} instructions a hop", *bench_text.aligned(rows)]
-    return "\n".join([*lines, f"instructions executed (no cycles) over {figures['clip']}: a window of a second, a hop of "
-                              "10 ms with its scores; bytes"])
+    return "\n".join([*lines, f"instructions executed (no cycles) over {figures['clip']}: a window of a second, a hop "
+                              "of 10 ms with its scores; bytes"])
 
 
 @one_line_errors

@@ -129,7 +129,8 @@ def test_clocks(text, value):
     ("--clock", "80kB", "CLOCK=80kB"), ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
     ("--every", "100", "EVERY=100"), ("--every", "5ms", "EVERY=5ms: a window ends"), ("--cpi", "0", "CPI=0"),
     ("--cpi", "nan", "CPI=nan"), ("--load", "101", "LOAD=101: above 100"), ("--load", "x", "LOAD=x"),
-    ("--core", "cortex-m1", "CORE=cortex-m1: does not exist; choose one of cortex-m0"), ("--tau", "4", "tau 4 does not"),
+    ("--core", "cortex-m1", "CORE=cortex-m1: does not exist; choose one of cortex-m0"),
+    ("--tau", "4", "tau 4 does not exist"),
 ])
 def test_bad_values_are_one_line_and_status_2(agreed, capsys, option, value, line):
     arguments = dict(zip(CHIP[::2], CHIP[1::2])) | {option: value}
@@ -146,8 +147,8 @@ def test_a_damaged_baseline_is_one_line(agreed, failure, damage, line):
 
 def bench_of(made: network.Network, **changes) -> dict:
     """bench.json of a network that takes one instruction a hop."""
-    row = FRONTEND | engine(1) | {"network_hop": 1}
-    return {"engine": render.engine_id(made), "pipeline": PIPELINE_ID, "boards": {core: row for core in CORES}} | changes
+    boards = {core: FRONTEND | engine(1) | {"network_hop": 1} for core in CORES}
+    return {"engine": render.engine_id(made), "pipeline": PIPELINE_ID, "boards": boards} | changes
 
 
 def test_the_bench_of_this_very_engine_goes_before_the_baseline(agreed, tmp_path):
