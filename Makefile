@@ -10,7 +10,8 @@ BIN := $(VENV)/bin/python
 # option,variable: --option 'value' where the variable is set
 option = $(if $($(2)),$(1) '$($(2))')
 
-.PHONY: help quantize verify train bench bench-check bench-baseline budget run selftest report calibration test test-all clean
+.PHONY: help quantize verify train synthetic bench bench-check bench-baseline budget run selftest report calibration test \
+	test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -22,7 +23,9 @@ help:
 	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite, TFLM and native C on the same clips"
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
-	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1]"
+	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1] [RECIPE=paper|open] [START=FILE] [RATE=0.1]"
+	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected]"
+	echo "  make synthetic                       words from espeak-ng, for RECIPE=open"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -53,7 +56,12 @@ verify: $(VENV)/convert $(VENV)/training
 train: $(VENV)/training
 	$(BIN) -m training --tau '$(TAU)' --ver '$(VER)' $(call option,--gpu,GPU) $(call option,--data,DATA) \
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
+		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
+		$(call option,--without,WITHOUT) \
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
+
+synthetic: $(VENV)/training
+	$(BIN) -m training.synthesis
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \

@@ -55,6 +55,11 @@ def test_the_rate_reaches_its_peak_and_nearly_zero_whatever_the_number_of_epochs
     assert 0 < rate[-1] < rate[top] / 100
 
 
+def test_a_run_that_begins_with_a_checkpoint_warms_up_for_a_tenth_of_its_epochs():
+    rate = np.array([train.learning_rate(step, 100, 4, 0.03, trained=True) for step in range(400)])
+    assert rate.argmax() in (39, 40) and rate.max() == pytest.approx(0.03) and rate[-1] < 1e-5
+
+
 def test_the_recipe_is_the_papers():
     assert (train.PEAK_RATE, train.WARMUP_EPOCHS, train.MOMENTUM, train.WEIGHT_DECAY, train.BATCH,
             train.PAPER_EPOCHS) == (0.1, 5, 0.9, 1e-3, 100, 200)
@@ -278,6 +283,11 @@ def test_the_command_trains_and_writes_a_checkpoint_and_its_card(trained, tiny_s
     assert "95 % interval" in saved.training["test top-1"] and "24 clips" in saved.training["test top-1"]
     assert str(out) not in card and str(tiny_speech_commands) not in card
     assert str(out / "tau1.safetensors") in output
+
+
+def test_a_finished_run_leaves_a_plot(trained):
+    picture = (trained[0] / "run.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n") and int.from_bytes(picture[16:20]) == 1200
 
 
 def test_no_such_gpu_gives_one_line_and_goes_on_with_the_cpu(trained):

@@ -2,6 +2,8 @@
 
     python -m training --tau 1 --ver 2 --gpu 0 --download
     python -m training --tau 1 --data ~/speech_commands --epochs 50 --resume
+    python -m training --recipe open --start checkpoints/tau1.safetensors --rate 0.05 --epochs 40
+    python -m training --recipe open --without happy,tree --epochs 10 --out build/heldout
 """
 from __future__ import annotations
 
@@ -9,21 +11,24 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from training import card, dataset, train
+from training import card, checkpoint, dataset, heldout, openset, train
 from training.decoded import data_hash, decoded
 from training.description import LABELS, parse_tau
 from training.download import download
 from training.errors import UserError, one_line_errors
 from training.features import log_mel
 from training.memory import keep_freed_memory
+from training.synthesis import load as load_synthetic
 
 SEEDS = 1 << 32
+LIVE_STEPS = 20
+"""Batches between two looks at the loss: each waits for a GPU."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -38,6 +43,15 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=train.PAPER_EPOCHS,
                         help="the schedule is scaled to them (default 200, the paper's)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", choices=("paper", "open"), default="paper",
+                        help="the paper's, or one for words that are not in the data set: balanced classes, synthetic "
+                             "words, splices of keywords, smoothed labels, averaged weights")
+    parser.add_argument("--synthetic", type=Path, default=Path("build/synthetic"),
+                        help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)")
+    parser.add_argument("--without", default="", metavar="WORDS",
+                        help="other words, with commas between them, to hold out of training and to test with")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint to begin with (default: random weights)")
+    parser.add_argument("--rate", type=float, default=train.PEAK_RATE, help="peak of the learning rate (default 0.1)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
     parser.add_argument("--out", type=Path, help="folder of the run (default build/tau<T>/training)")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: all cores)")
@@ -55,6 +69,12 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f"--threads {args.threads}: at least 1 is needed")
     if not 0 <= args.seed < SEEDS:
         raise UserError(f"--seed {args.seed}: choose one of 0 to {SEEDS - 1}")
+    if not 0 < args.rate <= 1:
+        raise UserError(f"--rate {args.rate:g}: choose one above 0 and up to 1")
+    args.without = heldout.parse_words(args.without)
+    args.start = checkpoint.load(args.start) if args.start else None
+    if args.start and args.start.tau != args.tau:
+        raise UserError(f"--start: a checkpoint of tau {args.start.tau:g}, not {args.tau:g}; name one of that width")
     args.out = args.out or Path(f"build/tau{args.tau:g}/training")
     if state_file(args).exists() and not args.resume:
         raise UserError(f"{state_file(args)}: a run is there already; continue it with --resume "
@@ -82,29 +102,47 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     device = choose_device(args.gpu)
     precision = train.default_precision(device) if args.precision == "auto" else args.precision
     noises = dataset.read_noises(archive)
-    training, validation = (decoded(dataset.split_clips(archive, split, args.ver), split, noises, args.out / "decoded")
-                            for split in ("training", "validation"))
+    openly = args.recipe == "open"
+    clips = dataset.split_clips(archive, "training", args.ver, args.without, all_others=openly)
+    training = decoded(clips, "training", noises, args.out / "decoded")
+    validation = decoded(dataset.split_clips(archive, "validation", args.ver, args.without), "validation", noises,
+                         args.out / "decoded")
+    extras = {}
+    if openly:
+        training = openset.with_synthetic(training, clips, args.synthetic, args.without)
+        extras = {"smoothing": openset.SMOOTHING, "average": openset.AVERAGE,
+                  "splices": round(openset.SPLICES * openset.average_keyword(clips))}
     recipe = train.Recipe(args.tau, LABELS, args.epochs, args.seed, precision,
-                          data_hash([training, validation], noises))
+                          data_hash([training, validation], noises), args.rate,
+                          start=args.start.sha256[:16] if args.start else "", **extras)
     trainer = train.Trainer(recipe, training, log_mel(validation.audio), validation.target, noises, device,
                             state_file(args))
     if state_file(args).exists():
         trainer.resume()
         print(f"resuming after epoch {trainer.epoch}")
-    print(f"BC-ResNet-{args.tau:g}: {len(training.target)} training and {len(validation.target)} validation clips, "
-          f"{args.epochs} epochs on {device} ({precision}, {torch.get_num_threads()} threads), seed {args.seed}",
+    elif args.start:
+        trainer.begin_with(args.start.tensors)
+    print(f"BC-ResNet-{args.tau:g}: {trainer.drawn} training clips an epoch and {len(validation.target)} validation "
+          f"clips, {args.epochs} epochs on {device} ({precision}, {torch.get_num_threads()} threads), seed {args.seed}",
           flush=True)
     return trainer
 
 
 def train_epochs(trainer: train.Trainer) -> None:
-    """The epochs that are left, each with a progress bar and a line."""
+    """The epochs that are left, each with a live bar (loss so far, time left of the epoch) and a line."""
     epochs = trainer.recipe.epochs
     while trainer.epoch < epochs:
         started = time.monotonic()
         number = trainer.epoch + 1
-        trainer.train_epoch(lambda batches, steps: tqdm(batches, f"epoch {number}/{epochs}", steps,
-                                                        unit="batch", leave=False, disable=None))
+
+        def live(batches: Iterator, steps: int) -> Iterator:
+            bar = tqdm(batches, f"epoch {number}/{epochs}", steps, unit="batch", leave=False, disable=None)
+            for step, batch in enumerate(bar):
+                if step % LIVE_STEPS == 0 and not bar.disable:
+                    bar.set_postfix_str(f"loss {trainer.running_loss():.3f}", refresh=False)
+                yield batch
+
+        trainer.train_epoch(live)
         row = trainer.history[-1]
         seconds = time.monotonic() - started
         print(f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation "
@@ -124,15 +162,26 @@ def main(argv: list[str] | None = None) -> None:
     archive = dataset.training_archive(args.data, args.ver)
     test_set = dataset.find_archive(args.data, args.ver, test_set=True)
     test_clips = dataset.folder_clips(test_set) if test_set else []
+    heldout_clips = heldout.heldout_clips(archive, args.without)
+    if args.recipe == "open":
+        load_synthetic(args.synthetic)  # before minutes of decoding
     trainer = open_run(args, archive)
     train_epochs(trainer)
     tensors = trainer.load_best()
     record = card.run_record(trainer, archive, args.ver, arguments)
+    if args.start:
+        record["from"] = card.origin(args.start)
+    if heldout_clips:
+        record |= heldout.rejection_record(trainer, heldout_clips)
     if test_clips:
         record |= card.accuracy_record(trainer, test_clips)
     path = args.out / f"tau{args.tau:g}.safetensors"
     card.write(path, trainer, tensors, record)
-    print(f"{path}\n" + "\n".join(f"  {name}: {value}" for name, value in record.items() if "top-1" in name))
+    from training.plot import write_plot  # takes a second to load, which no other command should wait for
+    write_plot(args.out / "run.png", trainer.history, len(trainer.validation_target),
+               f"BC-ResNet-{args.tau:g}, seed {args.seed}")
+    print(f"{path}\n" + "\n".join(f"  {name}: {value}" for name, value in record.items()
+                                if "top-1" in name or "rejected" in name))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
         "network": f"BC-ResNet-{recipe.tau:g}, {sum(p.numel() for p in trainer.model.parameters())} parameters",
         "data": f"Speech Commands v0.0{ver} layout ({archive.name}), {len(trainer.target)} training clips, "
                 f"hash {recipe.data}",
+        "recipe": recipe_line(trainer),
         "labels": " ".join(recipe.labels),
         "seed": recipe.seed,
         "epochs": f"{recipe.epochs}, the best by validation kept (epoch {best})",
@@ -38,6 +39,29 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
         "time": f"{trainer.seconds / 60:.0f} min",
         "validation top-1": percent(max(correct), clips),
     }
+
+
+def recipe_line(trainer: Trainer) -> str:
+    """What the run did to the clips and the weights, in a line."""
+    recipe = trainer.recipe
+    parts = [f"{trainer.drawn} clips an epoch", f"peak rate {recipe.rate:g}"]
+    if trainer.draws is not None:
+        parts.append("classes balanced, synthetic words added")
+    if recipe.splices:
+        parts.append(f"{recipe.splices} splices of keywords")
+    if recipe.smoothing:
+        parts.append(f"labels smoothed by {recipe.smoothing:g}")
+    if recipe.average:
+        parts.append(f"weights averaged ({recipe.average:g} a step)")
+    return ", ".join(parts + [f"begins with checkpoint {recipe.start}"] * bool(recipe.start))
+
+
+def origin(start: Checkpoint) -> str:
+    """How the checkpoint that a run begins with came about, and the one before it."""
+    record = start.training
+    steps = [f"{record['command']} (epochs: {record['epochs']})"] if "command" in record else []
+    steps += [record["from"]] if "from" in record else []
+    return f"checkpoint {start.sha256[:16]}: " + ("; before it, ".join(steps) or "of unknown origin")
 
 
 def accuracy_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
@@ -67,7 +91,8 @@ def card(record: dict[str, str]) -> str:
 def portable(arguments: Sequence[str]) -> list[str]:
     """Arguments with the paths of this machine replaced by what they stand for."""
     out = list(arguments)
-    for option, stands_for in (("--data", "DATA"), ("--out", "OUT")):
+    for option, stands_for in (("--data", "DATA"), ("--out", "OUT"), ("--start", "START"),
+                               ("--synthetic", "SYNTHETIC")):
         for index, argument in enumerate(out):
             if argument.startswith(f"{option}="):
                 out[index] = f"{option}={stands_for}"

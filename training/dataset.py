@@ -70,16 +70,17 @@ def training_archive(data: Path, ver: int) -> Path:
     return folder
 
 
-def split_clips(archive: Path, split: str, ver: int) -> list[Clip]:
+def split_clips(archive: Path, split: str, ver: int, without: Sequence[str] = (), all_others: bool = False
+                ) -> list[Clip]:
     """The clips of a split of the training archive, in a fixed order.
 
-    Keywords are all there. The other words make up _unknown_, of which a fixed choice by hash
-    is kept, about one class's size; as many clips are _silence_. Raises UserError where the
-    split is empty or a keyword has no folder.
+    Keywords are all there. The other words, but for those of `without`, make up _unknown_, of which a
+    fixed choice by hash is kept, about one class's size (all of them with `all_others`); as many clips
+    are _silence_. Raises UserError where the split is empty or a keyword has no folder.
     """
     listed = {name: set((archive / f"{name}_list.txt").read_text().split()) for name in SPLITS[1:]}
     keywords, others = [], []
-    for folder in sorted(path for path in archive.iterdir() if path.is_dir() and path.name != NOISE):
+    for folder in sorted(path for path in archive.iterdir() if path.is_dir() and path.name not in (NOISE, *without)):
         for path in sorted(folder.glob("*.wav")):
             name = f"{folder.name}/{path.name}"
             where = next((s for s, names in listed.items() if name in names), SPLITS[0])
@@ -94,7 +95,7 @@ def split_clips(archive: Path, split: str, ver: int) -> list[Clip]:
     extra = min(EXTRA[recordings][index], len(keywords))  # the latter in a cut-down data set
     others.sort(key=lambda path: hashlib.sha1(f"{path.parent.name}/{path.name}".encode()).digest())
     clips = [Clip(path.parent.name, path) for path in keywords]
-    clips += [Clip(UNKNOWN, path) for path in sorted(others[:extra])]
+    clips += [Clip(UNKNOWN, path) for path in sorted(others if all_others else others[:extra])]
     return clips + [Clip(SILENCE, silence=index) for index in range(extra)]
 
 

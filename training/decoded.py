@@ -51,6 +51,6 @@ def fingerprint(clips: Sequence[Clip]) -> str:
 def data_hash(splits: Sequence[Split], noises: Sequence[np.ndarray]) -> str:
     """First 16 hex digits of the SHA-256 of everything that a run learns from."""
     digest = hashlib.sha256()
-    for array in [a for s in splits for a in (s.audio, s.target)] + list(noises):
+    for array in [a for s in splits for a in (s.audio, s.target, s.draws) if a is not None] + list(noises):
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()[:16]

@@ -15,10 +15,11 @@ from torch import nn
 
 from training.atomic import write_bytes
 from training.augment import NoiseAugment, spec_augment
-from training.description import SILENCE
+from training.description import SILENCE, UNKNOWN
 from training.errors import UserError
 from training.features import LogMel
 from training.model import BCResNet
+from training.splices import Splicer
 
 PEAK_RATE = 0.1
 WARMUP_EPOCHS = 5
@@ -26,6 +27,7 @@ MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-3
 BATCH = 100
 PAPER_EPOCHS = 200
+SPLICE = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,23 +39,36 @@ class Recipe:
     epochs: int
     seed: int
     precision: str  # "float32", or "bfloat16" for the activations
-    data: str  # hash of the clips and noises
+    data: str  # hash of the clips and noises, and of how often each is drawn
+    rate: float = PEAK_RATE
+    smoothing: float = 0.0  # of the labels
+    average: float = 0.0  # share of the mean that a step leaves: the weights kept are a running mean; 0: the last
+    splices: int = 0  # other words made of keywords, an epoch
+    start: str = ""  # hash of the weights that it begins with; empty: random
 
 
 @dataclasses.dataclass
 class Split:
-    """Decoded clips: audio int16 [clips, 16000], class index int64 [clips]."""
+    """Decoded clips: audio int16 [clips, 16000], class index int64 [clips].
+
+    draws: how often a clip is drawn in an epoch, on average, float [clips]; None: each once.
+    """
 
     audio: np.ndarray
     target: np.ndarray
+    draws: np.ndarray | None = None
 
 
-def learning_rate(step: int, steps_an_epoch: int, epochs: int) -> float:
-    """Linear warm-up over 5 epochs to 0.1, then a cosine to 0. `step` counts batches from 0."""
-    warmup = min(WARMUP_EPOCHS, epochs / 2) * steps_an_epoch
+def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEAK_RATE, trained: bool = False
+                  ) -> float:
+    """Linear warm-up over 5 epochs to `peak`, then a cosine to 0. `step` counts batches from 0.
+
+    A short run warms up for half of its epochs, or a tenth where it begins with `trained` weights.
+    """
+    warmup = min(WARMUP_EPOCHS, epochs / (10 if trained else 2)) * steps_an_epoch
     if step < warmup:
-        return PEAK_RATE * (step + 1) / warmup
-    return PEAK_RATE / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
+        return peak * (step + 1) / warmup
+    return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
 
 
 def default_precision(device: torch.device) -> str:
@@ -71,6 +86,28 @@ def has_avx512_bf16() -> bool:
         return False
 
 
+class RunningMean:
+    """The mean of a model's weights and statistics over the latest steps, by which it is judged and kept.
+
+    share: of the mean that a step leaves; early in a run less, so that the first steps are soon forgotten.
+    """
+
+    def __init__(self, model: nn.Module, share: float):
+        self.share = share
+        self.weights = {name: value.clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take the model's weights, after a step, into the mean."""
+        mean, now = self.weights, model.state_dict()
+        steps = int(next(value for name, value in now.items() if name.endswith("num_batches_tracked")))
+        share = min(self.share, steps / (steps + 9))
+        floating = [name for name in now if now[name].is_floating_point()]
+        torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - share)
+        for name in now.keys() - set(floating):
+            mean[name].copy_(now[name])
+
+
 class Trainer:
     """A run over decoded clips.
 
@@ -86,13 +123,17 @@ class Trainer:
         audio = torch.from_numpy(training.audio)
         self.audio = audio.to(device) if self.on_device else audio
         self.target = torch.from_numpy(training.target)
+        self.draws = training.draws
+        self.unknown = recipe.labels.index(UNKNOWN) if recipe.splices else None
+        self.splicer = Splicer(training.audio, training.target) if recipe.splices else None
         self.silence = training.target == recipe.labels.index(SILENCE)
         self.validation = torch.from_numpy(validation)
         self.validation_target = validation_target
         self.augment = NoiseAugment(noises, device)
         self.log_mel = LogMel().to(device)
         self.model = BCResNet(recipe.tau, len(recipe.labels)).to(device)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), PEAK_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), recipe.rate, MOMENTUM, weight_decay=WEIGHT_DECAY)
+        self.average = RunningMean(self.model, recipe.average) if recipe.average else None
         self.history: list[dict] = []
         self.best: dict[str, torch.Tensor] = {}
         self.seconds = 0.0
@@ -108,6 +149,7 @@ class Trainer:
         torch.save({
             "recipe": dataclasses.asdict(self.recipe),
             "model": self.model.state_dict(),
+            "average": self.average.weights if self.average else {},
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
@@ -130,8 +172,25 @@ class Trainer:
             raise UserError(f"{self.state}: holds a run with {key} {recipe.get(key)}, not {ours[key]}; "
                             "repeat its options, or choose another --out")
         self.model.load_state_dict(saved["model"])
+        if self.average:
+            self.average.weights = saved["average"]
         self.optimizer.load_state_dict(saved["optimizer"])
         self.best, self.history, self.seconds = saved["best"], saved["history"], saved["seconds"]
+
+    def begin_with(self, tensors: dict[str, np.ndarray]) -> None:
+        """Take the weights and statistics of a checkpoint in place of random ones; UserError where they do not fit."""
+        fresh = self.model.state_dict()
+        expected = {name: value.shape for name, value in fresh.items() if not name.endswith("num_batches_tracked")}
+        if expected != {name: torch.Size(value.shape) for name, value in tensors.items()}:
+            raise UserError("--start: its weights are not those of this network; name a checkpoint of the same tau "
+                            "and labels")
+        self.model.load_state_dict(fresh | {name: torch.from_numpy(value) for name, value in tensors.items()})
+        if self.average:
+            self.average = RunningMean(self.model, self.recipe.average)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the model's weights and statistics."""
+        return {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def autocast(self):
         """Activations in the recipe's precision; weights, norms' statistics and loss stay float32."""
@@ -139,43 +198,76 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
+    @property
+    def drawn(self) -> int:
+        """Clips of an epoch, splices included; whole batches of them are used."""
+        return (len(self.target) if self.draws is None else int(self.draws.sum() - 1e-6)) + self.recipe.splices
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """The clips of an epoch in their order, int64; SPLICE stands for a splice."""
+        order = rng.permutation(len(self.target))
+        if self.draws is None and not self.recipe.splices:
+            return order
+        if self.draws is not None:  # systematic sampling: the number of draws of a clip is its mean, rounded up or down
+            passed = np.floor(np.cumsum(self.draws[order]) + rng.random()).astype(int)
+            order = np.repeat(order, np.diff(passed, prepend=0))[:self.drawn - self.recipe.splices]
+        return rng.permutation(np.concatenate([order, np.full(self.recipe.splices, SPLICE)]))
+
     def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Log-mel (N,1,40,101) and targets of one epoch; all randomness from (seed, epoch)."""
         rng = np.random.default_rng([self.recipe.seed, epoch])
-        order = rng.permutation(len(self.target))
+        order = self.order(rng)
         for start in range(0, len(order) - len(order) % BATCH or len(order), BATCH):
             index = order[start:start + BATCH]
+            spliced = np.flatnonzero(index == SPLICE)
             picked = torch.from_numpy(index)
-            clips = self.audio[picked.to(self.audio.device)]
+            clips, target = self.audio[picked.to(self.audio.device)], self.target[picked]
+            silence = self.silence[index]
+            if len(spliced):
+                made = np.stack([self.splicer(rng) for _ in spliced])
+                clips[spliced] = torch.from_numpy(made).to(clips.device)
+                target[spliced], silence[spliced] = self.unknown, False
             with torch.no_grad():
-                samples = self.augment(clips, self.silence[index], rng)
+                samples = self.augment(clips, silence, rng)
                 logmel = spec_augment(self.log_mel(samples), self.recipe.tau, rng)
-            yield logmel, self.target[picked].to(self.device, non_blocking=True)
+            yield logmel, target.to(self.device, non_blocking=True)
 
     def train_epoch(self, progress: Callable = lambda batches, steps: batches) -> None:
         """One epoch, its validation, and the state on disk. `progress` wraps the batches, given their number."""
         started = time.monotonic()
         torch.manual_seed((self.recipe.seed << 16) + self.epoch + 1)
         self.model.train()
-        steps = max(1, len(self.target) // BATCH)
-        total = torch.zeros((), device=self.device)
+        steps = max(1, self.drawn // BATCH)
+        self.losses, self.steps = torch.zeros((), device=self.device), 0
         for step, (logmel, target) in enumerate(progress(self.batches(self.epoch), steps)):
-            rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs)
+            rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs, self.recipe.rate,
+                                 bool(self.recipe.start))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.zero_grad(set_to_none=True)
             with self.autocast():
                 logits = self.model(logmel)
-            loss = nn.functional.cross_entropy(logits.float(), target)
+            loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=self.recipe.smoothing)
             loss.backward()
             self.optimizer.step()
-            total += loss.detach()
+            if self.average:
+                self.average.update(self.model)
+            self.losses += loss.detach()
+            self.steps += 1
+        latest = self.weights()
+        if self.average:
+            self.model.load_state_dict(self.average.weights)
         correct = int((self.logits(self.validation).argmax(1) == self.validation_target).sum())
         self.seconds += time.monotonic() - started
         if correct >= max((row["correct"] for row in self.history), default=0):
-            self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.history.append({"loss": float(total) / steps, "correct": correct})
+            self.best = self.weights()
+        self.model.load_state_dict(latest)
+        self.history.append({"loss": self.running_loss(), "correct": correct})
         self.save()
+
+    def running_loss(self) -> float:
+        """The mean loss of the epoch's batches so far."""
+        return float(self.losses) / max(1, self.steps)
 
     @torch.no_grad()
     def logits(self, logmel: torch.Tensor | np.ndarray) -> np.ndarray:

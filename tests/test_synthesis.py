@@ -1,0 +1,107 @@
+"""Synthetic words: the list, the plan, the sound of a clip, and what happens without the synthesiser."""
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from training import synthesis
+from training.description import FEATURES, KEYWORDS
+
+SECOND = FEATURES.clip_samples
+HOMOPHONES = {"know", "write", "rite", "wright", "knows", "oh"}
+
+
+@pytest.fixture
+def tones(monkeypatch):
+    """The synthesiser replaced by half a second of a tone at 22,050 Hz whose pitch is the word's length."""
+    def speak(word, voice, speed, pitch):
+        return 0.5 * np.sin(2 * np.pi * 200 * len(word) * np.arange(11025) / 22050), 22050
+    monkeypatch.setattr(synthesis, "speak", speak)
+
+
+@pytest.fixture
+def needs_espeak():
+    if shutil.which(synthesis.SYNTHESISER) is None:
+        pytest.skip(f"needs {synthesis.SYNTHESISER}")
+
+
+def test_hundreds_of_other_words_and_none_sounds_like_a_keyword():
+    words = set(synthesis.other_words())
+    assert len(words) > 500 and not words & (set(KEYWORDS) | HOMOPHONES)
+    assert set(synthesis.DATASET_WORDS) <= words and len(synthesis.DATASET_WORDS) == 25
+
+
+def test_the_plan_has_each_keyword_equally_often_and_the_data_sets_words_more_often_than_others():
+    words = synthesis.plan(20_000, 100, seed=0)
+    count = Counter(words)
+    assert len(words) == 20_100 and {count[word] for word in KEYWORDS} == {10}
+    rest = set(count) - set(KEYWORDS) - set(synthesis.DATASET_WORDS)
+    ratio = np.mean([count[w] for w in synthesis.DATASET_WORDS]) / np.mean([count[w] for w in rest])
+    assert 3 < ratio < 5
+    assert synthesis.plan(20_000, 100, seed=0) == words != synthesis.plan(20_000, 100, seed=1)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.7256, 1.2])
+def test_resampling_keeps_the_sound_and_changes_its_length(ratio):
+    before = np.sin(2 * np.pi * 50 * np.arange(2205) / 22050)  # five whole periods
+    after = synthesis.resample(before, ratio)
+    assert len(after) == round(2205 * ratio)
+    np.testing.assert_allclose(after, np.sin(2 * np.pi * 5 * np.arange(len(after)) / len(after)), atol=2e-3)
+
+
+def test_trimming_leaves_what_is_loud():
+    np.testing.assert_array_equal(synthesis.trim(np.array([0, 0.001, 0.5, 0, -1, 0.01, 0])), [0.5, 0, -1])
+
+
+def test_an_echo_begins_with_the_sound_itself_and_adds_at_most_half_its_energy():
+    impulse = np.zeros(100)
+    impulse[0] = 1
+    for seed in range(20):
+        heard = synthesis.echo(impulse, np.random.default_rng(seed))
+        assert heard[0] == pytest.approx(1) and 0.02 <= np.sum(heard[1:] ** 2) <= 0.5 + 1e-9
+
+
+def test_clips_differ_in_level_and_place_and_each_depends_on_its_seed_alone(tones):
+    clips = synthesis.chunk(["bed"] * 40, seed=3, first=10)
+    assert clips.shape == (40, SECOND) and clips.dtype == np.int16
+    np.testing.assert_array_equal(clips[7], synthesis.clip("bed", (3, 17)))
+    peak = np.abs(clips.astype(int)).max(1) / 32767
+    assert peak.min() < 0.15 and peak.max() > 0.6 and peak.max() <= 1
+    loudest = np.abs(clips.astype(int)).argmax(1)
+    assert np.ptp(loudest) > SECOND / 4
+
+
+def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_espeak, tmp_path):
+    words = synthesis.plan(101, 10, seed=0)
+    for processes in (1, 2):
+        synthesis.generate(words, 0, tmp_path / str(processes), processes)
+    (one, spoken), (two, _) = (synthesis.load(tmp_path / name) for name in "12")
+    assert spoken == words and np.array_equal(one, two)
+    assert (np.abs(one.astype(int)).max(1) > 500).all(), "every clip has a sound in it"
+
+
+def test_without_the_synthesiser_one_line_names_the_remedy_and_nothing_is_written(tmp_path, monkeypatch, failure):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    line = failure(synthesis.main, "--out", tmp_path / "out")
+    assert "espeak-ng is not installed" in line and "apt-get install espeak-ng" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options", [("--others", 0), ("--keywords", 0), ("--processes", 0), ("--seed", -1)], ids=str)
+def test_a_bad_option_gives_one_line(tmp_path, failure, options):
+    assert options[0] in failure(synthesis.main, "--out", tmp_path / "out", *options)
+
+
+def test_a_folder_without_synthetic_words_is_one_line_that_names_the_command(tmp_path):
+    with pytest.raises(synthesis.UserError, match="python -m training.synthesis --out"):
+        synthesis.load(tmp_path)
+
+
+def test_clips_that_do_not_match_their_list_are_refused(tmp_path):
+    np.save(tmp_path / synthesis.ARRAY, np.zeros((2, SECOND), np.int16))
+    (tmp_path / synthesis.LIST).write_text('{"words": ["bed"]}')
+    with pytest.raises(synthesis.UserError, match="2 clips but 1 words"):
+        synthesis.load(tmp_path)
