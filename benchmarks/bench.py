@@ -91,6 +91,8 @@ def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
         "frontend_stack_bytes": done.stack,
         "frontend_flash_bytes": size["flash"],
         "frontend_code_bytes": size["code"],
+        "frontend_tables_bytes": size["constants"],
+        "frontend_ram_bytes": size["ram"],
         "bit_exact": bit_exact,
     }
 
@@ -130,6 +132,10 @@ def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns:
         "stream_state_bytes": done.stream_state,
         "engine_flash_bytes": size["flash"],
         "engine_code_bytes": size["code"],
+        "engine_constants_bytes": size["constants"],
+        "engine_weights_bytes": size["weights"],
+        "engine_tables_bytes": size["constants"] - size["weights"],
+        "engine_ram_bytes": size["ram"],
         "stack_bytes": done.stack,
         "bit_exact": (np.array_equal(done.scores[:len(windows)], engine_golden.window(made, windows))
                       and np.array_equal(done.scores[-len(streamed):], streamed)),
@@ -151,7 +157,15 @@ def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarra
     if firmware is None:
         return row
     engine = measure_engine(core, firmware, *engine_inputs(clip, audio))
-    return row | engine | {"bit_exact": row["bit_exact"] and engine["bit_exact"]}
+    both = row | engine
+    return both | {"bit_exact": row["bit_exact"] and engine["bit_exact"], "static_ram": static_ram(both)}
+
+
+def static_ram(row: dict) -> dict[str, int]:
+    """Bytes of RAM that an application sets aside, by the variable that it declares; the sources have none of their own
+    (`engine_ram_bytes`, `frontend_ram_bytes`)."""
+    return {"kws_frontend": row["frontend_state_bytes"],
+            "kws_engine": row["engine_state_bytes"] + row["stream_state_bytes"]}
 
 
 def version(program: str) -> str:

@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import engine_layers, memory, report_html, report_text, streaming
+from benchmarks import comparison, engine_layers, memory, report_html, report_text, streaming
 from benchmarks.backends import IN_NOISE, NATIVES, native_network
 from convert import result
 from engine import network, render
@@ -164,7 +164,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
     live = memory.live_tensors(model)
     firmware = read_json(build / MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
-    return {
+    content = {
         "tau": tau,
         "labels": conversion["labels"],
         "features": conversion["features"],
@@ -196,6 +196,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
         "versions": conversion["versions"],
     }
+    return content | {"comparison": comparison.rows(content)}
 
 
 def write(build: Path, recorded: Path | None = None) -> dict:
