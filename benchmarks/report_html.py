@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from benchmarks import plots
 from benchmarks.plots import Figure, Stack, Whisker
 from benchmarks.report_text import SHOWN, TITLES
-from engine.network import HEAD_TAPS
 
 KB = 1024
 SPACE = "\N{NO-BREAK SPACE}"
