@@ -10,7 +10,8 @@ BIN := $(VENV)/bin/python
 # option,variable: --option 'value' where the variable is set
 option = $(if $($(2)),$(1) '$($(2))')
 
-.PHONY: help quantize verify train synthetic bench run selftest report calibration test test-all clean
+.PHONY: help quantize verify train synthetic bench bench-check bench-baseline budget run selftest export report \
+	calibration test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -26,10 +27,16 @@ help:
 	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected]"
 	echo "  make synthetic                       words from espeak-ng, for RECIPE=open"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
-	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer]"
+	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
+	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
+	echo "                                       which width fits the chip, and the best that does; MODE=window EVERY=100ms,"
+	echo "       [CORE=cortex-m4] [TAU=1: must fit] [CPI=1.5] [LOAD=70]"
+	echo "  make bench-check                     does anything cost more than recorded?  make bench-baseline: record it anew"
 	echo "  make run      TAU=1 BOARD=mps2-an386 WAV=examples/yes.wav"
 	echo "                                       the word in a sound, heard by the native engine on an emulated board"
 	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
+	echo "  make export   TAU=1 FORMAT=arduino|cmsis-pack|zephyr|esp-idf|platformio"
+	echo "                                       the native engine as a library of that ecosystem, with an example"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
@@ -59,13 +66,29 @@ synthetic: $(VENV)/training
 	$(BIN) -m training.synthesis
 
 bench: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA) $(call option,--core,CORE)
+	$(if $(filter all,$(TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
+		$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA) $(call option,--core,CORE))
+
+bench-check: $(VENV)/convert
+	$(BIN) -m benchmarks.baseline
+
+bench-baseline: $(VENV)/convert
+	$(BIN) -m benchmarks.baseline --write
+
+# TAU only where the user names one: without, the best that fits is named.
+budget: $(VENV)/convert
+	$(BIN) -m benchmarks.budget $(call option,--ram,RAM) $(call option,--flash,FLASH) $(call option,--clock,CLOCK) \
+		$(call option,--mode,MODE) $(call option,--every,EVERY) $(call option,--core,CORE) $(call option,--cpi,CPI) \
+		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),--tau '$(TAU)')
 
 run: $(VENV)/convert
 	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' $(call option,--wav,WAV)
 
 selftest: $(VENV)/convert
 	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' --selftest
+
+export: $(VENV)/convert
+	$(BIN) -m firmware_gen.export --tau '$(TAU)' $(call option,--format,FORMAT)
 
 report: $(VENV)/convert
 	$(BIN) -m benchmarks.report --tau '$(TAU)'

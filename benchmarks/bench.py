@@ -3,10 +3,10 @@
     python -m benchmarks.bench --tau 1
     python -m benchmarks.bench --tau 1 --data ~/speech_commands --core cortex-m55
 
-Writes bench.json into the build folder. The clip that is counted over is a real one where --data or
-$GSC_ROOT names some, else one of examples/. Instructions are executed ones, never cycles; two runs
-give the same figures. Exit status: 0 when all is bit-exact and within its limits (limits.py), 1 when
-not, 2 for bad input.
+Writes bench.json into the build folder, and the report anew where there is a model. The clip that is
+counted over is a real one where --data or $GSC_ROOT names some, else one of examples/. Instructions
+are executed ones, never cycles; two runs give the same figures. Exit status: 0 when all is bit-exact
+and within its limits (limits.py), 1 when not, 2 for bad input.
 """
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import bench_text, clips, emulator, engine_layers, engine_on_core, frontend_on_core, limits
+from benchmarks import bench_text, clips, emulator, engine_layers, engine_on_core, frontend_on_core, limits, report
 from benchmarks.emulator import CORES, Core
 from benchmarks.engine_on_core import Firmware
-from convert.result import default_build
+from convert.result import MODEL, default_build
 from engine import golden as engine_golden
 from engine import render as engine_render
 from frontend import binding, golden, render
@@ -91,6 +91,8 @@ def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
         "frontend_stack_bytes": done.stack,
         "frontend_flash_bytes": size["flash"],
         "frontend_code_bytes": size["code"],
+        "frontend_tables_bytes": size["constants"],
+        "frontend_ram_bytes": size["ram"],
         "bit_exact": bit_exact,
     }
 
@@ -130,6 +132,10 @@ def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns:
         "stream_state_bytes": done.stream_state,
         "engine_flash_bytes": size["flash"],
         "engine_code_bytes": size["code"],
+        "engine_constants_bytes": size["constants"],
+        "engine_weights_bytes": size["weights"],
+        "engine_tables_bytes": size["constants"] - size["weights"],
+        "engine_ram_bytes": size["ram"],
         "stack_bytes": done.stack,
         "bit_exact": (np.array_equal(done.scores[:len(windows)], engine_golden.window(made, windows))
                       and np.array_equal(done.scores[-len(streamed):], streamed)),
@@ -151,7 +157,15 @@ def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarra
     if firmware is None:
         return row
     engine = measure_engine(core, firmware, *engine_inputs(clip, audio))
-    return row | engine | {"bit_exact": row["bit_exact"] and engine["bit_exact"]}
+    both = row | engine
+    return both | {"bit_exact": row["bit_exact"] and engine["bit_exact"], "static_ram": static_ram(both)}
+
+
+def static_ram(row: dict) -> dict[str, int]:
+    """Bytes of RAM that an application sets aside, by the variable that it declares; the sources have none of their own
+    (`engine_ram_bytes`, `frontend_ram_bytes`)."""
+    return {"kws_frontend": row["frontend_state_bytes"],
+            "kws_engine": row["engine_state_bytes"] + row["stream_state_bytes"]}
 
 
 def version(program: str) -> str:
@@ -180,6 +194,9 @@ def main(argv: list[str] | None = None) -> int:
     else:
         print(f"{build}: the native engine is not measured: {engine_on_core.why_none(build, tau)}")
     print(build / BENCH)
+    if (build / MODEL).is_file():
+        report.write(build)
+        print(build / report.HTML)
     reasons = limits.failures(figures)
     for reason in reasons:
         print(f"failed: {reason}", file=sys.stderr)

@@ -154,24 +154,28 @@ def sections(path: Path) -> dict[str, int]:
 
 
 def footprint(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path],
-              roots: Sequence[str]) -> dict[str, int]:
+              roots: Sequence[str], weights: str = "") -> dict[str, int]:
     """What `sources` add to a firmware that calls the functions `roots`: bytes of flash and of static RAM.
 
     They are linked alone with what they need of libgcc and the C library, unused functions left
-    out: `code`, `constants`, `flash` (both, and the initial values of variables) and `ram`.
+    out: `code`, `constants`, `flash` (both, and the initial values of variables) and `ram`, their own
+    variables. `weights`: of the constants, those whose whole name the regular expression `weights` matches.
     """
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "alone.elf"
         call([COMPILER, "-mthumb", *core.flags, *OPTIMISATION, *WARNINGS, *(f"-I{path}" for path in include_dirs),
               *LINKING, "-Wl,-e,0", *(f"-Wl,--undefined={root}" for root in roots), *sources, "-o", image])
-        missing = sorted(set(roots) - set(symbols(image)))
+        known = symbols(image)
+        missing = sorted(set(roots) - set(known))
         if missing:
             raise UserError(f"{missing[0]}: not in {', '.join(path.name for path in sources)}")
         sizes = sections(image)
     code = sizes.get(".text", 0)
     constants = sum(size for name, size in sizes.items() if name.startswith((".rodata", ".ARM.ex")))
     data = sizes.get(".data", 0)
-    return {"code": code, "constants": constants, "flash": code + constants + data, "ram": data + sizes.get(".bss", 0)}
+    return {"code": code, "constants": constants, "flash": code + constants + data, "ram": data + sizes.get(".bss", 0),
+            "weights": sum(symbol.size for name, symbol in known.items()
+                           if symbol.section.startswith(".rodata") and re.fullmatch(weights, name))}
 
 
 @functools.cache

@@ -27,6 +27,8 @@ from training.errors import UserError
 GUESTS = emulator.HERE / "guests"
 WINDOW, HOP = "engine_window", "engine_hop"
 FUNCTIONS = ("kws_reset", "kws_push", "kws_scores_window", "kws_scores_stream", "kws_probability")
+WEIGHTS = r"(block\d+|head|depthwise|hidden|output)_\w+|kws_(head|depthwise|hidden|output)_constants"
+"""Names of the constants that the network's training decides; the others are tables."""
 UNTOUCHED = 0x5A5A
 """What a score is that the engine did not write."""
 NO_COLUMN = 255
@@ -123,7 +125,7 @@ def build_listener(core: Core, firmware: Firmware, frontend: Sequence[Path], out
 
 def footprint(core: Core, firmware: Firmware) -> dict[str, int]:
     """Flash and static RAM of the engine, all functions of its interface included: see `emulator.footprint`."""
-    return emulator.footprint(core, firmware.sources, [firmware.folder], FUNCTIONS)
+    return emulator.footprint(core, firmware.sources, [firmware.folder], FUNCTIONS, WEIGHTS)
 
 
 def call(what: Call, columns: np.ndarray | None = None) -> bytes:

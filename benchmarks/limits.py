@@ -37,22 +37,26 @@ BOUNDS = (
 )
 
 
-def bounds(core: str, tau: float) -> dict[str, Bound]:
-    """The bound of each figure that has one on this core, by its key."""
+def bounds(core: str, tau: float | None) -> dict[str, Bound]:
+    """The bound of each figure that has one on this core, by its key; without a tau, of those that hold for any."""
     return {bound.key: bound for bound in BOUNDS
             if (not bound.cores or core in bound.cores) and bound.tau in (None, tau)}
 
 
+def of_cores(boards: dict[str, dict], tau: float | None, what: str) -> list[str]:
+    """Figures beyond their limit and cores that are not bit-exact, a line each. what: that is compared, "scores"."""
+    lines = []
+    for name, row in boards.items():
+        lines += [f"{name}: {key} is {row[key]:,}, above its limit of {bound.limit:,}"
+                  for key, bound in bounds(name, tau).items() if row.get(key, 0) > bound.limit]
+        if not row["bit_exact"]:
+            lines.append(f"{name}: its {what} are not those of the integer models in Python")
+    return lines
+
+
 def failures(figures: dict) -> list[str]:
     """Why the bench fails, a line each; none where it passes. figures: as in bench.json."""
-    lines = []
-    for name, row in figures["boards"].items():
-        lines += [f"{name}: {key} is {row[key]:,}, above its limit of {bound.limit:,}"
-                  for key, bound in bounds(name, figures["tau"]).items() if row.get(key, 0) > bound.limit]
-        if not row["bit_exact"]:
-            what = "features or scores are not those of the integer models" if figures["engine"] else \
-                "features are not those of the integer model"
-            lines.append(f"{name}: its {what} in Python")
+    lines = of_cores(figures["boards"], figures["tau"], "features or scores" if figures["engine"] else "features")
     share, largest = figures["fidelity"]["within_1_lsb"], figures["fidelity"]["max_lsb"]
     if share < WITHIN_1_LSB:
         lines.append(f"{100 * share:.3f} % of the features are within 1 LSB of the float log-mel, not "

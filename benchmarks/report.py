@@ -1,4 +1,4 @@
-"""Put together what the build has learnt: report.json and report.md.
+"""Put together what the build has learnt: report.json, report.md and report.html.
 
     python -m benchmarks.report --tau 1
 
@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import report_text, streaming
+from benchmarks import comparison, engine_layers, memory, report_html, report_text, streaming
 from benchmarks.backends import IN_NOISE, NATIVES, native_network
 from convert import result
 from engine import network, render
@@ -24,7 +24,7 @@ from training.description import parse_tau
 from training.errors import UserError, one_line_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-VERIFY, BENCH, JSON, MARKDOWN = "verify.json", "bench.json", "report.json", "report.md"
+VERIFY, BENCH, JSON, MARKDOWN, HTML = "verify.json", "bench.json", "report.json", "report.md", "report.html"
 MANIFEST = "firmware/manifest.json"
 
 
@@ -51,6 +51,10 @@ ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device
 COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
          "stack_bytes", "bit_exact")
 """What it takes of each core from bench.json."""
+MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes",
+              "frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes",
+              "frontend_code_bytes")
+"""What it takes besides where a bench has it."""
 
 
 def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
@@ -67,11 +71,19 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
             continue
         try:
             if figures["model"]["sha256"] == model_sha256:
-                return {"origin": origin, **{key: figures[key] for key in ACCURACY},
-                        **of_this_engine(figures, conversion["native"])}
+                return {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
+                        **of_this_engine(figures, conversion["native"]), "recall_drop_points": recall_drops(figures)}
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{path}: not a verification of this project; {remedy}") from None
     return None
+
+
+def recall_drops(figures: dict) -> dict:
+    """Of each backend on device features, the points of recall that each class loses against PyTorch on log-mel; None
+    where the class has no clip."""
+    before = figures["backends"]["pytorch"]["recall"]
+    return {name: {label: 100 * (before[label] - recall) if None not in (before[label], recall) else None
+                   for label, recall in row["recall"].items()} for name, row in figures["device_backends"].items()}
 
 
 def of_this_engine(figures: dict, native: dict) -> dict:
@@ -86,26 +98,45 @@ def of_this_engine(figures: dict, native: dict) -> dict:
     return {"device_backends": rows, "native": found if stale != set(NATIVES) else None}
 
 
+def core_costs(row: dict) -> dict:
+    """What the report says of one core: its row of bench.json; constants, sums by layer and by stage are worked out."""
+    costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
+    for part in ("engine", "frontend"):
+        if f"{part}_code_bytes" in costs:
+            costs[f"{part}_constants_bytes"] = costs[f"{part}_flash_bytes"] - costs[f"{part}_code_bytes"]
+    if "layers" in costs:
+        layers = costs["layers"]
+        costs["block_instructions"] = [sum(block.values()) for block in layers["blocks"]]
+        costs["stage_instructions"] = {
+            "ends": layers["head"] + sum(layers[name] for name in engine_layers.TAIL),
+            **{stage: sum(block[stage] for block in layers["blocks"]) for stage in engine_layers.STAGES},
+            "rest": layers["rest"]}
+    return costs
+
+
 def native(build: Path, conversion: dict) -> dict:
-    """The converter's facts of the native engine, and what bench.json says of exactly this one: `costs`, else None.
+    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and what bench.json says of
+    exactly this one: `costs`, else None.
 
     Raises UserError where the network is not the one that was converted, or bench.json is damaged.
     """
     path = native_network(build, conversion)
     if path is None:
         return conversion["native"]
-    engine = render.engine_id(network.load(path))
+    made = network.load(path)
+    engine = render.engine_id(made)
     remedy = f"remove it and run `make bench TAU={conversion['tau']:g}`"
     bench = read_json(build / BENCH, remedy)
     costs = None
     if bench and bench.get("engine") == engine:
         try:
             costs = {key: bench[key] for key in ("clip", "compiler")} | {
-                "boards": {core: {key: row[key] for key in COSTS} for core, row in bench["boards"].items()}}
+                "emulator": bench.get("emulator"),
+                "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
             costs["boards"][report_text.SHOWN]
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{build / BENCH}: not a bench of this project; {remedy}") from None
-    return {**conversion["native"], "engine": engine, "costs": costs}
+    return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
 
 
 def merge(build: Path, recorded: Path | None = None) -> dict:
@@ -120,6 +151,8 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     chosen = conversion["graphs"][conversion["graph"]]
     model = (build / result.MODEL).read_bytes()
     sha256 = hashlib.sha256(model).hexdigest()
+    if sha256 != chosen["sha256"]:
+        raise UserError(f"{build / result.MODEL}: not the model that was converted; run `make quantize TAU={tau:g}`")
     verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
     if verified and verified["origin"] == "measured":
         row = verified["device_backends"]["tflite"]
@@ -129,8 +162,9 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     else:
         fidelity = {key: chosen[key] for key in ("agreement", "sqnr_db", "bit_exact_with_tflm")}
         fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
+    live = memory.live_tensors(model)
     firmware = read_json(build / MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
-    return {
+    content = {
         "tau": tau,
         "labels": conversion["labels"],
         "features": conversion["features"],
@@ -145,12 +179,15 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
             "tflite_bytes": len(model),
             "ops": chosen["ops"],
             "op_table": chosen["op_table"],
+            "op_count": sum(chosen["ops"].values()),
+            "constant_bytes": sum(row["bytes"] for row in chosen["op_table"]),
             "input": conversion["input"],
             "output": conversion["output"],
         },
         "memory": {"arena_bytes": chosen["arena_bytes"],
                    "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
-                   "arena_bytes_arm_estimate": list(arena_estimate(chosen["arena_bytes"]))},
+                   "arena_bytes_arm_estimate": list(arena_estimate(chosen["arena_bytes"])),
+                   "live_tensors": live, "live_peak_bytes": max(row["bytes"] for row in live)},
         "calibration": conversion["calibration"],
         "fidelity": fidelity,
         "accuracy": verified,
@@ -159,13 +196,16 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
         "versions": conversion["versions"],
     }
+    return content | {"comparison": comparison.rows(content)}
 
 
 def write(build: Path, recorded: Path | None = None) -> dict:
-    """Rewrite report.json and report.md of a build; returns the report. See `merge`."""
+    """Rewrite report.json, report.md and report.html of a build; returns the report. See `merge`."""
     content = merge(build, recorded)
+    page = report_html.page(content)
     write_text(build / JSON, json.dumps(content, indent=1) + "\n")
     write_text(build / MARKDOWN, report_text.markdown(content))
+    write_text(build / HTML, page)
     return content
 
 

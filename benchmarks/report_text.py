@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import comparison
+
 TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float",
           "tflite": "TFLite, int8, reference kernels", "tflm": "TFLM, int8", "native": "native engine, C",
           "native_in_noise": "native engine, whole window in the stream's noise",
@@ -204,6 +206,9 @@ def markdown(report: dict) -> str:
         accuracy_section(report),
         "## Native engine",
         native_section(report),
+        "## Beside TFLM with CMSIS-NN",
+        table(comparison.TITLES, [comparison.cells(row) for row in report["comparison"]]),
+        comparison.notes(report["comparison"]),
         "## Operators",
         table(["op", "count", "MACs", "bytes of constants"], operators),
         "MACs here are those of the graph as it stands, the zeros of widened kernels included; the file holds the "
@@ -242,7 +247,7 @@ def short(report: dict, build: Path | None = None) -> str:
     rows.append(("files", f"{build / model['file']}"))
     if report["firmware"]:
         rows.append(("", f"{build / 'firmware'}/"))
-    rows.append(("", f"{build / 'report.md'}"))
+    rows += [("", f"{build / 'report.md'}"), ("", f"{build / 'report.html'}")]
     if not found or found["origin"] != "measured":
         rows.append(("next", f"make verify TAU={report['tau']:g} DATA=<Speech Commands>"))
     head = f"BC-ResNet-{report['tau']:g}, int8, graph {model['graph']}"

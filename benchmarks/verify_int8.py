@@ -207,7 +207,7 @@ def main(argv: list[str] | None = None) -> int:
     for path in [build / report.VERIFY] + ([args.json] if args.json else []):
         write_text(path, text)
     report.write(build)
-    print(f"{table(figures)}\n{build / report.VERIFY}\n{build / report.MARKDOWN}")
+    print(f"{table(figures)}\n{build / report.VERIFY}\n{build / report.MARKDOWN}\n{build / report.HTML}")
     reasons = failures(figures, args.max_drop)
     for reason in reasons:
         print(f"failed: {reason}", file=sys.stderr)

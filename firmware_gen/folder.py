@@ -19,9 +19,14 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def manifest(files: Mapping[str, str], **facts: str) -> str:
-    """JSON that records `facts` and the SHA-256 of every file (name -> text)."""
-    hashes = {name: sha256(text.encode()) for name, text in sorted(files.items())}
+def content(file: str | bytes) -> bytes:
+    """What is written for a file: text as UTF-8, bytes as they are."""
+    return file.encode() if isinstance(file, str) else file
+
+
+def manifest(files: Mapping[str, str | bytes], **facts: str) -> str:
+    """JSON that records `facts` and the SHA-256 of every file (name -> text or bytes)."""
+    hashes = {name: sha256(content(file)) for name, file in sorted(files.items())}
     return json.dumps({**facts, "files": hashes}, indent=2) + "\n"
 
 
@@ -35,8 +40,8 @@ def is_up_to_date(folder: Path, fingerprint: str) -> bool:
         return False
 
 
-def replace_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write `files` (name, or subfolder/name -> UTF-8 text) to a folder beside `folder`, then put it in its place.
+def replace_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write `files` (path below `folder` -> text or bytes) to a folder beside `folder`, then put it in its place.
 
     On any exception, Ctrl-C and a full disk included, the old folder stands as it was.
     Raises OSError when a file cannot be written or the folder cannot be renamed.
@@ -45,10 +50,10 @@ def replace_folder(folder: Path, files: Mapping[str, str]) -> None:
     new, old = work / "new", work / "old"
     try:
         new.mkdir()
-        for name, text in files.items():
+        for name, file in files.items():
             with naming(folder / name):
-                (new / name).parent.mkdir(exist_ok=True)
-                (new / name).write_text(text, encoding="utf-8")
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                (new / name).write_bytes(content(file))
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, old)
         os.rename(new, folder)

@@ -16,8 +16,8 @@ from convert.result import NATIVE
 from emulated import need_emulator
 from engine import network
 from engine import render as engine_render
+from engine.random_network import random_network
 from frontend import render
-from random_networks import random_network
 
 KEYS = {"frontend_hop", "frontend_hop_mean", "frontend_state_bytes", "frontend_flash_bytes", "network_window",
         "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes", "engine_code_bytes",

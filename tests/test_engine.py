@@ -11,8 +11,8 @@ from engine import golden, render
 from engine.binding import Engine, Status
 from engine.network import Network
 from engine.plan import plan
+from engine.random_network import random_features, random_network
 from firmware_builds import SANITISERS, WARNINGS
-from random_networks import random_features, random_network
 from training.description import FEATURES, TAUS
 from training.errors import UserError
 

@@ -14,8 +14,8 @@ from benchmarks.engine_on_core import Call, Firmware, call
 from emulated import need_emulator
 from engine import golden, render
 from engine.binding import Status
+from engine.random_network import random_features, random_network
 from frontend import golden as frontend
-from random_networks import random_features, random_network
 from training import dataset
 from training.audio import read_clip
 from training.description import FEATURES, LABELS

@@ -10,8 +10,8 @@ from benchmarks import engine_layers, engine_on_core
 from benchmarks.emulator import CORES, GuestError
 from benchmarks.engine_layers import FUNCTIONS
 from emulated import need_emulator
-from random_networks import random_features, random_network
 from engine import render
+from engine.random_network import random_features, random_network
 from training.description import FEATURES
 
 

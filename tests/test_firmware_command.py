@@ -234,7 +234,7 @@ def test_failing_write_leaves_the_old_firmware_as_it_was(build, capsys, monkeypa
         monkeypatch.setattr(os, "rename", fail_on_the_second_call(os.rename, full))
     else:
         error = full if failing == "write" else KeyboardInterrupt()
-        monkeypatch.setattr(Path, "write_text", fail_on_the_second_call(Path.write_text, error))
+        monkeypatch.setattr(Path, "write_bytes", fail_on_the_second_call(Path.write_bytes, error))
     assert generator.main(["--build", str(build)]) == (130 if failing == "interrupt" else 1)
     assert capsys.readouterr().err.count("\n") == 1
     assert len(calls) >= 2

@@ -9,7 +9,7 @@ import pytest
 from convert import calibration, fidelity, fold, native, rounding
 from engine import golden, network
 from engine.network import Dense
-from random_networks import random_network as random_integers
+from engine.random_network import random_network as random_integers
 from test_fold import random_network
 from training.description import FEATURES
 from training.errors import UserError

@@ -196,7 +196,7 @@ def test_a_measured_accuracy_goes_before_a_recorded_one(build, tmp_path):
     assert content["fidelity"]["agreement"] == measured["device_backends"]["tflite"]["agreement"]
     assert content["fidelity"]["source"] == "verification"
     text = (build / report.MARKDOWN).read_text()
-    assert "measured 2031-06-01" in text and "recorded" not in text
+    assert "measured 2031-06-01" in text and "recorded 2031" not in text
 
 
 def test_a_verification_of_an_older_model_gives_way_to_the_recorded_one(build, tmp_path):
@@ -240,6 +240,13 @@ def test_classes_without_clips_are_left_out_of_the_table(build, nothing_recorded
 def test_a_damaged_verification_is_one_line(build, failure, content):
     (build / report.VERIFY).write_text(content)
     assert report.VERIFY in failure(report.main, "--build", build)
+    assert not (build / report.JSON).exists()
+
+
+def test_a_damaged_model_is_one_line(build, failure):
+    path = build / result.MODEL
+    path.write_bytes(path.read_bytes()[:1000])
+    assert result.MODEL in failure(report.main, "--build", build)
     assert not (build / report.JSON).exists()
 
 

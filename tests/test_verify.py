@@ -25,7 +25,7 @@ from training.features import log_mel
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = FEATURES.sample_rate
-MADE = (report.VERIFY, report.JSON, report.MARKDOWN)
+MADE = (report.VERIFY, report.JSON, report.MARKDOWN, report.HTML)
 
 
 @pytest.fixture

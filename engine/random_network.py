@@ -1,5 +1,10 @@
-"""Integer networks with random weights: every value of weights and activations occurs, and everything that can saturate
-does so now and then."""
+"""Integer networks with random weights, for tests and for what a width costs before there is a checkpoint of it.
+
+    random_network(3)
+
+Every value of weights and activations occurs, and everything that can saturate does so now and then. The engine's
+sizes do not depend on the values, nor do its instructions but on Cortex-M0, and there by less than a percent.
+"""
 from __future__ import annotations
 
 import numpy as np

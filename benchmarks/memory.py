@@ -1,0 +1,68 @@
+"""What needs memory, part by part: the native engine's state, and the tensors that TFLM holds from op to op."""
+from __future__ import annotations
+
+from engine.network import HEAD_TAPS, Network
+from engine.plan import WORD, plan
+
+COUNTERS = 5
+"""Words of the state that say where it stands."""
+
+
+def state_parts(network: Network) -> dict:
+    """The engine's state but for a stream's: `bytes` of all, of each of `parts`, and of the rings of each of `blocks`.
+
+    A block keeps its latest inputs, `dilation` columns of 8 bits an element (`inputs_bytes`), and twice as many
+    columns of its 16-bit means (`means_bytes`). The members are those of kws_engine in kws_engine.h.
+    """
+    sizes = plan(network)
+    blocks = [{"channels": layer.channels, "rows": layer.rows, "dilation": layer.dilation,
+               "inputs_bytes": layer.dilation * layer.column, "means_bytes": 4 * layer.dilation * layer.channels}
+              for layer in sizes.layers]
+    for block in blocks:
+        block["bytes"] = block["inputs_bytes"] + block["means_bytes"]
+    parts = {
+        "inputs": sizes.inputs_bytes,
+        "means": 2 * sizes.means,
+        "features": HEAD_TAPS * sizes.mel_rows,
+        "tail": sizes.tail_bytes,
+        "columns": sizes.one_bytes + sizes.other_bytes,
+        "vectors": 2 * 2 * sizes.vector,
+        "sum": WORD * len(network.labels),
+        "counters": WORD * COUNTERS,
+    }
+    return {"bytes": sum(parts.values()), "parts": parts, "blocks": blocks}
+
+
+def live_tensors(model: bytes) -> list[dict]:
+    """Of each op of a .tflite in turn, its kind and the bytes of all activations that are alive while it runs.
+
+    Alive is a tensor from the op that makes it to the last that reads it; the graph's input and output count from the
+    start and to the end. TFLM's arena holds at least the most of these, its own records and alignment besides.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    width = {schema.TensorType.INT8: 1, schema.TensorType.INT16: 2, schema.TensorType.INT32: 4,
+             schema.TensorType.FLOAT32: 4, schema.TensorType.INT64: 8}
+    read = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    graph = read.subgraphs[0]
+    first = {int(index): 0 for index in graph.inputs}
+    last = dict(first)
+    for step, operator in enumerate(graph.operators):
+        first |= {int(index): step for index in operator.outputs}
+        last |= {int(index): step for index in (*operator.inputs, *operator.outputs) if int(index) in first}
+    last |= {int(index): len(graph.operators) - 1 for index in graph.outputs}
+
+    def size(index: int) -> int:
+        tensor = graph.tensors[index]
+        elements = 1
+        for extent in tensor.shape:
+            elements *= int(extent)
+        return elements * width[tensor.type]
+
+    rows = []
+    for step, operator in enumerate(graph.operators):
+        code = read.operatorCodes[operator.opcodeIndex]
+        alive = sum(size(index) for index in first if first[index] <= step <= last[index])
+        rows.append({"op": names[max(code.builtinCode, code.deprecatedBuiltinCode)], "bytes": alive})
+    return rows

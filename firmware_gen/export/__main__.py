@@ -1,0 +1,73 @@
+"""Export the native engine and the feature pipeline of a build as a library of an ecosystem.
+
+    python -m firmware_gen.export --tau 1 --format arduino
+
+Formats: arduino, cmsis-pack, zephyr, esp-idf, platformio. Reads the build's firmware/ folder, writes
+export/<format>/ beside it.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from convert.result import default_build
+from firmware_gen import __version__, ctext, folder
+from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformio, zephyr
+from firmware_gen.export.library import Library
+from training.description import parse_tau
+from training.errors import UserError, one_line_errors
+
+FORMATS = {
+    "arduino": arduino.files,
+    "cmsis-pack": cmsis_pack.files,
+    "zephyr": zephyr.files,
+    "esp-idf": esp_idf.files,
+    "platformio": platformio.files,
+}
+"""Each format and the pure function that makes its files."""
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m firmware_gen.export", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
+    which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")
+    parser.add_argument("--format", default="", help=", ".join(FORMATS))
+    parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
+    return parser.parse_args(argv)
+
+
+def fingerprint(source: Library, form: str) -> str:
+    """SHA-256 of all that an export depends on: the generated files, the exporter and the papers."""
+    paths = sorted(Path(__file__).parent.glob("*.py")) + sorted((ctext.TEMPLATES / "export").rglob("*.j2"))
+    digests = [folder.sha256(path.read_bytes()) for path in paths]
+    texts = (source.license, source.notice)
+    return folder.sha256(" ".join((form, source.fingerprint, *digests,
+                                   *(folder.sha256(text.encode()) for text in texts))).encode())
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    build = args.build or default_build(parse_tau(args.tau))
+    if args.format not in FORMATS:
+        wrong = f"format {args.format} does not exist" if args.format else "no format given"
+        raise UserError(f"{wrong}; choose one of {', '.join(FORMATS)}")
+    source = library.load(build)
+    stamp, out = fingerprint(source, args.format), build / "export" / args.format
+    if folder.is_up_to_date(out, stamp):
+        print(f"{out}: up to date")
+        return
+    files = FORMATS[args.format](source)
+    count = len(files)
+    files[folder.MANIFEST] = folder.manifest(files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}",
+                                             fingerprint=stamp)
+    out.parent.mkdir(exist_ok=True)
+    folder.replace_folder(out, files)
+    print(f"{out}: {count} files; how to use them: {out / next(name for name in files if name.endswith('/README.md'))}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""An Arduino library: the folder that goes into libraries/, and the same as a .zip for the IDE's menu.
+
+Format: Arduino library specification, 1.5 format, rev. 2.2. Everything under src/ is compiled, and src/ alone is on the
+include path, so all sources lie there side by side.
+"""
+from __future__ import annotations
+
+from firmware_gen.export.library import Library, below, papers, render, zipped
+
+NAME = "BCResNetKWS"
+
+
+def files(library: Library) -> dict[str, str | bytes]:
+    """Path -> content of the whole export."""
+    tree = {
+        "library.properties": render("arduino/library.properties.j2", library, arduino_name=NAME),
+        f"src/{NAME}.h": render("arduino/umbrella.h.j2", library, arduino_name=NAME),
+        "examples/listen/listen.ino": render("arduino/listen.ino.j2", library, arduino_name=NAME),
+        **below("src", library.sources),
+        **papers(library, "arduino/README.md.j2"),
+    }
+    return {**below(NAME, tree), f"{NAME}-{library.version}.zip": zipped(below(NAME, tree))}

@@ -1,0 +1,42 @@
+"""A PlatformIO library with an example project.
+
+Format: PlatformIO's documentation, "library.json". include/ and src/ are on the include path, src/ is compiled.
+"""
+from __future__ import annotations
+
+import json
+
+from firmware_gen.export.library import NAME, Library, below, in_two_folders, papers, render
+
+
+PLATFORMS = ("atmelsam", "espressif32", "native", "nordicnrf52", "raspberrypi", "renesas-ra", "ststm32", "teensy")
+"""Those of 32 bits and more that PlatformIO has; an 8-bit AVR has neither the memory nor the int."""
+
+
+def manifest(library: Library) -> str:
+    """library.json."""
+    return json.dumps({
+        "name": NAME,
+        "version": library.version,
+        "description": f"Keyword spotting with BC-ResNet-{library.tau} in integers: 16 kHz sound in, words out. "
+                       "No interpreter, no allocation.",
+        "keywords": "keyword spotting, speech, tinyml, microcontroller, cortex-m",
+        "authors": [{"name": "BC-ResNet KWS", "maintainer": True}],
+        "license": "Apache-2.0",
+        "headers": ["frontend.h", "kws_engine.h"],
+        "frameworks": "*",
+        "platforms": PLATFORMS,
+        "build": {"includeDir": "include", "srcDir": "src"},
+        "examples": [{"name": "listen", "base": "examples/listen", "files": ["platformio.ini", "src/main.cpp"]}],
+    }, indent=2) + "\n"
+
+
+def files(library: Library) -> dict[str, str | bytes]:
+    """Path -> content of the whole export."""
+    return below(NAME, {
+        "library.json": manifest(library),
+        "examples/listen/platformio.ini": render("platformio/platformio.ini.j2", library),
+        "examples/listen/src/main.cpp": render("platformio/main.cpp.j2", library),
+        **in_two_folders(library),
+        **papers(library, "platformio/README.md.j2"),
+    })
