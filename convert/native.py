@@ -37,6 +37,8 @@ SUM_MAX = (1 << 15) - 1
 TAP_MAX = (1 << 15) - 1
 """Of the temporal convolution: at a steeper one, a single step of the mean would be two entries of SiLU's table."""
 LEAST_AGREEMENT = 0.95
+BIAS_MAX = 1 << 30
+"""Of a sum that is held in 32 bits; only a channel that never fires could ask for more."""
 SCORE_MARGIN = 2
 """How far beyond the calibration clips' logits the scores reach."""
 Q = 1 << FRACTION
@@ -79,7 +81,7 @@ def fit_dense(weight: np.ndarray, x: np.ndarray, target: np.ndarray) -> Dense:
     weight = refitted(weight, covariance, cross)
     integers, multipliers = quantise_rows(weight, covariance, ONE)
     bias = np.rint(nu * ONE / multipliers - integers.astype(np.float64) @ mu)
-    return Dense(integers, bias.astype(np.int32), multipliers.astype(np.int16))
+    return Dense(integers, np.clip(bias, -BIAS_MAX, BIAS_MAX).astype(np.int32), multipliers.astype(np.int16))
 
 
 def float_norm(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
