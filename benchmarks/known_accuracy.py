@@ -32,7 +32,7 @@ class Accuracy:
         """Top-1 of a backend with its interval, of the float network where that one was never verified."""
         row = self.rows.get(backend, self.rows["float"])
         low, high = (100 * end for end in row["ci95"])
-        line = f"{100 * row['top1']:.2f} % [{low:.2f}, {high:.2f}]"
+        line = f"{100 * row['top1']:.2f} % [{low:.2f}, {high:.2f}] ({self.clips:,} clips)"
         return line if backend in self.rows else f"{line} in float, the engine's not verified"
 
     def brief(self, backend: str) -> str:
@@ -57,11 +57,15 @@ def trained(tau: float) -> bool:
 
 
 def find(tau: float) -> Accuracy | None:
-    """The verification of the build's native network, else the recorded one of the shipped checkpoint, else None."""
+    """The verification of the build's native network, else the recorded one of the shipped checkpoint, else None.
+
+    Where both are of the same network it is the one over more clips: a look at a few hides no record.
+    """
     build, shipped = default_build(tau), sha256(checkpoint_path(tau))
     engine = sha256(build / NATIVE)
     places = [("measured", build / VERIFY), *(("recorded", path) for path in
                                               sorted((ROOT / "checkpoints").glob(f"tau{tau:g}-*.verify.json")))]
+    known = []
     for origin, path in places:
         remedy = "remove it" if origin == "measured" else "restore it from the repository"
         figures = read_json(path, remedy)
@@ -72,8 +76,9 @@ def find(tau: float) -> Accuracy | None:
             same = engine and of == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
             if same:
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
-                return Accuracy(origin, figures["measured"], figures["clips"], of,
-                                rows | {"float": figures["backends"]["pytorch"]})
+                known.append(Accuracy(origin, figures["measured"], figures["clips"], of,
+                                      rows | {"float": figures["backends"]["pytorch"]}))
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{path}: not a verification of this project; {remedy}") from None
-    return None
+    same_network = [accuracy for accuracy in known if accuracy.engine == known[0].engine]
+    return max(same_network, key=lambda accuracy: accuracy.clips, default=None)

@@ -10,6 +10,7 @@ from training.errors import UserError
 NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
 SIZES = {"": 1, "k": KB, "m": KB**2}
 CLOCKS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
+SLOWEST = 10e3  # Hz
 TIMES = {"ms": 1e-3, "s": 1}
 
 
@@ -30,8 +31,11 @@ def size(name: str, text: str | None, example: str) -> int:
 
 
 def clock(name: str, text: str | None) -> float:
-    """Hertz: "80MHz", "80M" and "80000000" are the same."""
-    return parse(name, text, r"\s*([kmg]?)(?:hz)?", CLOCKS, "80MHz")
+    """Hertz: "80MHz", "80M" and "80000000" are the same; below 10 kHz a unit was forgotten."""
+    value = parse(name, text, r"\s*([kmg]?)(?:hz)?", CLOCKS, "80MHz")
+    if value < SLOWEST:
+        raise UserError(f"{name}={text}: that is {value:g} Hz; say for example {name}=80MHz")
+    return value
 
 
 def time(name: str, text: str | None) -> float:

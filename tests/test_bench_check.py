@@ -65,7 +65,13 @@ def test_agreement_may_fall_by_up_to_three_tenths_of_a_point(before, after):
     after["agreement"]["1"]["native"] = 0.9871
     assert baseline.offences(before, after) == []
     after["agreement"]["1"]["native"] = 0.9869
-    assert baseline.offences(before, after) == ["every core, tau 1: agreement with float fell from 99.00 to 98.69 %"]
+    assert baseline.offences(before, after) == ["tau 1: agreement with float fell from 99.00 to 98.69 %"]
+
+
+def test_agreement_over_other_clips_is_not_compared(before, after):
+    before["agreement"]["1"]["clips"], after["agreement"]["1"] = 5013, {"native": 0.5, "clips": 60}
+    assert baseline.offences(before, after) == []
+    assert "agreement with float is not compared" in baseline.passed(before, after)
 
 
 def test_agreement_that_is_not_known_is_not_compared_and_that_is_said(before, after):

@@ -74,7 +74,7 @@ def test_the_widest_that_fits_is_the_answer_with_its_accuracy(agreed, capsys):
     assert budget.main([*CHIP]) == 0
     out = capsys.readouterr().out
     answer = [line for line in out.splitlines() if line.startswith("the best")]
-    assert answer == ["the best model that fits cortex-m4: tau 1, accuracy 94.37 % [93.70, 94.98], recorded 2031-05-06"]
+    assert answer == ["the best model that fits cortex-m4: tau 1, accuracy 94.37 % [93.70, 94.98] (5,013 clips), recorded 2031-05-06"]
     assert "20,480" in out and "1.5 cycles an instruction" in out and "unless measured on your board" in out
 
 
@@ -133,7 +133,7 @@ def test_clocks(text, value):
 @pytest.mark.parametrize("option, value, line", [
     ("--ram", "20q", "RAM=20q: say for example RAM=20k"), ("--ram", "", "RAM: not given"),
     ("--flash", "-1k", "FLASH=-1k"), ("--clock", "0", "CLOCK=0: say for example CLOCK=80MHz"),
-    ("--clock", "80kB", "CLOCK=80kB"), ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
+    ("--clock", "80kB", "CLOCK=80kB"), ("--clock", "80", "CLOCK=80: that is 80 Hz"), ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
     ("--every", "100", "EVERY=100"), ("--every", "5ms", "EVERY=5ms: a window ends"), ("--cpi", "0", "CPI=0"),
     ("--cpi", "nan", "CPI=nan"), ("--load", "101", "LOAD=101: above 100"), ("--load", "x", "LOAD=x"),
     ("--core", "cortex-m1", "CORE=cortex-m1: does not exist; choose one of cortex-m0"),
@@ -186,8 +186,12 @@ def test_accuracy_is_of_the_build_where_it_was_verified_else_of_the_shipped_chec
     sha256 = known_accuracy.sha256(build / NATIVE)
     (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": sha256}}))
     found = known_accuracy.find(1)
-    assert found.origin == "measured" and found.text("native") == "50.00 % [40.00, 60.00]"
+    assert found.origin == "measured" and found.text("native") == "50.00 % [40.00, 60.00] (40 clips)"
     assert found.text("native_stream").endswith("in float, the engine's not verified")
+    record = known_accuracy.ROOT / "checkpoints" / "tau1-accurate.verify.json"
+    recorded = json.loads(record.read_text())
+    record.write_text(json.dumps(recorded | {"native": {"sha256": sha256}}))  # of the same network, over more clips
+    assert known_accuracy.find(1).clips == 5013
     (build / "verify.json").write_text(json.dumps({"native": {"sha256": sha256}}))
     with pytest.raises(UserError, match="not a verification"):
         known_accuracy.find(1)
