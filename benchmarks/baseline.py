@@ -112,7 +112,8 @@ def passed(before: dict, after: dict) -> str:
     weights = ", ".join(f"{tau} ({width['weights']} weights)" for tau, width in after["taus"].items())
     compared = [tau for tau, found in after["agreement"].items() if comparable(before["agreement"].get(tau), found)]
     answers = f"agreement with float of tau {', '.join(compared)} has not fallen by more than {100 * FALL:g} points" \
-        if compared else "agreement with float is not compared: no verification of this network over as many clips (make verify)"
+        if compared else "agreement with float is not compared: no verification of this network over as many clips " \
+                         "(make verify)"
     return (f"tau {weights}: none of {count} figures on {len(after['frontend'])} cores is more than {100 * GROWTH:g} % "
             f"above that of {before['recorded']}; {answers}")
 

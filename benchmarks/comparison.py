@@ -39,7 +39,8 @@ def native_row(report: dict) -> dict:
     """This build's native engine; its figures are None where it was not benched."""
     native = report["native"]
     row = {"name": f"BC-ResNet-{report['tau']:g} here, native engine", "recorded": False, "versions": None,
-           "date": None, "instructions": {}, "ram_bytes": None, "flash_bytes": None, "code_bytes": None, "model_bytes": None,
+           "date": None, "instructions": {}, "ram_bytes": None, "flash_bytes": None, "code_bytes": None,
+           "model_bytes": None,
            **verified(report["accuracy"], "native")}
     if native.get("costs"):
         boards = native["costs"]["boards"]

@@ -76,7 +76,7 @@ def rows_of(x: np.ndarray) -> np.ndarray:
 
 
 def fit_dense(weight: np.ndarray, x: np.ndarray, target: np.ndarray) -> Dense:
-    """weight: real [rows, n], from integer inputs x [clips, n, ...] to the real target [clips, rows, ...] in output units."""
+    """weight: real [rows, n], from integer inputs x [clips, n, ...] to the real target [clips, rows, ...]."""
     mu, nu, covariance, cross = moments(rows_of(x), rows_of(target))
     weight = refitted(weight, covariance, cross)
     integers, multipliers = quantise_rows(weight, covariance, ONE)

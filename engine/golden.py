@@ -79,7 +79,7 @@ def frequency(block: Block, x: np.ndarray) -> np.ndarray:
 
 
 def mean(block: Block, x: np.ndarray) -> np.ndarray:
-    """Frequency mean of the normalised convolution, from the block's input: [clips, C, F, T] -> int16's, [clips, C, T]."""
+    """Frequency mean of the normalised convolution, from the block's input [clips, C, F, T]: int16's, [clips, C, T]."""
     total = np.einsum("cf,ncft->nct", block.mean.astype(np.int64), x.astype(np.int64))
     return total + block.mean_bias.astype(np.int64)[:, None] >> mean_shift(block.rows)
 

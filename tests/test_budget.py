@@ -74,7 +74,8 @@ def test_the_widest_that_fits_is_the_answer_with_its_accuracy(agreed, capsys):
     assert budget.main([*CHIP]) == 0
     out = capsys.readouterr().out
     answer = [line for line in out.splitlines() if line.startswith("the best")]
-    assert answer == ["the best model that fits cortex-m4: tau 1, accuracy 94.37 % [93.70, 94.98] (5,013 clips), recorded 2031-05-06"]
+    assert answer == ["the best model that fits cortex-m4: tau 1, accuracy 94.37 % [93.70, 94.98] (5,013 clips), "
+                      "recorded 2031-05-06"]
     assert "20,480" in out and "1.5 cycles an instruction" in out and "unless measured on your board" in out
 
 
