@@ -1,7 +1,6 @@
 """The same clips through PyTorch, ONNX Runtime, int8 TFLite, TFLM and the native engine, in several processes."""
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import streaming
-from convert import result
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
@@ -92,19 +90,6 @@ def int8_backend(kind: str, model: bytes, scale: float, zero_point: int) -> Back
         return (logits.astype(np.float32) - zero_point) * np.float32(scale)
 
     return run
-
-
-def native_network(build: Path, conversion: dict) -> Path | None:
-    """The file of the native engine's integer network; None where the engine cannot hold this network.
-
-    conversion: of `result.load`. Raises UserError where the file is missing or is not the one that was converted.
-    """
-    row, path = conversion["native"], build / result.NATIVE
-    if "refused" in row:
-        return None
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
-        raise UserError(f"{path}: not the network that was converted; run `make quantize TAU={conversion['tau']:g}`")
-    return path
 
 
 def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backend]:

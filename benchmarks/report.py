@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 
 from benchmarks import comparison, engine_layers, memory, report_html, report_text, streaming
-from benchmarks.backends import IN_NOISE, NATIVES, native_network
+from benchmarks.backends import IN_NOISE, NATIVES
 from convert import result
 from engine import network, render
+from firmware_gen.inputs import native_file
 from firmware_gen.settings import arena_estimate
 from training.atomic import write_text
 from training.description import parse_tau
@@ -120,7 +121,7 @@ def native(build: Path, conversion: dict) -> dict:
 
     Raises UserError where the network is not the one that was converted, or bench.json is damaged.
     """
-    path = native_network(build, conversion)
+    path = native_file(build, conversion)
     if path is None:
         return conversion["native"]
     made = network.load(path)

@@ -18,11 +18,11 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import clips, report_text, statistics, streaming
-from benchmarks.backends import native_network
 from convert import result
 from engine import golden, network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
+from firmware_gen.inputs import native_file
 from training import workers
 from training.description import SILENCE, UNKNOWN, parse_tau
 from training.errors import UserError, one_line_errors
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("no audio named: give --data DIR, or set GSC_ROOT")
     build = args.build or result.default_build(tau)
     conversion = result.load(build)
-    labels, path = conversion["labels"], native_network(build, conversion)
+    labels, path = conversion["labels"], native_file(build, conversion)
     if path is None:
         raise UserError(f"{build}: no native engine for this network ({conversion['native']['refused']})")
     recordings = clips.decode(clips.choose(args.data, "validation", labels), labels)

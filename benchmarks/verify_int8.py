@@ -27,6 +27,7 @@ import numpy as np
 from benchmarks import backends, clips, report, report_text, statistics, streaming
 from convert import result
 from engine import binding, network
+from firmware_gen.inputs import native_file
 from training import checkpoint
 from training.atomic import write_text
 from training.description import FEATURES, parse_tau
@@ -76,7 +77,7 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
         raise UserError(f"{build / result.MODEL}: not the model that was converted; {remedy}")
     output = conversion["output"]
     return conversion, {"checkpoint": path, "onnx": build / result.ONNX, "tflite": model, "scale": output["scale"],
-                        "zero_point": output["zero_point"], "native": backends.native_network(build, conversion)}
+                        "zero_point": output["zero_point"], "native": native_file(build, conversion)}
 
 
 def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray], recordings: clips.Recordings,

@@ -85,18 +85,26 @@ def check_model(path: Path, model: bytes, expected: dict, build: Path) -> None:
         raise UserError(f"{path}: not a TFLite model; {remedy(build)}")
 
 
-def load_native(build: Path, record: dict) -> Network | None:
-    """The native engine's network; None where the converter found that the engine cannot hold it.
+def native_file(build: Path, record: dict) -> Path | None:
+    """The file of the native engine's network; None where the converter found that the engine cannot hold it.
 
-    Raises UserError unless the file is the very one that the converter described.
+    record: conversion.json. Raises UserError where the file is missing or not the very one that it describes.
     """
     facts = record["native"]
     if not facts or "refused" in facts:
         return None
     path = build / facts["file"]
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != facts["sha256"]:
+    if not path.is_file():
+        raise UserError(f"{path}: missing; {remedy(build)}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != facts["sha256"]:
         raise UserError(f"{path}: not the network that {CONVERSION} describes; {remedy(build)}")
-    return network.load(path)
+    return path
+
+
+def load_native(build: Path, record: dict) -> Network | None:
+    """The native engine's network; as `native_file`."""
+    path = native_file(build, record)
+    return None if path is None else network.load(path)
 
 
 def check_shapes(inputs: Inputs) -> None:
