@@ -10,7 +10,7 @@ BIN := $(VENV)/bin/python
 # option,variable: --option 'value' where the variable is set
 option = $(if $($(2)),$(1) '$($(2))')
 
-.PHONY: help quantize verify train synthetic bench bench-check bench-baseline budget run selftest export report \
+.PHONY: help quantize verify family train synthetic bench bench-check bench-baseline budget run selftest export report \
 	calibration test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
@@ -22,8 +22,10 @@ help:
 	echo "       [CHECKPOINT=FILE] [GRAPH=small|accurate] [DATA=DIR: calibrate on its clips]"
 	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite, TFLM and native C on the same clips"
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
+	echo "  make family                          what every shipped checkpoint was verified to reach"
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
 	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1] [RECIPE=paper|open] [START=FILE] [RATE=0.1]"
+	echo "       [STREAM=0.35: share of batches heard as a stream] [TEACHER=FILE: larger network to learn from]"
 	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected]"
 	echo "  make synthetic                       words from espeak-ng, for RECIPE=open"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
@@ -55,11 +57,14 @@ verify: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.verify_int8 --tau '$(TAU)' $(call option,--data,DATA) $(call option,--split,SPLIT) \
 		$(call option,--max-drop,MAX_DROP)
 
+family: $(VENV)/convert
+	$(BIN) -m benchmarks.family
+
 train: $(VENV)/training
 	$(BIN) -m training --tau '$(TAU)' --ver '$(VER)' $(call option,--gpu,GPU) $(call option,--data,DATA) \
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
 		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
-		$(call option,--without,WITHOUT) \
+		$(call option,--without,WITHOUT) $(call option,--stream,STREAM) $(call option,--teacher,TEACHER) \
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
 
 synthetic: $(VENV)/training

@@ -21,7 +21,7 @@ from engine.network import Network
 from engine.plan import plan
 from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
 from training import atomic
-from training.description import BANDS, FEATURES
+from training.description import BANDS, FEATURES, STREAM_COLUMNS
 from training.errors import one_line_errors
 
 TEMPLATES = Path(__file__).parent / "c"
@@ -30,8 +30,6 @@ SOURCES = ("kws_engine.c", "kws_model.c", "kws_portable.c", "kws_dsp.c", "kws_mv
 FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
-STREAM_COLUMNS = 30
-"""Output columns that a stream's scores are averaged over, unless the user says otherwise."""
 
 ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
                                  trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)

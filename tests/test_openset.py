@@ -114,7 +114,7 @@ def test_a_clip_is_drawn_as_often_as_its_mean_rounded_up_or_down_and_epochs_are_
 def test_splices_reach_the_network_as_unknown(tmp_path):
     run = new_trainer(None, tmp_path / "last.pt", splices=100)
     run.target = torch.where(run.target == run.unknown, 0, run.target)
-    targets = torch.cat([target for _, target in run.batches(0)])
+    targets = torch.cat([target for _, target, _ in run.batches(0)])
     assert (targets == LABELS.index(UNKNOWN)).sum() == 100 and len(targets) == 300
     assert not (run.target == run.unknown).any(), "the batches do not write into the run's own targets"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from training import card, checkpoint, dataset, heldout, openset, train
+from training import card, checkpoint, dataset, distill, heldout, openset, train
 from training.decoded import data_hash, decoded
 from training.description import LABELS, parse_tau
 from training.download import download
@@ -52,6 +52,11 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
                         help="other words, with commas between them, to hold out of training and to test with")
     parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint to begin with (default: random weights)")
     parser.add_argument("--rate", type=float, default=train.PEAK_RATE, help="peak of the learning rate (default 0.1)")
+    parser.add_argument("--stream", type=float, default=0.0, metavar="SHARE",
+                        help="share of the batches that are heard as a stream hears them: in longer noise, averaged over "
+                             "few columns (default 0)")
+    parser.add_argument("--teacher", type=Path, metavar="FILE",
+                        help="checkpoint of a larger network, whose answers are learnt beside the labels")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
     parser.add_argument("--out", type=Path, help="folder of the run (default build/tau<T>/training)")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: all cores)")
@@ -72,7 +77,10 @@ def check_options(args: argparse.Namespace) -> None:
     if not 0 < args.rate <= 1:
         raise UserError(f"--rate {args.rate:g}: choose one above 0 and up to 1")
     args.without = heldout.parse_words(args.without)
+    if not 0 <= args.stream < 1:
+        raise UserError(f"--stream {args.stream:g}: choose a share of the batches from 0 to below 1")
     args.start = checkpoint.load(args.start) if args.start else None
+    args.teacher = checkpoint.load(args.teacher) if args.teacher else None
     if args.start and args.start.tau != args.tau:
         raise UserError(f"--start: a checkpoint of tau {args.start.tau:g}, not {args.tau:g}; name one of that width")
     args.out = args.out or Path(f"build/tau{args.tau:g}/training")
@@ -114,9 +122,11 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
                   "splices": round(openset.SPLICES * openset.average_keyword(clips))}
     recipe = train.Recipe(args.tau, LABELS, args.epochs, args.seed, precision,
                           data_hash([training, validation], noises), args.rate,
-                          start=args.start.sha256[:16] if args.start else "", **extras)
+                          start=args.start.sha256[:16] if args.start else "", stream=args.stream,
+                          teacher=args.teacher.sha256[:16] if args.teacher else "", **extras)
+    teacher = distill.Teacher(args.teacher, LABELS, device) if args.teacher else None
     trainer = train.Trainer(recipe, training, log_mel(validation.audio), validation.target, noises, device,
-                            state_file(args))
+                            state_file(args), teacher)
     if state_file(args).exists():
         trainer.resume()
         print(f"resuming after epoch {trainer.epoch}")
@@ -171,6 +181,8 @@ def main(argv: list[str] | None = None) -> None:
     record = card.run_record(trainer, archive, args.ver, arguments)
     if args.start:
         record["from"] = card.origin(args.start)
+    if args.teacher:
+        record["teacher"] = f"BC-ResNet-{args.teacher.tau:g}, {card.origin(args.teacher)}"
     if heldout_clips:
         record |= heldout.rejection_record(trainer, heldout_clips)
     if test_clips:

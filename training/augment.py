@@ -21,18 +21,25 @@ MASKS = 2
 
 
 class NoiseAugment:
-    """Shift by up to 100 ms and add background noise: int16 clips -> float samples in +-1."""
+    """Shift and add background noise: int16 clips -> float samples in +-1.
 
-    def __init__(self, noises: Sequence[np.ndarray], device: torch.device):
+    samples: of the result; more than a clip's are noise before and after it.
+    shift: samples by which a clip is moved, at most. A noise that is shorter than the result is not used.
+    """
+
+    def __init__(self, noises: Sequence[np.ndarray], device: torch.device, samples: int = FEATURES.clip_samples,
+                 shift: int = SHIFT):
+        noises = [noise for noise in noises if len(noise) > samples]
+        self.samples, self.shift = samples, shift
         self.noise = torch.from_numpy(np.concatenate(noises)).to(device)
         starts = np.cumsum([0] + [len(noise) for noise in noises])[:-1]
-        self.ranges = [(start, start + len(noise) - FEATURES.clip_samples) for start, noise in zip(starts, noises)]
+        self.ranges = [(start, start + len(noise) - samples) for start, noise in zip(starts, noises)]
 
     def __call__(self, clips: torch.Tensor, silence: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """int16 (N, 16000) and silence flags [N] -> float32 (N, 16000), clamped to +-1."""
+        """int16 (N, 16000) and silence flags [N] -> float32 (N, samples), clamped to +-1."""
         count = len(clips)
         chosen = silence | (rng.random(count) < PROBABILITY)
-        shift = np.where(chosen, rng.integers(-SHIFT, SHIFT + 1, count), 0)
+        shift = np.where(chosen, rng.integers(-self.shift, self.shift + 1, count), 0)
         level = np.where(silence, SILENCE_NOISE_LEVEL, NOISE_LEVEL) * rng.random(count) * chosen
         low, high = np.array([self.ranges[i] for i in rng.integers(len(self.ranges), size=count)]).T
         offset = rng.integers(low, high)
@@ -40,11 +47,11 @@ class NoiseAugment:
         def put(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(array).to(clips.device)
 
-        # Every second that starts anywhere is a view; only the chosen ones are copied.
-        n = clips.shape[1]
-        seconds = torch.nn.functional.pad(clips, (SHIFT, SHIFT)).unfold(1, n, 1)
-        shifted = seconds[torch.arange(count, device=clips.device), put(SHIFT - shift)]
-        noise = self.noise.unfold(0, n, 1)[put(offset)]
+        # Every stretch that starts anywhere is a view; only the chosen ones are copied.
+        around = self.shift + (self.samples - clips.shape[1]) // 2
+        views = torch.nn.functional.pad(clips, (around, around)).unfold(1, self.samples, 1)
+        shifted = views[torch.arange(count, device=clips.device), put(self.shift - shift)]
+        noise = self.noise.unfold(0, self.samples, 1)[put(offset)]
         samples = torch.addcmul(shifted.float(), noise.float(), put(level.astype(np.float32))[:, None])
         return samples.div_(32768).clamp_(-1, 1)
 

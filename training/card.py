@@ -53,6 +53,10 @@ def recipe_line(trainer: Trainer) -> str:
         parts.append(f"labels smoothed by {recipe.smoothing:g}")
     if recipe.average:
         parts.append(f"weights averaged ({recipe.average:g} a step)")
+    if recipe.stream:
+        parts.append(f"{100 * recipe.stream:g} % of the batches heard as a stream")
+    if recipe.teacher:
+        parts.append(f"distilled from checkpoint {recipe.teacher}")
     return ", ".join(parts + [f"begins with checkpoint {recipe.start}"] * bool(recipe.start))
 
 
@@ -91,7 +95,7 @@ def card(record: dict[str, str]) -> str:
 def portable(arguments: Sequence[str]) -> list[str]:
     """Arguments with the paths of this machine replaced by what they stand for."""
     out = list(arguments)
-    for option, stands_for in (("--data", "DATA"), ("--out", "OUT"), ("--start", "START"),
+    for option, stands_for in (("--data", "DATA"), ("--out", "OUT"), ("--start", "START"), ("--teacher", "TEACHER"),
                                ("--synthetic", "SYNTHETIC")):
         for index, argument in enumerate(out):
             if argument.startswith(f"{option}="):

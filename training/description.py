@@ -76,6 +76,12 @@ STAGES = ((2, 1, 1), (2, 2, 2), (4, 2, 4), (4, 1, 8))
 """Of each stage of BC-ResNet: blocks, frequency stride of its first block, temporal dilation."""
 
 
+REACH = 2 + sum(blocks * dilation for blocks, _, dilation in STAGES) + 2
+"""Columns to either side of one that its logits depend on: 58, the lag of a stream."""
+STREAM_COLUMNS = 30
+"""Columns of logits, each 10 ms, that a stream's scores are averages over."""
+
+
 def channels(tau: float) -> tuple[int, ...]:
     """Channels of head, four stages and classifier: (2, 1, 1.5, 2, 2.5, 4) x 8 tau, rounded down."""
     return tuple(int(8 * tau * width) for width in (2, 1, 1.5, 2, 2.5, 4))

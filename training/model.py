@@ -12,6 +12,12 @@ from training.description import BANDS, STAGES, channels
 DROPOUT = 0.1
 
 
+def convolve(conv: nn.Conv2d, x: torch.Tensor, inside: bool) -> torch.Tensor:
+    """conv(x); with `inside`, only where it needs no zero padding along time."""
+    padding = (conv.padding[0], 0 if inside else conv.padding[1])
+    return nn.functional.conv2d(x, conv.weight, None, conv.stride, padding, conv.dilation, conv.groups)
+
+
 class SubSpectralNorm(nn.Module):
     """BatchNorm over (channel, band) pairs (Chang et al., 2021). (N,C,F,T) -> the same."""
 
@@ -45,19 +51,27 @@ class Block(nn.Module):
         self.pointwise = nn.Conv2d(c_out, c_out, 1, bias=False)
         self.dropout = nn.Dropout2d(DROPOUT)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, inside: bool = False) -> torch.Tensor:
+        """(N,C,F,T) -> (N,C,F,T); `inside` only the columns that no zero padding enters, two dilations less."""
         shortcut = x
         if self.transition is not None:
             x = self.transition(x)
         a = self.ssn(self.frequency(x))
-        mean = a.mean(2, keepdim=True)
-        b = self.dropout(self.pointwise(nn.functional.silu(self.norm(self.temporal(mean)), inplace=True)))
+        temporal = self.norm(convolve(self.temporal, a.mean(2, keepdim=True), inside))
+        b = self.dropout(self.pointwise(nn.functional.silu(temporal, inplace=True)))
+        if inside:
+            dilation = self.temporal.dilation[1]
+            a, shortcut = (tensor[..., dilation:-dilation] for tensor in (a, shortcut))
         y = a + b if self.transition is not None else a + b + shortcut
         return nn.functional.relu_(y)
 
 
 class BCResNet(nn.Module):
-    """Log-mel (N,1,40,T) -> logits (N, classes). Clips have T = 101."""
+    """Log-mel (N,1,40,T) -> logits (N, classes). Clips have T = 101.
+
+    With `inside`, the logits are those of a stream: averages over the T - 2 REACH columns that see no zero
+    padding, but what was heard before and after them.
+    """
 
     def __init__(self, tau: float, classes: int):
         super().__init__()
@@ -78,6 +92,9 @@ class BCResNet(nn.Module):
         )
         self.output = nn.Linear(tail, classes)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.classifier(self.blocks(self.head(x)))
+    def forward(self, x: torch.Tensor, inside: bool = False) -> torch.Tensor:
+        x = self.head[1:](convolve(self.head[0], x, inside))
+        for block in self.blocks:
+            x = block(x, inside)
+        x = self.classifier[1:](convolve(self.classifier[0], x, inside))
         return self.output(x.mean((2, 3)))

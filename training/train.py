@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,10 +17,12 @@ from torch import nn
 from training.atomic import write_bytes
 from training.augment import NoiseAugment, spec_augment
 from training.description import SILENCE, UNKNOWN
+from training.distill import Teacher, distilled
 from training.errors import UserError
 from training.features import LogMel
 from training.model import BCResNet
 from training.splices import Splicer
+from training.stream import heard, stream_augment
 
 PEAK_RATE = 0.1
 WARMUP_EPOCHS = 5
@@ -45,6 +48,16 @@ class Recipe:
     average: float = 0.0  # share of the mean that a step leaves: the weights kept are a running mean; 0: the last
     splices: int = 0  # other words made of keywords, an epoch
     start: str = ""  # hash of the weights that it begins with; empty: random
+    stream: float = 0.0  # share of the batches that are heard as a stream hears them
+    teacher: str = ""  # hash of the weights that are distilled; empty: none
+
+
+class Batch(NamedTuple):
+    """Log-mel (N,1,40,101), or (N,1,40,146) as a stream hears it, and class indices (N)."""
+
+    logmel: torch.Tensor
+    target: torch.Tensor
+    stream: bool
 
 
 @dataclasses.dataclass
@@ -116,7 +129,7 @@ class Trainer:
     """
 
     def __init__(self, recipe: Recipe, training: Split, validation: np.ndarray, validation_target: np.ndarray,
-                 noises: Sequence[np.ndarray], device: torch.device, state: Path):
+                 noises: Sequence[np.ndarray], device: torch.device, state: Path, teacher: Teacher | None = None):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.state = recipe, device, state
         self.on_device = device.type == "cuda"
@@ -130,6 +143,8 @@ class Trainer:
         self.validation = torch.from_numpy(validation)
         self.validation_target = validation_target
         self.augment = NoiseAugment(noises, device)
+        self.stream_augment = stream_augment(noises, device) if recipe.stream else None
+        self.teacher = teacher
         self.log_mel = LogMel().to(device)
         self.model = BCResNet(recipe.tau, len(recipe.labels)).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), recipe.rate, MOMENTUM, weight_decay=WEIGHT_DECAY)
@@ -213,8 +228,8 @@ class Trainer:
             order = np.repeat(order, np.diff(passed, prepend=0))[:self.drawn - self.recipe.splices]
         return rng.permutation(np.concatenate([order, np.full(self.recipe.splices, SPLICE)]))
 
-    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Log-mel (N,1,40,101) and targets of one epoch; all randomness from (seed, epoch)."""
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch; all randomness from (seed, epoch)."""
         rng = np.random.default_rng([self.recipe.seed, epoch])
         order = self.order(rng)
         for start in range(0, len(order) - len(order) % BATCH or len(order), BATCH):
@@ -227,10 +242,20 @@ class Trainer:
                 made = np.stack([self.splicer(rng) for _ in spliced])
                 clips[spliced] = torch.from_numpy(made).to(clips.device)
                 target[spliced], silence[spliced] = self.unknown, False
+            streamed = bool(self.recipe.stream) and rng.random() < self.recipe.stream
             with torch.no_grad():
-                samples = self.augment(clips, silence, rng)
-                logmel = spec_augment(self.log_mel(samples), self.recipe.tau, rng)
-            yield logmel, target.to(self.device, non_blocking=True)
+                samples = (self.stream_augment if streamed else self.augment)(clips, silence, rng)
+                logmel = self.log_mel(samples)
+                logmel = spec_augment(heard(logmel) if streamed else logmel, self.recipe.tau, rng)
+            yield Batch(logmel, target.to(self.device, non_blocking=True), streamed)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """What a step makes smaller."""
+        with self.autocast():
+            logits = self.model(batch.logmel, inside=batch.stream).float()
+            taught = self.teacher(batch.logmel) if self.teacher else None
+        loss = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing)
+        return loss if taught is None else distilled(loss, logits, taught)
 
     def train_epoch(self, progress: Callable = lambda batches, steps: batches) -> None:
         """One epoch, its validation, and the state on disk. `progress` wraps the batches, given their number."""
@@ -239,15 +264,13 @@ class Trainer:
         self.model.train()
         steps = max(1, self.drawn // BATCH)
         self.losses, self.steps = torch.zeros((), device=self.device), 0
-        for step, (logmel, target) in enumerate(progress(self.batches(self.epoch), steps)):
+        for step, batch in enumerate(progress(self.batches(self.epoch), steps)):
             rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs, self.recipe.rate,
                                  bool(self.recipe.start))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.zero_grad(set_to_none=True)
-            with self.autocast():
-                logits = self.model(logmel)
-            loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=self.recipe.smoothing)
+            loss = self.loss(batch)
             loss.backward()
             self.optimizer.step()
             if self.average:

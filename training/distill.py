@@ -1,0 +1,42 @@
+"""A larger network as teacher: what it thinks of a clip says more than the clip's label (Hinton et al., 2015).
+
+The teacher hears exactly what the network in training hears: shifted, in noise, masked.
+"""
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from training.checkpoint import Checkpoint
+from training.errors import UserError
+from training.model import BCResNet
+from training.stream import window
+
+TEMPERATURE = 2.0
+SHARE = 0.7
+"""Of the teacher in the loss; the rest is the labels'."""
+
+
+class Teacher:
+    """A trained network that is asked, never trained."""
+
+    def __init__(self, checkpoint: Checkpoint, labels: tuple[str, ...], device: torch.device):
+        """UserError where the checkpoint has other labels."""
+        if tuple(checkpoint.labels) != labels:
+            raise UserError("--teacher: a checkpoint with other labels; name one of the twelve of Speech Commands")
+        self.model = BCResNet(checkpoint.tau, len(labels))
+        self.model.load_state_dict({name: torch.from_numpy(value) for name, value in checkpoint.tensors.items()},
+                                   strict=False)
+        self.model.to(device).eval()
+
+    @torch.no_grad()
+    def __call__(self, logmel: torch.Tensor) -> torch.Tensor:
+        """Log-mel (N,1,40,T) -> logits (N, classes) of the second in its middle."""
+        return self.model(window(logmel)).float()
+
+
+def distilled(loss: torch.Tensor, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """The loss by the labels, and how far the logits (N, classes) are from the teacher's, weighted."""
+    divergence = nn.functional.kl_div((logits / TEMPERATURE).log_softmax(1), (teacher / TEMPERATURE).log_softmax(1),
+                                      reduction="batchmean", log_target=True)
+    return (1 - SHARE) * loss + SHARE * TEMPERATURE**2 * divergence
