@@ -26,7 +26,8 @@ help:
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
 	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1] [RECIPE=paper|open] [START=FILE] [RATE=0.1]"
 	echo "       [STREAM=0.35: share of batches heard as a stream] [TEACHER=FILE: larger network to learn from]"
-	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected]"
+	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected] [OMIT=splices,…:"
+	echo "       parts of RECIPE=open to leave out]"
 	echo "  make synthetic                       words from espeak-ng, for RECIPE=open"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
@@ -64,7 +65,7 @@ train: $(VENV)/training
 	$(BIN) -m training --tau '$(TAU)' --ver '$(VER)' $(call option,--gpu,GPU) $(call option,--data,DATA) \
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
 		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
-		$(call option,--without,WITHOUT) $(call option,--stream,STREAM) $(call option,--teacher,TEACHER) \
+		$(call option,--without,WITHOUT) $(call option,--omit,OMIT) $(call option,--stream,STREAM) $(call option,--teacher,TEACHER) \
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
 
 synthetic: $(VENV)/training

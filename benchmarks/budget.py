@@ -32,8 +32,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--flash", metavar="SIZE", help="flash that is free, such as 64k")
     parser.add_argument("--clock", metavar="HZ", help="clock of the core, such as 80MHz")
     parser.add_argument("--mode", default="stream", help="stream (default) or window")
-    parser.add_argument("--every", metavar="TIME", default="100ms",
-                        help="from one window to the next; 10ms or more (default 100ms)")
+    parser.add_argument("--every", metavar="TIME",
+                        help="for --mode window, from one to the next; 10ms or more (default 100ms)")
     parser.add_argument("--core", default="cortex-m4", help="the chip's core (default cortex-m4)")
     parser.add_argument("--cpi", default=CPI, help=f"cycles an instruction takes (default {CPI}, an assumption)")
     parser.add_argument("--load", default="70", metavar="PERCENT", help="of the clock that may be used (default 70)")
@@ -43,13 +43,16 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def limits_of(args: argparse.Namespace) -> Limits:
     """What was asked for. Raises UserError, one line, for what is not a size, clock, time or share."""
-    every = quantities.time("EVERY", args.every)
+    windows = quantities.choice("MODE", args.mode, MODES) == "window"
+    if args.every is not None and not windows:
+        raise UserError(f"EVERY={args.every}: a stream has scores every 10 ms; add MODE=window, or leave EVERY out")
+    every = quantities.time("EVERY", args.every or "100ms")
     if every < FEATURES.hop / FEATURES.sample_rate:
         raise UserError(f"EVERY={args.every}: a window ends with a column of features, one in 10 ms; say for "
-                                   "example EVERY=100ms")
+                        "example EVERY=100ms")
     return Limits(ram=quantities.size("RAM", args.ram, "20k"), flash=quantities.size("FLASH", args.flash, "64k"),
                   clock=quantities.clock("CLOCK", args.clock),
-                  every=every if quantities.choice("MODE", args.mode, MODES) == "window" else None,
+                  every=every if windows else None,
                   cpi=quantities.number("CPI", args.cpi, CPI),
                   load=quantities.number("LOAD", args.load, "70", 100) / 100)
 

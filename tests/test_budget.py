@@ -135,7 +135,7 @@ def test_clocks(text, value):
     ("--ram", "20q", "RAM=20q: say for example RAM=20k"), ("--ram", "", "RAM: not given"),
     ("--flash", "-1k", "FLASH=-1k"), ("--clock", "0", "CLOCK=0: say for example CLOCK=80MHz"),
     ("--clock", "80kB", "CLOCK=80kB"), ("--clock", "80", "CLOCK=80: that is 80 Hz"), ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
-    ("--every", "100", "EVERY=100"), ("--every", "5ms", "EVERY=5ms: a window ends"), ("--cpi", "0", "CPI=0"),
+    ("--every", "100", "EVERY=100: a stream has scores every 10 ms; add MODE=window"), ("--cpi", "0", "CPI=0"),
     ("--cpi", "nan", "CPI=nan"), ("--load", "101", "LOAD=101: above 100"), ("--load", "x", "LOAD=x"),
     ("--core", "cortex-m1", "CORE=cortex-m1: does not exist; choose one of cortex-m0"),
     ("--tau", "4", "tau 4 does not exist"),
@@ -145,6 +145,11 @@ def test_bad_values_are_one_line_and_status_2(agreed, capsys, option, value, lin
     assert budget.main([f"{name}={text}" for name, text in arguments.items()]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and said.err.startswith(f"error: {line}")
+
+
+@pytest.mark.parametrize("every, line", [("100", "EVERY=100: say"), ("5ms", "EVERY=5ms: a window ends")])
+def test_a_bad_period_of_windows_is_told(agreed, failure, every, line):
+    assert f"error: {line}" in failure(budget.main, *CHIP, "--mode", "window", "--every", every)
 
 
 @pytest.mark.parametrize("damage, line", [(None, "missing"), ("[]", "no JSON object"), ("{}", "figures are missing")])

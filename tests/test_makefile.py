@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTED = ("quantize", "verify", "train", "synthetic", "bench", "bench-check", "bench-baseline", "budget", "run",
+DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "bench", "bench-check", "bench-baseline", "budget", "run",
               "selftest", "export", "report", "calibration", "test", "test-all", "clean")
 
 

@@ -169,7 +169,7 @@ def test_bad_input_is_one_line(build, failure, write_wav, tmp_path):
     silence = np.zeros(800, np.int16)
     assert "choose one of mps2-an385, mps2-an386" in failure(on_board.main, "--board", "nucleo")
     assert "tau 5 does not exist" in failure(on_board.main, "--tau", "5")
-    assert "missing.wav: No such file" in failure(on_board.main, "--wav", tmp_path / "missing.wav")
+    assert "missing.wav: no such file; name a" in failure(on_board.main, "--wav", tmp_path / "missing.wav")
     for name, path in {"8000 Hz": write_wav(tmp_path / "slow.wav", silence, rate=8000),
                        "2 channels": write_wav(tmp_path / "stereo.wav", silence, channels=2),
                        "8 bits": write_wav(tmp_path / "bytes.wav", np.zeros(800, np.uint8))}.items():

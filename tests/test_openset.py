@@ -81,12 +81,23 @@ def test_the_draws_are_the_same_bits_in_every_process():
 def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips, synthetic):
     audio = np.zeros((len(clips), SECOND), np.int16)
     target = np.array([LABELS.index(clip.label) for clip in clips])
-    split = openset.with_synthetic(train.Split(audio, target), clips, synthetic, ("bed",))
+    split = openset.training_set(train.Split(audio, target), clips, synthetic, ("bed",))
     added = slice(len(clips), None)
     assert (split.audio[added] == 9).all() and len(split.target[added]) == 80
     drawn = np.bincount(split.target[added], split.draws[added], len(LABELS)) / openset.average_keyword(clips)
     assert drawn[LABELS.index(UNKNOWN)] == pytest.approx(openset.SYNTHETIC_OTHERS)
     assert drawn[2:] == pytest.approx([openset.SYNTHETIC_KEYWORDS] * 10)
+
+
+def test_each_part_of_the_recipe_can_be_left_out(clips, synthetic):
+    audio, target = np.zeros((len(clips), SECOND), np.int16), np.zeros(len(clips), int)
+    plain = openset.training_set(train.Split(audio, target), clips, Path("none"), (), ("balance",))
+    assert len(plain.target) == len(clips) and (plain.draws == openset.draws(clips)).all()
+    unbalanced = openset.training_set(train.Split(audio, target), clips, synthetic, (), ("synthetic",))
+    assert (unbalanced.draws[:len(clips)] == 1).all() and len(unbalanced.target) == len(clips) + 100
+    assert openset.extras(clips).keys() == {"parts", "smoothing", "average", "splices"}
+    assert openset.extras(clips, ("splices",)) == {"parts": ("splices",), "splices": 18}
+    assert openset.parse_omitted("average, smoothing") == ("balance", "synthetic", "splices")
 
 
 def new_trainer(draws: np.ndarray | None, state: Path, splices: int = 0, **options) -> train.Trainer:
@@ -263,6 +274,8 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
 
 @pytest.mark.parametrize("options, part", [
     (("--recipe", "open", "--synthetic", "none"), "none: no synthetic words here; make them with"),
+    (("--recipe", "open", "--omit", "mixup"), "--omit mixup: no part of the open recipe; name some of balance"),
+    (("--omit", "splices"), "--omit: only the open recipe has parts"),
     (("--without", "yes"), "--without yes: a keyword"), (("--without", "marvin"), "has no recordings of it"),
     (("--rate", "0"), "--rate 0: choose"), (("--rate", "nan"), "--rate nan: choose"),
     (("--start", "none.safetensors"), "none.safetensors: no such checkpoint"),

@@ -48,6 +48,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
                              "words, splices of keywords, smoothed labels, averaged weights")
     parser.add_argument("--synthetic", type=Path, default=Path("build/synthetic"),
                         help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)")
+    parser.add_argument("--omit", default="", metavar="PARTS",
+                        help=f"parts of --recipe open to leave out, with commas between them: {', '.join(openset.PARTS)}")
     parser.add_argument("--without", default="", metavar="WORDS",
                         help="other words, with commas between them, to hold out of training and to test with")
     parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint to begin with (default: random weights)")
@@ -76,6 +78,9 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f"--seed {args.seed}: choose one of 0 to {SEEDS - 1}")
     if not 0 < args.rate <= 1:
         raise UserError(f"--rate {args.rate:g}: choose one above 0 and up to 1")
+    args.parts = openset.parse_omitted(args.omit)
+    if args.omit and args.recipe != "open":
+        raise UserError("--omit: only the open recipe has parts to leave out; add --recipe open (make: RECIPE=open)")
     args.without = heldout.parse_words(args.without)
     if not 0 <= args.stream < 1:
         raise UserError(f"--stream {args.stream:g}: choose a share of the batches from 0 to below 1")
@@ -117,9 +122,8 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
                          args.out / "decoded")
     extras = {}
     if openly:
-        training = openset.with_synthetic(training, clips, args.synthetic, args.without)
-        extras = {"smoothing": openset.SMOOTHING, "average": openset.AVERAGE,
-                  "splices": round(openset.SPLICES * openset.average_keyword(clips))}
+        training = openset.training_set(training, clips, args.synthetic, args.without, args.parts)
+        extras = openset.extras(clips, args.parts)
     recipe = train.Recipe(args.tau, LABELS, args.epochs, args.seed, precision,
                           data_hash([training, validation], noises), args.rate,
                           start=args.start.sha256[:16] if args.start else "", stream=args.stream,
@@ -173,7 +177,7 @@ def main(argv: list[str] | None = None) -> None:
     test_set = dataset.find_archive(args.data, args.ver, test_set=True)
     test_clips = dataset.folder_clips(test_set) if test_set else []
     heldout_clips = heldout.heldout_clips(archive, args.without)
-    if args.recipe == "open":
+    if args.recipe == "open" and "synthetic" in args.parts:
         load_synthetic(args.synthetic)  # before minutes of decoding
     trainer = open_run(args, archive)
     train_epochs(trainer)

@@ -16,13 +16,15 @@ FORMAT = "16 kHz mono 16-bit PCM"
 def read_wav(path: str | os.PathLike) -> np.ndarray:
     """The samples of a wav file, int16 [samples].
 
-    Raises UserError for anything but 16 kHz mono 16-bit PCM, an empty or a truncated file.
+    Raises UserError for anything but 16 kHz mono 16-bit PCM, and for a missing, an empty or a truncated file.
     """
     path = Path(path)
     try:
         with wave.open(str(path), "rb") as wav:
             channels, width, rate, samples = wav.getparams()[:4]
             data = wav.readframes(samples)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; name a {FORMAT} wav file") from None
     except (wave.Error, EOFError) as error:
         reason = str(error) or "ends within its header"
         raise UserError(f"{path}: not a {FORMAT} wav file ({reason}); convert it with "

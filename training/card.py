@@ -45,8 +45,8 @@ def recipe_line(trainer: Trainer) -> str:
     """What the run did to the clips and the weights, in a line."""
     recipe = trainer.recipe
     parts = [f"{trainer.drawn} clips an epoch", f"peak rate {recipe.rate:g}"]
-    if trainer.draws is not None:
-        parts.append("classes balanced, synthetic words added")
+    parts += [said for part, said in (("balance", "classes balanced"), ("synthetic", "synthetic words added"))
+              if part in recipe.parts]
     if recipe.splices:
         parts.append(f"{recipe.splices} splices of keywords")
     if recipe.smoothing:

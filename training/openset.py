@@ -14,9 +14,12 @@ import numpy as np
 
 from training.dataset import Clip
 from training.description import KEYWORDS, LABELS, SILENCE, UNKNOWN
+from training.errors import UserError
 from training.synthesis import load
 from training.train import Split
 
+PARTS = ("balance", "synthetic", "splices", "smoothing", "average")
+"""What the recipe consists of; any of them can be left out, to see what it does."""
 SILENCES = 1.0
 OTHERS = 1.25
 SYNTHETIC_OTHERS = 1.5
@@ -53,18 +56,37 @@ def draws(clips: Sequence[Clip]) -> np.ndarray:
     return np.array([share(word, clip.label) for word, clip in zip(words, clips)])
 
 
-def with_synthetic(training: Split, clips: Sequence[Clip], folder: Path, without: Sequence[str]) -> Split:
+def parse_omitted(text: str) -> tuple[str, ...]:
+    """`"splices,average"` -> the parts that are left, in the order of PARTS; UserError where one is none."""
+    omitted = {part.strip() for part in text.split(",") if part.strip()}
+    if not omitted <= {*PARTS}:
+        raise UserError(f"--omit {sorted(omitted - {*PARTS})[0]}: no part of the open recipe; name some of "
+                        f"{', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part not in omitted)
+
+
+def training_set(training: Split, clips: Sequence[Clip], folder: Path, without: Sequence[str],
+                 parts: Sequence[str] = PARTS) -> Split:
     """`training`, the decoded `clips`, with the draws of this recipe and the synthetic words of `folder`.
 
     Words of `without` are left out. Raises UserError where `folder` holds no synthetic words.
     """
+    often = draws(clips) if "balance" in parts else np.ones(len(clips))
+    if "synthetic" not in parts:
+        return Split(training.audio, training.target, often)
     audio, words = load(folder)
     total = average_keyword(clips)
     chosen = [index for index, word in enumerate(words) if word not in without]
     count = Counter(words[index] for index in chosen)
     keywords = sum(count[word] for word in KEYWORDS)
     label = np.array([LABELS.index(words[i] if words[i] in KEYWORDS else UNKNOWN) for i in chosen])
-    often = [SYNTHETIC_KEYWORDS * total / count[words[i]] if words[i] in KEYWORDS
-             else SYNTHETIC_OTHERS * total / (len(chosen) - keywords) for i in chosen]
+    spoken = [SYNTHETIC_KEYWORDS * total / count[words[i]] if words[i] in KEYWORDS
+              else SYNTHETIC_OTHERS * total / (len(chosen) - keywords) for i in chosen]
     return Split(np.concatenate([training.audio, audio[chosen]]), np.concatenate([training.target, label]),
-                 np.concatenate([draws(clips), often]))
+                 np.concatenate([often, spoken]))
+
+
+def extras(clips: Sequence[Clip], parts: Sequence[str] = PARTS) -> dict:
+    """The fields of `train.Recipe` by which this recipe differs from the paper's, beside its training set."""
+    fields = {"smoothing": SMOOTHING, "average": AVERAGE, "splices": round(SPLICES * average_keyword(clips))}
+    return {"parts": parts} | {name: value for name, value in fields.items() if name in parts}

@@ -46,6 +46,7 @@ class Recipe:
     rate: float = PEAK_RATE
     smoothing: float = 0.0  # of the labels
     average: float = 0.0  # share of the mean that a step leaves: the weights kept are a running mean; 0: the last
+    parts: tuple[str, ...] = ()  # of the open recipe
     splices: int = 0  # other words made of keywords, an epoch
     start: str = ""  # hash of the weights that it begins with; empty: random
     stream: float = 0.0  # share of the batches that are heard as a stream hears them
@@ -176,7 +177,7 @@ class Trainer:
         """Continue from the state file; UserError where it belongs to another run."""
         try:
             saved = torch.load(self.state, map_location=self.device, weights_only=True)
-            recipe = {**saved["recipe"], "labels": tuple(saved["recipe"]["labels"])}
+            recipe = {**saved["recipe"], **{key: tuple(saved["recipe"][key]) for key in ("labels", "parts")}}
         except Exception as error:  # torch.load raises many kinds, depending on what is damaged
             raise UserError(f"{self.state}: damaged ({type(error).__name__}); "
                             "remove it to start the run anew") from None
