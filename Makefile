@@ -25,7 +25,7 @@ help:
 	echo "  make family                          what every shipped checkpoint was verified to reach"
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
 	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1] [RECIPE=paper|open] [START=FILE] [RATE=0.1]"
-	echo "       [STREAM=0.35: share of batches heard as a stream] [TEACHER=FILE: larger network to learn from]"
+	echo "       [STREAM=0.35: share of batches heard as a stream] [TEACHER=FILE: larger network to learn from] [DROPOUT=0.1]"
 	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected] [OMIT=splices,…:"
 	echo "       parts of RECIPE=open to leave out]"
 	echo "  make synthetic                       words from espeak-ng, for RECIPE=open"
@@ -66,6 +66,7 @@ train: $(VENV)/training
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
 		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
 		$(call option,--without,WITHOUT) $(call option,--omit,OMIT) $(call option,--stream,STREAM) $(call option,--teacher,TEACHER) \
+		$(call option,--dropout,DROPOUT) \
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
 
 synthetic: $(VENV)/training

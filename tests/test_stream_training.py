@@ -191,15 +191,23 @@ def test_the_command_records_stream_and_teacher(tiny_speech_commands, tmp_path, 
     teacher = tmp_path / "teacher.safetensors"
     checkpoint.save(teacher, trained_like(1.5))
     main(["--data", str(tiny_speech_commands), "--out", str(tmp_path / "run"), "--epochs", "1", "--threads", "1",
-          "--stream", "0.3", "--teacher", str(teacher)])
+          "--stream", "0.3", "--teacher", str(teacher), "--dropout", "0"])
     card = (tmp_path / "run" / "tau1.md").read_text()
     sha256 = checkpoint.load(teacher).sha256[:16]
-    assert f"30 % of the batches heard as a stream, distilled from checkpoint {sha256}" in card
+    assert f"30 % of the batches heard as a stream, dropout 0, distilled from checkpoint {sha256}" in card
     assert f"| teacher | BC-ResNet-1.5, checkpoint {sha256}: of unknown origin |" in card
     assert "--teacher TEACHER" in card and str(tmp_path) not in card
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.1, 0.5])
+def test_dropout_is_that_of_the_recipe(tmp_path, noise, dropout):
+    run = new_run(tmp_path / "last.pt", noise, dropout=dropout)
+    found = [module.p for module in run.model.modules() if isinstance(module, torch.nn.Dropout2d)]
+    assert found == [dropout] * 12 and train.Recipe(1, LABELS, 1, 0, "float32", "").dropout == 0.1
+
+
 @pytest.mark.parametrize("options, part", [(("--stream", "1"), "--stream 1: choose a share"),
+                                           (("--dropout", "-1"), "--dropout -1: choose a share"),
                                            (("--teacher", "no.safetensors"), "no.safetensors")])
 def test_a_bad_option_gives_one_line(tiny_speech_commands, tmp_path, failure, options, part):
     from training.__main__ import main

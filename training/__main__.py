@@ -24,6 +24,7 @@ from training.download import download
 from training.errors import UserError, one_line_errors
 from training.features import log_mel
 from training.memory import keep_freed_memory
+from training.model import DROPOUT
 from training.synthesis import load as load_synthetic
 
 SEEDS = 1 << 32
@@ -57,6 +58,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--stream", type=float, default=0.0, metavar="SHARE",
                         help="share of the batches that are heard as a stream hears them: in longer noise, averaged over "
                              "few columns (default 0)")
+    parser.add_argument("--dropout", type=float, default=DROPOUT, help="share of the channels (default 0.1, the paper's)")
     parser.add_argument("--teacher", type=Path, metavar="FILE",
                         help="checkpoint of a larger network, whose answers are learnt beside the labels")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
@@ -84,6 +86,8 @@ def check_options(args: argparse.Namespace) -> None:
     args.without = heldout.parse_words(args.without)
     if not 0 <= args.stream < 1:
         raise UserError(f"--stream {args.stream:g}: choose a share of the batches from 0 to below 1")
+    if not 0 <= args.dropout < 1:
+        raise UserError(f"--dropout {args.dropout:g}: choose a share of the channels from 0 to below 1")
     args.start = checkpoint.load(args.start) if args.start else None
     args.teacher = checkpoint.load(args.teacher) if args.teacher else None
     if args.start and args.start.tau != args.tau:
@@ -126,7 +130,7 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
         extras = openset.extras(clips, args.parts)
     recipe = train.Recipe(args.tau, LABELS, args.epochs, args.seed, precision,
                           data_hash([training, validation], noises), args.rate,
-                          start=args.start.sha256[:16] if args.start else "", stream=args.stream,
+                          start=args.start.sha256[:16] if args.start else "", stream=args.stream, dropout=args.dropout,
                           teacher=args.teacher.sha256[:16] if args.teacher else "", **extras)
     teacher = distill.Teacher(args.teacher, LABELS, device) if args.teacher else None
     trainer = train.Trainer(recipe, training, log_mel(validation.audio), validation.target, noises, device,

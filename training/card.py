@@ -14,6 +14,7 @@ from training.dataset import Clip, read_clips
 from training.description import LABELS
 from training.features import log_mel
 from training.intervals import percent
+from training.model import DROPOUT
 from training.train import Trainer
 
 
@@ -55,6 +56,8 @@ def recipe_line(trainer: Trainer) -> str:
         parts.append(f"weights averaged ({recipe.average:g} a step)")
     if recipe.stream:
         parts.append(f"{100 * recipe.stream:g} % of the batches heard as a stream")
+    if recipe.dropout != DROPOUT:
+        parts.append(f"dropout {recipe.dropout:g}")
     if recipe.teacher:
         parts.append(f"distilled from checkpoint {recipe.teacher}")
     return ", ".join(parts + [f"begins with checkpoint {recipe.start}"] * bool(recipe.start))

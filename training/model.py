@@ -37,7 +37,8 @@ class Block(nn.Module):
     with a 1x1 convolution and has no identity shortcut.
     """
 
-    def __init__(self, c_in: int, c_out: int, stride: int, dilation: int, transition: bool):
+    def __init__(self, c_in: int, c_out: int, stride: int, dilation: int, transition: bool,
+                 dropout: float = DROPOUT):
         super().__init__()
         self.transition = (
             nn.Sequential(nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
@@ -49,7 +50,7 @@ class Block(nn.Module):
                                   groups=c_out, bias=False)
         self.norm = nn.BatchNorm2d(c_out)
         self.pointwise = nn.Conv2d(c_out, c_out, 1, bias=False)
-        self.dropout = nn.Dropout2d(DROPOUT)
+        self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: torch.Tensor, inside: bool = False) -> torch.Tensor:
         """(N,C,F,T) -> (N,C,F,T); `inside` only the columns that no zero padding enters, two dilations less."""
@@ -73,7 +74,7 @@ class BCResNet(nn.Module):
     padding, but what was heard before and after them.
     """
 
-    def __init__(self, tau: float, classes: int):
+    def __init__(self, tau: float, classes: int, dropout: float = DROPOUT):
         super().__init__()
         head, *widths, tail = channels(tau)
         self.head = nn.Sequential(nn.Conv2d(1, head, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(head), nn.ReLU(inplace=True))
@@ -81,7 +82,7 @@ class BCResNet(nn.Module):
         c_in = head
         for c_out, (count, stride, dilation) in zip(widths, STAGES):
             for index in range(count):
-                blocks.append(Block(c_in, c_out, stride if index == 0 else 1, dilation, index == 0))
+                blocks.append(Block(c_in, c_out, stride if index == 0 else 1, dilation, index == 0, dropout))
                 c_in = c_out
         self.blocks = nn.Sequential(*blocks)
         self.classifier = nn.Sequential(

@@ -20,7 +20,7 @@ from training.description import SILENCE, UNKNOWN
 from training.distill import Teacher, distilled
 from training.errors import UserError
 from training.features import LogMel
-from training.model import BCResNet
+from training.model import DROPOUT, BCResNet
 from training.splices import Splicer
 from training.stream import heard, stream_augment
 
@@ -50,6 +50,7 @@ class Recipe:
     splices: int = 0  # other words made of keywords, an epoch
     start: str = ""  # hash of the weights that it begins with; empty: random
     stream: float = 0.0  # share of the batches that are heard as a stream hears them
+    dropout: float = DROPOUT  # of channels
     teacher: str = ""  # hash of the weights that are distilled; empty: none
 
 
@@ -147,7 +148,7 @@ class Trainer:
         self.stream_augment = stream_augment(noises, device) if recipe.stream else None
         self.teacher = teacher
         self.log_mel = LogMel().to(device)
-        self.model = BCResNet(recipe.tau, len(recipe.labels)).to(device)
+        self.model = BCResNet(recipe.tau, len(recipe.labels), recipe.dropout).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), recipe.rate, MOMENTUM, weight_decay=WEIGHT_DECAY)
         self.average = RunningMean(self.model, recipe.average) if recipe.average else None
         self.history: list[dict] = []
