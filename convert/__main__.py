@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from convert import calibration, make_graph, native, result
+from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
 from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
@@ -129,7 +130,8 @@ def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> di
     Raises UserError where the gate refuses the chosen one. The other one's refusal is only noted.
     """
     made = {}
-    for index, graph in workers.run(make_graph.make, [(folded, name, features) for name in GRAPH_NAMES]):
+    network = equalised(folded, FEATURES.dequantize(features))
+    for index, graph in workers.run(make_graph.make, [(network, name, features) for name in GRAPH_NAMES]):
         name, refused = GRAPH_NAMES[index], graph.get("refused")
         if refused and name == chosen:
             raise UserError(f"graph {name} must not ship: {refused}")

@@ -6,6 +6,7 @@ graphs and the native engine start here.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -134,30 +135,44 @@ def parameters(checkpoint: Checkpoint) -> int:
     return sum(array.size for name, array in checkpoint.tensors.items() if "running_" not in name)
 
 
-def forward(network: FoldedNetwork, logmel: np.ndarray) -> np.ndarray:
-    """Float log-mel [clips, 40, T] -> logits float64 [clips, classes], in NumPy."""
+Observer = Callable[[str, np.ndarray], None]
+
+
+def forward(network: FoldedNetwork, logmel: np.ndarray, observe: Observer = lambda name, x: None) -> np.ndarray:
+    """Float log-mel [clips, 40, T] -> logits float64 [clips, classes], in NumPy.
+
+    observe: told the outputs [clips, C, F, T] of `head`, `transition<i>`, `block<i>`, `depthwise`, `classifier`.
+    """
     x = np.asarray(logmel, np.float64)[:, None]  # (N, C, F, T)
     padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
     weight, bias = network.head
     windows = np.lib.stride_tricks.sliding_window_view(padded[:, 0], (5, 5), (1, 2))[:, ::2]
     x = np.maximum(np.einsum("nftij,cij->ncft", windows, weight, optimize=True) + bias[:, None, None], 0)
-    for block in network.blocks:
-        x = _block_forward(block, x)
+    observe("head", x)
+    for index, block in enumerate(network.blocks):
+        shortcut = x
+        if block.transition is not None:
+            x = _pointwise_relu(x, *block.transition)
+            observe(f"transition{index}", x)
+            shortcut = 0.0
+        x = np.maximum(_branches(block, x) + shortcut, 0)
+        observe(f"block{index}", x)
     padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (2, 2)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (2, 3))
     x = np.einsum("ncftij,cij->ncft", windows, network.classifier_depthwise, optimize=True)
-    weight, bias = network.classifier
-    x = np.maximum(np.einsum("ncft,kc->nkft", x, weight, optimize=True) + bias[:, None, None], 0)
+    observe("depthwise", x)
+    x = _pointwise_relu(x, *network.classifier)
+    observe("classifier", x)
     weight, bias = network.output
     return x.mean((2, 3)) @ weight.T + bias
 
 
-def _block_forward(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
-    shortcut = x
-    if block.transition is not None:
-        weight, bias = block.transition
-        x = np.maximum(np.einsum("ncft,kc->nkft", x, weight, optimize=True) + bias[:, None, None], 0)
-        shortcut = 0.0
+def _pointwise_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    return np.maximum(np.einsum("ncft,kc->nkft", x, weight, optimize=True) + bias[:, None, None], 0)
+
+
+def _branches(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
+    """The frequency branch plus the temporal branch of a block: (N, C, F, T) -> (N, C, F / stride, T)."""
     rows = x.shape[2] // block.stride
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
     a = sum(block.frequency[:, k, None, None] * padded[:, :, k:k + rows * block.stride:block.stride]
@@ -169,5 +184,4 @@ def _block_forward(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
     padded = np.pad(mean, ((0, 0), (0, 0), (d, d)))
     z = sum(block.temporal[:, k, None] * padded[:, :, k * d:k * d + columns] for k in range(3))
     z = z + block.temporal_bias[:, None]
-    b = np.einsum("nct,kc->nkt", z / (1 + np.exp(-z)), block.pointwise, optimize=True)
-    return np.maximum(a + b[:, :, None] + shortcut, 0)
+    return a + np.einsum("nct,kc->nkt", z / (1 + np.exp(-z)), block.pointwise, optimize=True)[:, :, None]

@@ -121,7 +121,7 @@ def mean_weights(block: FoldedBlock, rows: int) -> tuple[np.ndarray, np.ndarray]
     return weight[:, 1:-1, None], block.shift.mean(1)
 
 
-def equalise(block: FoldedBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def split_bands(block: FoldedBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Split scale and shift into a part of the channel and a part of the band.
 
     Returns sigma [C], beta [C], ratio [C, 5], rest [C, 5] with
@@ -142,7 +142,7 @@ def _scaled(b: _Builder, x: str, block: FoldedBlock, rows: int) -> str:
     The constants span all columns here, because onnx2tf cannot carry them otherwise; they are
     equal along time, and `convert.flatbuffer` narrows them again.
     """
-    sigma, beta, ratio, rest = equalise(block)
+    sigma, beta, ratio, rest = split_bands(block)
     rows_out = rows // block.stride
     taps = block.frequency * sigma[:, None]
     if block.stride == 2:

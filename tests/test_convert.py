@@ -22,6 +22,8 @@ from training.description import FEATURES, LABELS, TAUS
 
 ROOT = Path(__file__).parent.parent
 SMALL_ARENA_BYTES, SMALL_FILE_BYTES = 83_000, 53_000
+LEAST_SQNR_DB = {"small": 23, "accurate": 27}
+"""Of the shipped tau 1 on the calibration clips; without equalised channels its forerunner had 20.9 and 20.7."""
 
 
 def run(*arguments, **options) -> subprocess.CompletedProcess:
@@ -94,9 +96,10 @@ def test_graphs_hold_no_transpose_and_no_op_is_uncounted(facts):
 
 
 def test_chosen_ranges_are_the_best_of_those_tried(facts):
-    for row in facts["graphs"].values():
-        assert row["ranges"] == max(row["ranges_sqnr_db"], key=row["ranges_sqnr_db"].get)
-        assert row["sqnr_db"] == row["ranges_sqnr_db"][row["ranges"]] >= row["ranges_sqnr_db"]["minmax"]
+    for name, row in facts["graphs"].items():
+        exact = {method: sqnr for method, sqnr in row["ranges_sqnr_db"].items() if method not in row["ranges_inexact"]}
+        assert row["ranges"] == max(exact, key=exact.get)
+        assert row["sqnr_db"] == exact[row["ranges"]] > LEAST_SQNR_DB[name]
 
 
 def test_fidelity_on_the_calibration_clips_is_what_was_recorded(tau1_build, facts, shipped_tau1):

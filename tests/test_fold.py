@@ -84,21 +84,21 @@ def test_macs_are_those_that_were_counted_by_hand(tau, millions):
     assert macs.network_macs(fold.fold(random_network(tau)[1])) / 1e6 == pytest.approx(millions, abs=0.0051)
 
 
-def test_equalising_survives_scales_whose_mean_vanishes():
+def test_splitting_bands_survives_scales_whose_mean_vanishes():
     block = fold.fold(random_network(1)[1]).blocks[1]
     scale = np.tile([1.0, -1.0, 1.0, -1.0, 1e-9], (block.channels, 1))
     block = dataclasses.replace(block, scale=scale)
-    sigma, beta, ratio, rest = graph.equalise(block)
+    sigma, beta, ratio, rest = graph.split_bands(block)
     y = np.random.default_rng(0).normal(size=(block.channels, 1))
     assert np.abs(ratio).max() <= np.sqrt(5)
     np.testing.assert_allclose(ratio * (sigma[:, None] * y + beta[:, None]) + rest,
                                block.scale * y + block.shift, atol=1e-12)
 
 
-def test_equalising_survives_a_dead_channel():
+def test_splitting_bands_survives_a_dead_channel():
     block = fold.fold(random_network(1)[1]).blocks[1]
     block = dataclasses.replace(block, scale=np.zeros_like(block.scale))
-    for part in graph.equalise(block):
+    for part in graph.split_bands(block):
         assert np.isfinite(part).all()
 
 

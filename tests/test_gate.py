@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert import flatbuffer, gate
+from convert import flatbuffer, gate, interpreters, make_graph
 from convert.flatbuffer import schema
 from training.description import LABELS
 
@@ -76,6 +76,18 @@ def test_one_differing_bit_between_tflite_and_tflm_is_refused():
     gate.check_bit_exact(logits, logits)
     with pytest.raises(gate.GateError, match="differ on 1 of 5 clips"):
         gate.check_bit_exact(logits, other)
+
+
+def test_ranges_that_tflm_computes_differently_give_way_to_the_next_best(monkeypatch):
+    features = np.zeros((5, 40, 101), np.int8)
+    of_tflm = {b"a": 1, b"b": 0, b"c": 0}
+    monkeypatch.setattr(interpreters, "tflm_logits", lambda model, _: np.full((5, 12), of_tflm[model], np.int8))
+    reference = np.zeros((5, 12), np.int8)
+    candidates = {"mse": (20.0, b"b", reference), "minmax": (30.0, b"a", reference), "p99.99": (10.0, b"c", reference)}
+    assert make_graph.choose_ranges(candidates, features) == ("mse", ["minmax"])
+    of_tflm.update({b"b": 1, b"c": 1})
+    with pytest.raises(gate.GateError, match="differ on 5 of 5 clips"):
+        make_graph.choose_ranges(candidates, features)
 
 
 def test_poor_agreement_on_the_calibration_clips_is_refused():

@@ -1,0 +1,88 @@
+"""Let the channels of an activation reach alike, where the network computes the same either way.
+
+An int8 activation of TFLite has one scale for all its channels: one channel that reaches far takes
+the resolution of all others. Behind a ReLU, or behind nothing, a channel may be multiplied by any
+positive number and the weights that read it divided by that (cross-layer equalisation, Nagel et
+al., 2019). Blocks of one stage are joined by shortcuts and share their factors. Only SiLU, in the
+temporal branch, is not to be passed.
+
+The native engine has a scale for each channel anyway and does not need this.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from convert.fold import FoldedBlock, FoldedNetwork, forward
+
+PERCENTILE = 99.99
+"""Of a channel's magnitudes, for its reach."""
+STRENGTH = 0.5
+"""0 leaves the channels as they are, 1 makes them all reach alike; the weights that read them then differ more."""
+STEPS = 4
+"""Factors an octave."""
+LEAST = 1e-2
+"""Smallest reach that counts, relative to the farthest channel's: a dead channel's factor stays finite."""
+
+
+def equalised(network: FoldedNetwork, logmel: np.ndarray) -> FoldedNetwork:
+    """The network with its channels rescaled by their reach on float log-mel [clips, 40, 101]; the logits stay."""
+    reaches: dict[str, np.ndarray] = {}
+    forward(network, logmel, lambda name, x: reaches.update({name: reach(x)}))
+    factor_in = factors(reaches["head"])
+    weight, bias = network.head
+    head = weight * factor_in[:, None, None], bias * factor_in
+    blocks = []
+    for index, (block, stage) in enumerate(zip(network.blocks, stages(network))):
+        factor = factors(np.max([reaches[f"block{i}"] for i in stage], axis=0))
+        inner = None if block.transition is None else factors(reaches[f"transition{index}"])
+        blocks.append(rescaled(block, factor_in, inner, factor))
+        factor_in = factor
+    depthwise, hidden = factors(reaches["depthwise"]), factors(reaches["classifier"])
+    weight, bias = network.classifier
+    output, output_bias = network.output
+    return dataclasses.replace(
+        network, head=head, blocks=tuple(blocks),
+        classifier_depthwise=network.classifier_depthwise * (depthwise / factor_in)[:, None, None],
+        classifier=(weight * hidden[:, None] / depthwise, bias * hidden),
+        output=(output / hidden, output_bias))
+
+
+def reach(x: np.ndarray) -> np.ndarray:
+    """[clips, C, F, T] -> [C]."""
+    return np.percentile(np.abs(np.moveaxis(x, 1, 0)).reshape(x.shape[1], -1), PERCENTILE, axis=1)
+
+
+def factors(reaches: np.ndarray) -> np.ndarray:
+    """[C] -> what the channels are multiplied by, [C], at least 1.
+
+    Whole steps of STEPS an octave: reaches that differ in their last bits between processors give the same factors,
+    and so the same model.
+    """
+    greatest = reaches.max()
+    if greatest == 0:
+        return np.ones_like(reaches)
+    octaves = -STRENGTH * np.log2(np.maximum(reaches / greatest, LEAST))
+    return np.exp2(np.rint(STEPS * octaves) / STEPS)
+
+
+def stages(network: FoldedNetwork) -> list[range]:
+    """For each block the blocks of its stage: a transition and the normal blocks behind it."""
+    first = [index for index, block in enumerate(network.blocks) if block.transition is not None]
+    ends = [*first[1:], len(network.blocks)]
+    return [range(begin, end) for begin, end in zip(first, ends) for _ in range(begin, end)]
+
+
+def rescaled(block: FoldedBlock, factor_in: np.ndarray, inner: np.ndarray | None, factor: np.ndarray) -> FoldedBlock:
+    """A block whose input is multiplied by factor_in [C_in], its output by factor [C], its transition's by inner [C].
+
+    A normal block has no inner one, and factor_in is its factor.
+    """
+    transition, ratio = None, np.ones_like(factor)
+    if block.transition is not None:
+        weight, bias = block.transition
+        transition, ratio = (weight * inner[:, None] / factor_in, bias * inner), factor / inner
+    return dataclasses.replace(block, transition=transition, scale=block.scale * ratio[:, None],
+                               shift=block.shift * factor[:, None], temporal=block.temporal / factor[:, None],
+                               pointwise=block.pointwise * factor[:, None])
