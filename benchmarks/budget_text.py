@@ -14,12 +14,23 @@ def percent(part: float) -> str:
     return f"{100 * part:.1f} %"
 
 
+def backend(limits: Limits) -> str:
+    """The row of a verification that is of this mode."""
+    return "native_stream" if limits.every is None else "native"
+
+
+def most_accurate(taus: list[float], limits: Limits) -> float:
+    """The width that was verified to answer best in this mode; the widest where none was verified, or two are equal."""
+    found = {tau: known_accuracy.find(tau) for tau in taus}
+    return max(taus, key=lambda tau: (found[tau].top1(backend(limits)) if found[tau] else -1.0, tau))
+
+
 def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:
     """Top-1 of the native engine in this mode, else of the float network; or that nobody has trained this width."""
-    backend = "native_stream" if limits.every is None else "native"
     found = known_accuracy.find(tau)
     if found:
-        return found.brief(backend) if brief else f"{found.text(backend)}, {found.origin} {found.date}"
+        how = backend(limits)
+        return found.brief(how) if brief else f"{found.text(how)}, {found.origin} {found.date}"
     if not known_accuracy.trained(tau):
         return NOT_TRAINED
     return "not verified yet" if brief else f"not verified yet: make verify TAU={tau:g}"
@@ -81,18 +92,24 @@ def verdict(limits: Limits, core: str, tau: float, need: Need) -> str:
 
 
 def answer(limits: Limits, core: str, needs: Needs, fitting: list[float], chosen: float | None) -> str:
-    """Whether the chosen width fits, and which is the best that does: the widest, as in the paper."""
+    """Whether the chosen width fits, and which is the best that does.
+
+    That is the widest, as in the paper, while it waits for its training; then the most accurate of those that are trained.
+    """
     lines = [] if chosen is None else [verdict(limits, core, chosen, needs[chosen][core])]
     if not fitting:
         least = min(needs)
         reasons = "; ".join(needs[least][core].reasons(limits))
         return "\n".join([*lines, f"no model fits {core}; the smallest, tau {least:g}: {reasons}"])
+    ready = [tau for tau in fitting if known_accuracy.trained(tau)]
     best = max(fitting)
+    if best in ready:
+        best = most_accurate(ready, limits)
     known = accuracy(best, limits)
     if known == NOT_TRAINED:
         known += f": make train TAU={best:g} (in the paper {known_accuracy.PAPER[best]} % in float, with all the data)"
     lines.append(f"the best model that fits {core}: tau {best:g}, accuracy {known}")
-    ready = [tau for tau in fitting if known_accuracy.trained(tau)]
     if ready and best not in ready:
-        lines.append(f"the best of those that are trained: tau {max(ready):g}, accuracy {accuracy(max(ready), limits)}")
+        second = most_accurate(ready, limits)
+        lines.append(f"the best of those that are trained: tau {second:g}, accuracy {accuracy(second, limits)}")
     return "\n".join(lines)

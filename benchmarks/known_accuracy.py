@@ -28,6 +28,10 @@ class Accuracy:
     engine: str | None
     rows: dict[str, dict]
 
+    def top1(self, backend: str) -> float:
+        """Top-1 of a backend, of the float network where that one was never verified."""
+        return self.rows.get(backend, self.rows["float"])["top1"]
+
     def text(self, backend: str) -> str:
         """Top-1 of a backend with its interval, of the float network where that one was never verified."""
         row = self.rows.get(backend, self.rows["float"])
@@ -37,8 +41,7 @@ class Accuracy:
 
     def brief(self, backend: str) -> str:
         """Top-1 alone."""
-        return f"{100 * self.rows.get(backend, self.rows['float'])['top1']:.2f} %" + " in float" * (
-            backend not in self.rows)
+        return f"{100 * self.top1(backend):.2f} %" + " in float" * (backend not in self.rows)
 
 
 def checkpoint_path(tau: float) -> Path:

@@ -86,6 +86,19 @@ def test_a_width_without_a_checkpoint_is_not_trained_yet_and_the_trained_one_is_
     assert ready.startswith("the best of those that are trained: tau 1,")
 
 
+@pytest.mark.parametrize("of_the_wider, best", [(0.95, "1.5"), (0.94, "1")])
+def test_of_trained_widths_the_most_accurate_is_the_best(agreed, tmp_path, capsys, of_the_wider, best):
+    wider = tmp_path / "checkpoints" / "tau1.5.safetensors"
+    wider.write_bytes(b"another checkpoint")
+    row = {"top1": of_the_wider, "ci95": [of_the_wider - 0.01, of_the_wider + 0.01]}
+    (wider.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
+        "clips": 5013, "measured": "2031-05-06", "checkpoint": {"sha256": known_accuracy.sha256(wider)},
+        "backends": {"pytorch": {**row, "top1": 0.1}}, "device_backends": {"native_stream": row}}))
+    assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
+    answer = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the best")]
+    assert len(answer) == 1 and f"tau {best}, accuracy 9" in answer[0]
+
+
 @pytest.mark.parametrize("tau, status", [("1", 0), ("1.5", 0), ("2", 1), ("8", 1)])
 def test_the_chosen_width_decides_the_exit_status(agreed, capsys, tau, status):
     assert budget.main(["--ram", "21k", "--flash", "64k", "--clock", "80MHz", "--tau", tau]) == status
