@@ -22,7 +22,7 @@ def backend(limits: Limits) -> str:
 def most_accurate(taus: list[float], limits: Limits) -> float:
     """The width that was verified to answer best in this mode; the widest where none was verified, or two are equal."""
     found = {tau: known_accuracy.find(tau) for tau in taus}
-    return max(taus, key=lambda tau: (found[tau].top1(backend(limits)) if found[tau] else -1.0, tau))
+    return max(taus, key=lambda tau: (found[tau].row(backend(limits))["top1"] if found[tau] else -1.0, tau))
 
 
 def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:

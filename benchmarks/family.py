@@ -3,19 +3,17 @@
     python -m benchmarks.family
 
 The figures are those of the verifications recorded with the checkpoints (checkpoints/tau<T>-accurate.verify.json,
-which `make verify SPLIT=all` wrote); one of another checkpoint is an error, a checkpoint without one has its card's test
-accuracy alone. Markdown, in per cent and points, brackets
+which `make verify SPLIT=all` wrote); one of another checkpoint is an error. Markdown, in per cent and points, brackets
 are 95 % intervals.
 """
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 
 from benchmarks.known_accuracy import checkpoint_path, sha256
 from benchmarks.report import read_json, recorded_path
-from convert.fold import fold
+from convert.fold import fold, parameters
 from convert.macs import network_macs
 from training import checkpoint
 from training.description import TAUS
@@ -26,18 +24,17 @@ GRAPH = "accurate"
 TEST_SET = "test-set archive"
 HEAD = ("tau", "parameters", "MACs", "float", "float, test clips", "native", "lost", "TFLM", "lost", "native, in a stream",
         "streaming costs")
-UNVERIFIED = "not verified yet"
-STATISTICS = (".running_mean", ".running_var")
-"""Of norms: not parameters that are trained."""
 
 
-def recorded(tau: float) -> dict | None:
-    """The recorded verification of a shipped checkpoint, None without one; UserError where it is of another."""
+def recorded(tau: float) -> dict:
+    """The recorded verification of a shipped checkpoint; UserError where it is missing or of another."""
     path = recorded_path(tau, GRAPH)
     remedy = (f"record it anew: make quantize TAU={tau:g}, make verify TAU={tau:g} SPLIT=all, and copy "
               f"build/tau{tau:g}/verify.json there")
     figures = read_json(path, remedy)
-    if figures is not None and figures["checkpoint"]["sha256"] != sha256(checkpoint_path(tau)):
+    if figures is None:
+        raise UserError(f"{path}: missing; {remedy}")
+    if figures["checkpoint"]["sha256"] != sha256(checkpoint_path(tau)):
         raise UserError(f"{path}: is of another checkpoint; {remedy}")
     return figures
 
@@ -68,15 +65,11 @@ def on_test_clips(figures: dict) -> str:
 def row(tau: float) -> list[str]:
     """The cells of one width."""
     made, figures = checkpoint.load(checkpoint_path(tau)), recorded(tau)
-    parameters = sum(tensor.size for name, tensor in made.tensors.items() if not name.endswith(STATISTICS))
-    size = [f"{tau:g}", f"{parameters:,}", f"{network_macs(fold(made)) / 1e6:.2f} M"]
-    if figures is None:
-        said = re.fullmatch(r"(\S+) % \(95 % interval (\S+) to (\S+), .*\)", made.training["test top-1"])
-        return [*size, UNVERIFIED, f"{said[1]} [{said[2]}, {said[3]}]", *[UNVERIFIED] * (len(HEAD) - len(size) - 2)]
     native, tflm, stream = (figures["device_backends"][name] for name in ("native", "tflm", "native_stream"))
     streaming = stream["drop_against_in_noise"]
-    return [*size, top1(figures["backends"]["pytorch"]), on_test_clips(figures), top1(native), lost(native), top1(tflm),
-            lost(tflm), top1(stream), interval(streaming["points"], *streaming["ci95"])]
+    return [f"{tau:g}", f"{parameters(made):,}", f"{network_macs(fold(made)) / 1e6:.2f} M",
+            top1(figures["backends"]["pytorch"]), on_test_clips(figures), top1(native), lost(native), top1(tflm), lost(tflm),
+            top1(stream), interval(streaming["points"], *streaming["ci95"])]
 
 
 def table() -> str:

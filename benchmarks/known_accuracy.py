@@ -28,20 +28,20 @@ class Accuracy:
     engine: str | None
     rows: dict[str, dict]
 
-    def top1(self, backend: str) -> float:
-        """Top-1 of a backend, of the float network where that one was never verified."""
-        return self.rows.get(backend, self.rows["float"])["top1"]
+    def row(self, backend: str) -> dict:
+        """Of a backend, of the float network where that one was never verified."""
+        return self.rows.get(backend, self.rows["float"])
 
     def text(self, backend: str) -> str:
         """Top-1 of a backend with its interval, of the float network where that one was never verified."""
-        row = self.rows.get(backend, self.rows["float"])
+        row = self.row(backend)
         low, high = (100 * end for end in row["ci95"])
         line = f"{100 * row['top1']:.2f} % [{low:.2f}, {high:.2f}] ({self.clips:,} clips)"
         return line if backend in self.rows else f"{line} in float, the engine's not verified"
 
     def brief(self, backend: str) -> str:
         """Top-1 alone."""
-        return f"{100 * self.top1(backend):.2f} %" + " in float" * (backend not in self.rows)
+        return f"{100 * self.row(backend)['top1']:.2f} %" + " in float" * (backend not in self.rows)
 
 
 def checkpoint_path(tau: float) -> Path:

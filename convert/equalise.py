@@ -28,8 +28,7 @@ LEAST = 1e-2
 
 def equalised(network: FoldedNetwork, logmel: np.ndarray) -> FoldedNetwork:
     """The network with its channels rescaled by their reach on float log-mel [clips, 40, 101]; the logits stay."""
-    reaches: dict[str, np.ndarray] = {}
-    forward(network, logmel, lambda name, x: reaches.update({name: reach(x)}))
+    reaches = observe(network, logmel)
     factor_in = factors(reaches["head"])
     weight, bias = network.head
     head = weight * factor_in[:, None, None], bias * factor_in
@@ -47,6 +46,13 @@ def equalised(network: FoldedNetwork, logmel: np.ndarray) -> FoldedNetwork:
         classifier_depthwise=network.classifier_depthwise * (depthwise / factor_in)[:, None, None],
         classifier=(weight * hidden[:, None] / depthwise, bias * hidden),
         output=(output / hidden, output_bias))
+
+
+def observe(network: FoldedNetwork, logmel: np.ndarray) -> dict[str, np.ndarray]:
+    """The reach of the channels of every activation that `fold.forward` tells of, by its name."""
+    reaches: dict[str, np.ndarray] = {}
+    forward(network, logmel, lambda name, x: reaches.update({name: reach(x)}))
+    return reaches
 
 
 def reach(x: np.ndarray) -> np.ndarray:

@@ -8,19 +8,13 @@ import pytest
 from test_fold import random_network, scaled_error
 
 from convert import fold
-from convert.equalise import LEAST, STEPS, STRENGTH, equalised, factors, reach, stages
+from convert.equalise import LEAST, STEPS, STRENGTH, equalised, factors, observe, stages
 from training.description import FEATURES, TAUS
 
 
 @pytest.fixture(scope="module")
 def logmel() -> np.ndarray:
     return np.random.default_rng(1).normal(-4, 4, (3, FEATURES.mels, FEATURES.frames))
-
-
-def reaches(network: fold.FoldedNetwork, logmel: np.ndarray) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    fold.forward(network, logmel, lambda name, x: found.update({name: reach(x)}))
-    return found
 
 
 @pytest.mark.parametrize("tau", TAUS)
@@ -31,7 +25,7 @@ def test_the_logits_stay(tau, logmel):
 
 def test_reaches_come_closer_by_the_strength(logmel):
     network = fold.fold(random_network(1)[1])
-    before, after = reaches(network, logmel), reaches(equalised(network, logmel), logmel)
+    before, after = observe(network, logmel), observe(equalised(network, logmel), logmel)
     transitions = [f"transition{i}" for i, block in enumerate(network.blocks) if block.transition is not None]
     for name in ("head", "depthwise", "classifier", *transitions):
         counted = before[name] > 1.01 * LEAST * before[name].max()
@@ -42,7 +36,7 @@ def test_reaches_come_closer_by_the_strength(logmel):
 
 def test_blocks_of_a_stage_share_their_factors(logmel):
     network = fold.fold(random_network(1)[1])
-    before, after = reaches(network, logmel), reaches(equalised(network, logmel), logmel)
+    before, after = observe(network, logmel), observe(equalised(network, logmel), logmel)
     assert [len(stage) for stage in stages(network)] == [2, 2, 2, 2, *[4] * 8]
     for stage in stages(network):
         alive = np.min([before[f"block{i}"] for i in stage], axis=0) > 0

@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks import family, known_accuracy, report
 from benchmarks.report import ROOT
-from training import checkpoint
 from training.errors import UserError
 
 
@@ -38,7 +37,5 @@ def test_a_record_of_another_checkpoint_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="is of another checkpoint; record it anew"):
         family.table()
     record.unlink()
-    cells = dict(zip(family.HEAD, family.row(1)))
-    assert cells["native"] == family.UNVERIFIED == cells["streaming costs"]
-    assert checkpoint.load(ROOT / "checkpoints" / "tau1.safetensors").training["test top-1"].startswith(
-        cells["float, test clips"].split()[0])
+    with pytest.raises(UserError, match="missing; record it anew"):
+        family.table()
