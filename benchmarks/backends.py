@@ -107,8 +107,8 @@ def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backe
         return windows(np.stack([streaming.noisy_clip(clip, noises) for clip in audio]))
 
     def streams(audio: np.ndarray) -> np.ndarray:
-        return np.stack([streaming.decide(streaming.due(streaming.hops(engine, clip, noises), STREAM_COLUMNS), silence)
-                         for clip in audio])
+        hops = (streaming.due(streaming.hops(engine, clip, noises), STREAM_COLUMNS) for clip in audio)
+        return np.stack([streaming.decide(made, scores, silence) for scores in hops])
 
     def in_logits(scores: Backend) -> Backend:
         return lambda audio: scores(audio) * np.float32(made.score_scale)

@@ -10,7 +10,6 @@ than 0.3 points. Exit status: 0 when it holds, 1 when not, 2 for bad input.
 """
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
 import sys
@@ -21,7 +20,7 @@ from benchmarks.report import read_json
 from frontend import render
 from training.atomic import write_text
 from training.description import TAUS
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 PATH = Path(__file__).parent / "baseline.json"
 REMEDY = "restore it from the repository, or run `make bench-baseline`"
@@ -128,8 +127,7 @@ def main_write(tools: dict, name: str, measured: dict) -> None:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.baseline", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.baseline", __doc__)
     parser.add_argument("--write", action="store_true", help="rewrite baseline.json in place of comparing with it")
     args = parser.parse_args(argv)
     before = None if args.write else load()

@@ -32,7 +32,7 @@ from training import dataset
 from training.atomic import write_text
 from training.audio import read_clip
 from training.description import FEATURES, LABELS, parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 BENCH = "bench.json"
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -42,8 +42,7 @@ HEARD = 3
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.bench", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network (default 1)")
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
     parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,

@@ -18,7 +18,7 @@ from benchmarks import budget_text, needs, quantities
 from benchmarks.emulator import CORES
 from benchmarks.needs import Limits
 from training.description import FEATURES, parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 MODES = ("stream", "window")
 CPI = "1.5"
@@ -26,8 +26,7 @@ CPI = "1.5"
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.budget", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.budget", __doc__)
     parser.add_argument("--ram", metavar="SIZE", help="RAM that is free, such as 20k (20,480 bytes)")
     parser.add_argument("--flash", metavar="SIZE", help="flash that is free, such as 64k")
     parser.add_argument("--clock", metavar="HZ", help="clock of the core, such as 80MHz")

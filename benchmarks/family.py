@@ -8,7 +8,6 @@ are 95 % intervals.
 """
 from __future__ import annotations
 
-import argparse
 import sys
 
 from benchmarks.known_accuracy import checkpoint_path, sha256
@@ -17,7 +16,7 @@ from convert.fold import fold, parameters
 from convert.macs import network_macs
 from training import checkpoint
 from training.description import TAUS
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 from training.intervals import wilson
 
 GRAPH = "accurate"
@@ -80,8 +79,7 @@ def table() -> str:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    argparse.ArgumentParser(prog="python -m benchmarks.family", description=__doc__,
-                            formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
+    OptionParser("python -m benchmarks.family", __doc__).parse_args(argv)
     print(table())
 
 

@@ -22,7 +22,7 @@ from convert.result import default_build
 from firmware_gen.inputs import remedy
 from training.audio import read_wav
 from training.description import FEATURES, parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 BOARDS = {core.board: core for core in CORES.values() if not core.note}
 """The boards and the cores they have; code for cores without a board of their own is left to the tests."""
@@ -64,8 +64,7 @@ def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.on_board", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.on_board", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network: build/tau<T>/firmware is run (default 1)")
     parser.add_argument("--board", default="mps2-an386", help=f"one of {', '.join(BOARDS)} (default mps2-an386)")
     what = parser.add_mutually_exclusive_group()

@@ -8,7 +8,6 @@ firmware, and prints the short form.
 """
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -22,7 +21,7 @@ from firmware_gen.inputs import native_file
 from firmware_gen.settings import arena_estimate
 from training.atomic import write_text
 from training.description import parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 VERIFY, BENCH, JSON, MARKDOWN, HTML = "verify.json", "bench.json", "report.json", "report.md", "report.html"
@@ -93,10 +92,10 @@ def of_this_engine(figures: dict, native: dict) -> dict:
     stale = set(NATIVES)
     if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
         expected = streaming.settings(native["delay_columns"])
-        same = all(found["stream"][key] == value for key, value in expected.items())
+        same = all(found["stream"].get(key) == value for key, value in expected.items())
         stale = set() if same else set(IN_NOISE)
     rows = {name: row for name, row in figures["device_backends"].items() if name not in stale}
-    return {"device_backends": rows, "native": found if stale != set(NATIVES) else None}
+    return {"device_backends": rows, "native": None if stale else found}
 
 
 def core_costs(row: dict) -> dict:
@@ -212,8 +211,7 @@ def write(build: Path, recorded: Path | None = None) -> dict:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.report", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network (default 1)")
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
     args = parser.parse_args(argv)

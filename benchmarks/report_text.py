@@ -115,8 +115,9 @@ def native_note(native: dict) -> str:
     around = f"{stream['surroundings_ms'] / 1000:g} s"
     return (f"A stream is {around} of noise ({stream['noise']}, {low:g} to {high:g} of its level), the clip in it and "
             f"{around} more" + f", speech to noise {levels} dB (quartiles)" * bool(levels) + "; the best score counts "
-            f"that is due within {stream['tolerance_ms']} ms of the clip's middle, and comes {stream['lag_ms']} ms "
-            f"later (averages of {stream['columns']} columns).")
+            f"that is due within {stream['tolerance_ms']} ms of the clip's middle, with a probability of "
+            f"{100 * stream['sure'] / 255:.0f} % or more, else silence; it comes {stream['lag_ms']} ms later (averages of "
+            f"{stream['columns']} columns).")
 
 
 def native_section(report: dict) -> str:

@@ -10,7 +10,6 @@ saturate, by less than a percent. Exit status: 0 when all is bit-exact and withi
 """
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -31,7 +30,7 @@ from engine.random_network import random_network
 from frontend import render
 from training.atomic import write_text
 from training.description import TAUS
-from training.errors import one_line_errors
+from training.errors import OptionParser, one_line_errors
 
 BENCH_ALL = Path("build/bench_all.json")
 CONVERTED, RANDOM = "converted", "random"
@@ -108,8 +107,7 @@ def table(figures: dict) -> str:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.scaling", __doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
                         help="folder with Speech Commands or <label>/*.wav (default $GSC_ROOT, else examples/)")
     args = parser.parse_args(argv)

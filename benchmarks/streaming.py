@@ -10,8 +10,9 @@ begins, and every hop of 10 ms has scores of its own. What is measured here, for
 - It goes sample by sample through the streaming feature pipeline and the engine, both generated C, from a reset. 1.2 s
   are more than the engine can look back: nothing of the reset is left in what counts.
 - Hops count whose score, less the lag (`KWS_STREAM_LAG_MS`), is due within 300 ms of the clip's middle.
-- At each of them a class wins. Of the hops at which it is not silence, the one whose winner leads the next class by
-  most decides; silence is the answer where it wins at every hop. Scores alone decide, so that a device could do it.
+- At each of them a class wins, but where it is not silence, only with a probability (`kws_probability`) of at least
+  `training.description.SURE`. Of the hops at which one does, that whose winner leads the next class by most decides; where there is none,
+  silence is the answer. Scores alone decide, so that a device could do it.
 """
 from __future__ import annotations
 
@@ -21,10 +22,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine import golden
 from engine.binding import Engine
+from engine.network import Network
 from engine.render import STREAM_COLUMNS
 from frontend import binding
-from training.description import FEATURES, SILENCE
+from training.description import FEATURES, SILENCE, SURE
 
 SEED = 20240611
 NOISE_LEVEL = 0.1  # as in training.augment, whose PyTorch is slow to load
@@ -89,7 +92,7 @@ def lag_ms(delay_columns: int, columns: int) -> int:
 def settings(delay_columns: int, columns: int = STREAM_COLUMNS) -> dict:
     """What determines the answers, besides clips, noise and network; JSON-ready."""
     return {"columns": columns, "lag_ms": lag_ms(delay_columns, columns), "surroundings_ms": SURROUNDINGS_MS,
-            "tolerance_ms": TOLERANCE_MS, "noise_level": [0.0, NOISE_LEVEL], "seed": SEED}
+            "tolerance_ms": TOLERANCE_MS, "sure": SURE, "noise_level": [0.0, NOISE_LEVEL], "seed": SEED}
 
 
 def hops(engine: Engine, clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
@@ -107,16 +110,24 @@ def due(scores: np.ndarray, columns: int) -> np.ndarray:
     return scores[np.abs(middle - MIDDLE_MS) <= TOLERANCE_MS]
 
 
-def decide(scores: np.ndarray, silence: int | None) -> np.ndarray:
-    """The scores [classes] of the hop that decides, of those that count [hops, classes]; the first of equals.
+def decide(network: Network, scores: np.ndarray, silence: int | None, sure: int = SURE) -> np.ndarray:
+    """The scores of the hop that decides, int32 [classes], of those that count, int16 [hops, classes]; the first of
+    equals.
 
-    silence: index of that class; None where the model has none.
+    silence: index of that class; None where the model has none, and every hop is heard. sure: of 255, the least
+    probability of what is heard. Where silence is the answer, its score is raised above the others if need be.
     """
-    ranked = np.sort(scores.astype(np.int64), 1)
+    ranked = np.sort(scores.astype(np.int32), 1)
     lead = ranked[:, -1] - ranked[:, -2]
-    winner = scores.argmax(1)
-    heard = np.ones(len(scores), bool) if silence is None else winner != silence
-    return scores[np.where(heard, lead, -1).argmax() if heard.any() else lead.argmax()]
+    if silence is None:
+        return scores[lead.argmax()].astype(np.int32)
+    heard = (scores.argmax(1) != silence) & (golden.probability(network, scores).max(1) >= sure)
+    if heard.any():
+        return scores[np.where(heard, lead, -1).argmax()].astype(np.int32)
+    answer = scores[(scores[:, silence] - ranked[:, -1]).argmax()].astype(np.int32)
+    if answer.argmax() != silence:
+        answer[silence] = answer.max() + 1
+    return answer
 
 
 def silence_index(labels: Sequence[str]) -> int | None:

@@ -9,7 +9,6 @@ meets all alike.
 """
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -34,7 +33,7 @@ from training.augment import NOISE_LEVEL, PROBABILITY, SHIFT, SILENCE_NOISE_LEVE
 from training.dataset import Clip, read_noises, split_clips, training_archive
 from training.decoded import read_training_clips
 from training.description import FEATURES, LABELS, SILENCE, parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 from training.features import LogMel, log_mel
 from training.memory import keep_freed_memory
 from training.model import BCResNet, Block
@@ -241,8 +240,7 @@ def line_up(settings: Settings, folder: Path) -> list[Contender]:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training_speed", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.training_speed", __doc__)
     parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
                         help="folder of Speech Commands (default $GSC_ROOT, else data/)")
     parser.add_argument("--ver", type=int, default=2, choices=(1, 2))

@@ -31,14 +31,13 @@ from firmware_gen.inputs import native_file
 from training import checkpoint
 from training.atomic import write_text
 from training.description import FEATURES, parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.verify_int8", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m benchmarks.verify_int8", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network (default 1)")
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
     parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,

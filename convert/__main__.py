@@ -9,7 +9,6 @@ conversion.json.
 """
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import hashlib
 import json
@@ -32,7 +31,7 @@ from frontend.render import PIPELINE_ID
 from training import checkpoint, workers
 from training.atomic import naming
 from training.description import FEATURES, parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"
@@ -158,8 +157,7 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m convert", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
     parser.add_argument("--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH,

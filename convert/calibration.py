@@ -8,7 +8,6 @@ pipeline: when it changes, this regenerates them:
 """
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import hashlib
 import io
@@ -21,7 +20,7 @@ import numpy as np
 from frontend import binding
 from frontend.render import PIPELINE_ID
 from training import atomic, dataset
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 CLIPS = 128
 SEED = 0
@@ -67,8 +66,7 @@ def shipped() -> Calibration:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m convert.calibration", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m convert.calibration", __doc__)
     parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
                         help="folder of the official archives, unpacked (default $GSC_ROOT, else data/)")
     parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")

@@ -6,7 +6,6 @@ writes them to the folder OUT; `python -m firmware_gen` ships them with the rest
 """
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import re
@@ -22,7 +21,7 @@ from engine.plan import plan
 from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
 from training import atomic
 from training.description import BANDS, FEATURES, STREAM_COLUMNS
-from training.errors import one_line_errors
+from training.errors import OptionParser, one_line_errors
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h", "kws_dsp.h", "kws_mve.h")
@@ -79,8 +78,7 @@ def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m engine.render", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m engine.render", __doc__)
     parser.add_argument("network", type=Path, help="integer network that python -m convert wrote")
     parser.add_argument("out", type=Path, help="folder for the sources")
     args = parser.parse_args(argv)

@@ -20,7 +20,7 @@ from firmware_gen.inputs import Inputs
 from engine import render as engine
 from frontend import render
 from training.description import parse_tau
-from training.errors import one_line_errors
+from training.errors import OptionParser, one_line_errors
 
 
 def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
@@ -61,8 +61,7 @@ RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m firmware_gen", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m firmware_gen", __doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
     which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")

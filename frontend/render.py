@@ -6,7 +6,6 @@ writes them to the folder OUT, for use without a model; `python -m firmware_gen`
 """
 from __future__ import annotations
 
-import argparse
 import functools
 import hashlib
 import re
@@ -20,7 +19,7 @@ import numpy as np
 from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
 from training import atomic
 from training.description import FEATURES, FeatureDescription
-from training.errors import one_line_errors
+from training.errors import OptionParser, one_line_errors
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("frontend.h", "frontend_kernels.h", "frontend_tables.h")
@@ -108,8 +107,7 @@ def source(name: str, features: FeatureDescription = FEATURES, head: str = HEAD,
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m frontend.render", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m frontend.render", __doc__)
     parser.add_argument("out", type=Path, help="folder for the sources")
     out = parser.parse_args(argv).out
     for name in FILES:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from training import checkpoint, openset, synthesis, train
+from training import checkpoint, openset, train
 from training.__main__ import main
+from training.clip_folder import ARRAY, LIST
 from training.dataset import Clip
 from training.description import FEATURES, KEYWORDS, LABELS, UNKNOWN
 from training.errors import UserError
@@ -43,8 +44,8 @@ def clips() -> list[Clip]:
 def synthetic(tmp_path) -> Path:
     """A folder as `training.synthesis` makes it: 40 clips of keywords, 60 of bed and visual; all samples are 9."""
     words = [KEYWORDS[i % 10] for i in range(40)] + ["bed", "visual", "visual"] * 20
-    np.save(tmp_path / synthesis.ARRAY, np.full((100, SECOND), 9, np.int16))
-    (tmp_path / synthesis.LIST).write_text(json.dumps({"words": words}))
+    np.save(tmp_path / ARRAY, np.full((100, SECOND), 9, np.int16))
+    (tmp_path / LIST).write_text(json.dumps({"words": words}))
     return tmp_path
 
 
@@ -81,7 +82,7 @@ def test_the_draws_are_the_same_bits_in_every_process():
 def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips, synthetic):
     audio = np.zeros((len(clips), SECOND), np.int16)
     target = np.array([LABELS.index(clip.label) for clip in clips])
-    split = openset.training_set(train.Split(audio, target), clips, synthetic, ("bed",))
+    split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",))
     added = slice(len(clips), None)
     assert (split.audio[added] == 9).all() and len(split.target[added]) == 80
     drawn = np.bincount(split.target[added], split.draws[added], len(LABELS)) / openset.average_keyword(clips)
@@ -89,15 +90,35 @@ def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips
     assert drawn[2:] == pytest.approx([openset.SYNTHETIC_KEYWORDS] * 10)
 
 
+def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again(clips, synthetic, monkeypatch):
+    rng = np.random.default_rng(0)
+    audio = rng.normal(0, 3000, (len(clips), SECOND)).astype(np.int16)
+    target = np.array([LABELS.index(clip.label) for clip in clips])
+    monkeypatch.setattr(openset, "RERECORDED_CLIPS", 20)
+    one, two = (openset.training_set(train.Split(audio, target), clips, Path("none"), synthetic, (), ("balance",))
+                for _ in range(2))
+    assert np.array_equal(one.audio, two.audio) and np.array_equal(one.audio[:len(clips)], audio)
+    pieces = np.flatnonzero((one.audio == 9).all(1))
+    assert len(pieces) == 100 and (one.target[pieces] == LABELS.index(UNKNOWN)).all()
+    assert one.draws[pieces].sum() == pytest.approx(openset.SPEECH * openset.average_keyword(clips))
+    again = slice(len(clips), len(one.target) - 100)
+    assert np.bincount(one.target[again]).tolist() == [0, 0] + [10 if word == "go" else 20 for word in KEYWORDS]
+    assert (np.abs(one.audio[again].astype(int)).max(1) > 500).all() and not np.array_equal(one.audio[again][0], audio[0])
+    before = np.bincount(target, openset.draws(clips), len(LABELS))
+    drawn = np.bincount(one.target[again], one.draws[again], len(LABELS))
+    assert drawn[2:] == pytest.approx(openset.RERECORDED * before[2:]) and (drawn[:2] == 0).all()
+    assert np.bincount(one.target, one.draws, len(LABELS))[2:] == pytest.approx(before[2:])
+
+
 def test_each_part_of_the_recipe_can_be_left_out(clips, synthetic):
     audio, target = np.zeros((len(clips), SECOND), np.int16), np.zeros(len(clips), int)
-    plain = openset.training_set(train.Split(audio, target), clips, Path("none"), (), ("balance",))
+    plain = openset.training_set(train.Split(audio, target), clips, Path("none"), None, (), ("balance",))
     assert len(plain.target) == len(clips) and (plain.draws == openset.draws(clips)).all()
-    unbalanced = openset.training_set(train.Split(audio, target), clips, synthetic, (), ("synthetic",))
+    unbalanced = openset.training_set(train.Split(audio, target), clips, synthetic, None, (), ("synthetic",))
     assert (unbalanced.draws[:len(clips)] == 1).all() and len(unbalanced.target) == len(clips) + 100
-    assert openset.extras(clips).keys() == {"parts", "smoothing", "average", "splices"}
+    assert openset.extras(clips).keys() == {"parts", "steps", "smoothing", "average", "splices"}
     assert openset.extras(clips, ("splices",)) == {"parts": ("splices",), "splices": 18}
-    assert openset.parse_omitted("average, smoothing") == ("balance", "synthetic", "splices")
+    assert openset.parse_omitted("average, smoothing") == ("balance", "synthetic", "splices", "steps")
 
 
 def new_trainer(draws: np.ndarray | None, state: Path, splices: int = 0, **options) -> train.Trainer:
@@ -251,11 +272,19 @@ def test_a_rejection_is_silence_or_unknown_and_the_mean_counts_each_word_alike(t
     held = held[:12] + held[-4:]  # of bed 12, of cat 4
     run = new_trainer(None, tmp_path / "last.pt")
     answers = [0, 1] * 3 + [5] * 6 + [2] * 4
-    run.logits = lambda logmel: np.eye(len(LABELS))[answers]
+    certain, doubtful = 20, 2  # of 12 classes, one that leads by 2 has a probability of 40 %
+    leads = np.array([doubtful] * 6 + [certain] * 3 + [doubtful] * 3 + [certain] * 2 + [doubtful] * 2)
+    known = {True: leads[:, None] * np.eye(len(LABELS))[answers],
+             False: certain * np.eye(len(LABELS))[np.where(np.arange(24) < 12, run.validation_target, 0)]}
+    run.logits = lambda logmel: known[len(logmel) == 16]
     record = rejection_record(run, held)
     assert record["held-out words rejected"].startswith("37.5 %")
     assert record["held-out words rejected, mean over words"] == "25.0 % (2 words)"
     assert record["held-out bed rejected"].startswith("50.0 %") and "4 clips" in record["held-out cat rejected"]
+    assert record["held-out words rejected, at least 60 % sure"].startswith("68.8 %")
+    assert record["held-out words rejected, at least 60 % sure, mean over words"] == "62.5 % (2 words)"
+    for how in ("", ", at least 60 % sure"):
+        assert record[f"keywords recognised{how}"].startswith("50.0 %") and "20 clips" in record[f"keywords recognised{how}"]
 
 
 def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_commands, synthetic, tmp_path):
@@ -275,6 +304,8 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
 @pytest.mark.parametrize("options, part", [
     (("--recipe", "open", "--synthetic", "none"), "none: no synthetic words here; make them with"),
     (("--recipe", "open", "--omit", "mixup"), "--omit mixup: no part of the open recipe; name some of balance"),
+    (("--recipe", "open", "--speech", "none", "--omit", "synthetic"), "none: no pieces of speech here; make them with"),
+    (("--speech", "none"), "--speech: only the open recipe"),
     (("--omit", "splices"), "--omit: only the open recipe has parts"),
     (("--without", "yes"), "--without yes: a keyword"), (("--without", "marvin"), "has no recordings of it"),
     (("--rate", "0"), "--rate 0: choose"), (("--rate", "nan"), "--rate nan: choose"),

@@ -143,9 +143,12 @@ def test_native_rows_of_another_network_are_left_out(build, tmp_path, native):
     assert "in a stream" not in (build / report.MARKDOWN).read_text()
 
 
-def test_rows_in_noise_of_streams_made_otherwise_are_left_out(build, tmp_path):
+@pytest.mark.parametrize("otherwise", [{"columns": 31}, {"sure": None}])
+def test_rows_in_noise_of_streams_made_otherwise_are_left_out(build, tmp_path, otherwise):
     found = verification(build)
-    found["native"]["stream"]["columns"] += 1
+    found["native"]["stream"].update(otherwise)
+    report.write(build, write_json(tmp_path / "recorded.json", found))
+    assert "in a stream" not in (build / report.MARKDOWN).read_text()
     accuracy = report.merge(build, write_json(tmp_path / "recorded.json", found))["accuracy"]
     assert list(accuracy["device_backends"]) == ["pytorch", "onnx", "tflite", "tflm", "native"]
 

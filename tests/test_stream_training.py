@@ -152,16 +152,18 @@ def test_a_run_for_the_stream_is_resumed_bit_for_bit_and_is_another_run(tmp_path
 
 def test_a_teacher_that_agrees_adds_nothing_and_one_that_does_not_is_followed():
     logits, target = torch.randn(6, len(LABELS)), torch.arange(6)
-    loss = torch.nn.functional.cross_entropy(logits, target)
-    assert distill.distilled(loss, logits, logits).item() == pytest.approx((1 - distill.SHARE) * loss.item(), rel=1e-6)
+    losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    asked = target != 0
+    expected = torch.cat([losses[:1], (1 - distill.SHARE) * losses[1:]]).mean()
+    assert distill.distilled(losses, logits, logits, asked).item() == pytest.approx(expected.item(), rel=1e-6)
     taught = torch.randn(6, len(LABELS))
     learnt = logits.clone().requires_grad_()
-    distance = [float((logits.softmax(1) - taught.softmax(1)).abs().sum())]
+    distance = [(logits.softmax(1) - taught.softmax(1)).abs().sum(1)]
     for _ in range(200):
-        gradient, = torch.autograd.grad(distill.distilled(torch.zeros(()), learnt, taught), learnt)
+        gradient, = torch.autograd.grad(6 * distill.distilled(torch.zeros(6), learnt, taught, asked), learnt)
         learnt = (learnt - gradient).detach().requires_grad_()
-    distance.append(float((learnt.detach().softmax(1) - taught.softmax(1)).abs().sum()))
-    assert distance[1] < 0.1 * distance[0]
+    distance.append((learnt.detach().softmax(1) - taught.softmax(1)).abs().sum(1))
+    assert (distance[1][1:] < 0.1 * distance[0][1:]).all() and distance[1][0] == distance[0][0], "not asked of silence"
 
 
 def test_the_teacher_answers_as_its_checkpoint_does_and_stays_as_it_is(tmp_path, noise):

@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import clips, stream_columns, streaming
+from benchmarks import clips, stream_choices, streaming
 from convert import result
 from engine import binding, golden, network, render
 from frontend import binding as frontend
 from training import augment, dataset
-from training.description import FEATURES, LABELS, SILENCE, UNKNOWN
+from training.description import FEATURES, LABELS, SILENCE, SURE, UNKNOWN
 
 CLIP = FEATURES.clip_samples
 
@@ -100,13 +100,25 @@ def test_what_counts_is_out_of_sight_of_the_reset(made, audio, noises):
     assert np.array_equal(before, after)
 
 
-def test_the_most_certain_hop_at_which_silence_does_not_win_decides():
-    hops = np.array([[90, 0, 0, 0], [0, 9, 5, 0], [5, 0, 12, 1], [20, 0, 0, 19]], np.int16)
-    assert streaming.decide(hops, 0).tolist() == [5, 0, 12, 1]
-    assert streaming.decide(hops[[0, 3]], 0).tolist() == [90, 0, 0, 0]
-    assert streaming.decide(hops, None).tolist() == [90, 0, 0, 0]
+def test_the_most_certain_hop_of_those_that_are_sure_of_something_else_than_silence_decides(made):
+    unit = round(1 / made.score_scale)  # a logit more
+    hops = np.array([[60, 0, 0, 0], [0, 9, 5, 0], [5, 0, 12, 1], [20, 0, 0, 19]], np.int16) * unit
+    assert streaming.decide(made, hops, 0).tolist() == hops[2].tolist()
+    assert streaming.decide(made, hops[[0, 3]], 0).tolist() == hops[0].tolist()
+    assert streaming.decide(made, hops, None).tolist() == hops[0].tolist()
     extremes = np.array([[-32768, 32767, -32768], [0, 32767, 32766]], np.int16)
-    assert streaming.decide(extremes[::-1], 0).tolist() == extremes[0].tolist()
+    assert streaming.decide(made, extremes[::-1], 0).tolist() == extremes[0].tolist()
+
+
+def test_where_no_hop_is_sure_silence_is_the_answer_although_another_class_wins(made):
+    unit = round(1 / made.score_scale)
+    doubtful = np.array([[0, 5, 4, 4], [3, 4, 4, 3]], np.int16) * unit
+    assert golden.probability(made, doubtful).max(1).tolist() == [146, 93]
+    assert streaming.decide(made, doubtful, 0, 146).argmax() == 1
+    answer = streaming.decide(made, doubtful, 0, 147)
+    assert answer.argmax() == 0 and answer[1:].tolist() == doubtful[1, 1:].tolist(), "the hop nearest to silence"
+    full = np.array([[0, 32767, 32767]], np.int16)
+    assert streaming.decide(made, full, 0).tolist() == [32768, 32767, 32767]
 
 
 def test_averages_in_numpy_equal_those_of_the_engine(made, audio, noises):
@@ -116,7 +128,7 @@ def test_averages_in_numpy_equal_those_of_the_engine(made, audio, noises):
     assert np.array_equal(logits, golden.stream(made, columns))
     for count in (1, render.STREAM_COLUMNS, 101):
         engine = binding.Engine(made, (f"-DKWS_STREAM_COLUMNS={count}",))
-        assert np.array_equal(stream_columns.averaged(logits, count), streaming.hops(engine, clip, noises))
+        assert np.array_equal(stream_choices.averaged(logits, count), streaming.hops(engine, clip, noises))
 
 
 def test_the_lag_is_the_one_that_the_header_states(made):
@@ -131,7 +143,7 @@ def test_the_sweep_names_the_shortest_average_that_loses_nothing_significant():
     right, wrong = np.eye(12, dtype=np.int16)[target], np.eye(12, dtype=np.int16)[(target + 1) % 12]
     poor, fair = right.copy(), right.copy()
     poor[:40], fair[:2] = wrong[:40], wrong[:2]
-    text = stream_columns.table({10: poor, 20: fair, 30: right, 40: fair}, target, LABELS, 58)
+    text = stream_choices.lengths_table({10: poor, 20: fair, 30: right, 40: fair}, target, LABELS, 58)
     assert "best: 30" in text and "significantly against it: 20;" in text
     lines = text.splitlines()
     assert [int(line.split()[0]) for line in lines[1:5]] == [10, 20, 30, 40]
@@ -139,15 +151,32 @@ def test_the_sweep_names_the_shortest_average_that_loses_nothing_significant():
     assert SILENCE in lines[0] and UNKNOWN in lines[0]
 
 
+def test_the_example_reports_a_word_once_it_was_sure_of_it_five_times_while_it_won():
+    winner = np.array([3] * 10 + [4] * 4 + [3] * 5 + [1] * 9 + [3] * 9)
+    probability = np.array([200] * 10 + [255] * 4 + [200] * 5 + [255] * 9 + [200, 99] * 4 + [200])
+    assert stream_choices.word_classes(LABELS) == set(range(2, 12))
+    assert stream_choices.reported(winner, probability, {3, 4}, 100) == [(4, 3), (18, 3), (36, 3)]
+    assert stream_choices.reported(winner, probability, {3, 4}, 201) == []
+
+
+def test_what_the_example_reports_is_counted_by_what_was_said():
+    target = np.array([0, 0, 1, 1, 2, 3, 4, 5])
+    scores = {stream_choices.SURES[0]: np.eye(12, dtype=np.int32)[target]}
+    words = {stream_choices.SURES[0]: np.array([-1, 7, -1, -1, 2, 2, -2, -1])}
+    line = stream_choices.sures_table(stream_choices.Answers({}, scores, words), target, LABELS).splitlines()[1]
+    assert line.split("|")[1].split() == ["25.0%", "50.0%", "25.0%", "50.0%", "0.0%"]
+
+
 def test_the_sweep_runs_over_validation_clips(tau1_build, tiny_speech_commands, capsys):
-    stream_columns.main(["--build", str(tau1_build), "--data", str(tiny_speech_commands)])
+    stream_choices.main(["--build", str(tau1_build), "--data", str(tiny_speech_commands)])
     said = capsys.readouterr().out
     assert "validation split" in said and f"the default is {render.STREAM_COLUMNS}" in said
-    assert len(said.splitlines()) == 3 + len(stream_columns.COLUMNS)
+    assert f"the default is {SURE}" in said
+    assert len(said.splitlines()) == 6 + len(stream_choices.COLUMNS) + len(stream_choices.SURES)
 
 
 def test_the_sweep_without_validation_clips_is_one_line(tau1_build, tiny_speech_commands, failure, monkeypatch):
     test_set = tiny_speech_commands / dataset.archive_names(2)[1]
-    assert "validation" in failure(stream_columns.main, "--build", tau1_build, "--data", test_set)
+    assert "validation" in failure(stream_choices.main, "--build", tau1_build, "--data", test_set)
     monkeypatch.delenv("GSC_ROOT", raising=False)
-    assert "GSC_ROOT" in failure(stream_columns.main, "--build", tau1_build)
+    assert "GSC_ROOT" in failure(stream_choices.main, "--build", tau1_build)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from training import synthesis
+from training.clip_folder import ARRAY, LIST
 from training.description import FEATURES, KEYWORDS
 
 SECOND = FEATURES.clip_samples
@@ -42,26 +43,6 @@ def test_the_plan_has_each_keyword_equally_often_and_the_data_sets_words_more_of
     ratio = np.mean([count[w] for w in synthesis.DATASET_WORDS]) / np.mean([count[w] for w in rest])
     assert 3 < ratio < 5
     assert synthesis.plan(20_000, 100, seed=0) == words != synthesis.plan(20_000, 100, seed=1)
-
-
-@pytest.mark.parametrize("ratio", [0.5, 0.7256, 1.2])
-def test_resampling_keeps_the_sound_and_changes_its_length(ratio):
-    before = np.sin(2 * np.pi * 50 * np.arange(2205) / 22050)  # five whole periods
-    after = synthesis.resample(before, ratio)
-    assert len(after) == round(2205 * ratio)
-    np.testing.assert_allclose(after, np.sin(2 * np.pi * 5 * np.arange(len(after)) / len(after)), atol=2e-3)
-
-
-def test_trimming_leaves_what_is_loud():
-    np.testing.assert_array_equal(synthesis.trim(np.array([0, 0.001, 0.5, 0, -1, 0.01, 0])), [0.5, 0, -1])
-
-
-def test_an_echo_begins_with_the_sound_itself_and_adds_at_most_half_its_energy():
-    impulse = np.zeros(100)
-    impulse[0] = 1
-    for seed in range(20):
-        heard = synthesis.echo(impulse, np.random.default_rng(seed))
-        assert heard[0] == pytest.approx(1) and 0.02 <= np.sum(heard[1:] ** 2) <= 0.5 + 1e-9
 
 
 def test_clips_differ_in_level_and_place_and_each_depends_on_its_seed_alone(tones):
@@ -101,7 +82,7 @@ def test_a_folder_without_synthetic_words_is_one_line_that_names_the_command(tmp
 
 
 def test_clips_that_do_not_match_their_list_are_refused(tmp_path):
-    np.save(tmp_path / synthesis.ARRAY, np.zeros((2, SECOND), np.int16))
-    (tmp_path / synthesis.LIST).write_text('{"words": ["bed"]}')
+    np.save(tmp_path / ARRAY, np.zeros((2, SECOND), np.int16))
+    (tmp_path / LIST).write_text('{"words": ["bed"]}')
     with pytest.raises(synthesis.UserError, match="2 clips but 1 words"):
         synthesis.load(tmp_path)

@@ -117,6 +117,22 @@ def test_noise_comes_from_within_one_recording():
     assert (np.ptp(samples, axis=1) == 0).all() and len(np.unique(np.sign(samples[:, 0]))) == 2
 
 
+def test_noise_begins_or_ends_in_a_share_of_the_silences_at_any_instant_and_never_under_words():
+    noise = np.full(2 * SECOND, 16384, np.int16)
+    apply = NoiseAugment([noise], CPU, steps=0.5)
+    silence = np.arange(600) % 3 > 0
+    samples = apply(torch.zeros(600, SECOND, dtype=torch.int16), silence, np.random.default_rng(0)).numpy()
+    assert (np.ptp(samples[~silence], axis=1) == 0).all()
+    stepped = samples[silence][np.ptp(samples[silence], axis=1) > 0]
+    assert 170 < len(stepped) < 230
+    changes = np.diff(stepped, axis=1) != 0
+    assert (changes.sum(1) == 1).all()
+    instants = changes.argmax(1) / SECOND
+    assert instants.min() < 0.05 and instants.max() > 0.95
+    assert (stepped.min(1) <= 0.1 * stepped.max(1) + 1e-6).all()
+    assert 0.35 < (stepped[:, -1] > stepped[:, 0]).mean() < 0.65
+
+
 def masked(tau: float, axis: int) -> np.ndarray:
     """Rows (axis 2) or columns (axis 3) that are zero throughout, bool [clips, size]."""
     zero = spec_augment(torch.ones(300, 1, 40, 101), tau, np.random.default_rng(0)).numpy() == 0
@@ -349,6 +365,8 @@ def test_a_disk_full_while_decoding_leaves_no_cache(tiny_speech_commands, tmp_pa
 
 
 @pytest.mark.parametrize("options, part", [
+    (("--tua", "1"), "unrecognized arguments: --tua 1; `python -m training --help` lists"),
+    (("--ver", "3"), "argument --ver: invalid choice: 3"),
     (("--tau", "4"), "tau 4 does not exist; choose one of 1, 1.5, 2, 3, 6, 8"),
     (("--tau", "one"), "tau one does not exist"),
     (("--epochs", "0"), "--epochs 0: at least 1"),

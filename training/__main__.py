@@ -17,15 +17,14 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from training import card, checkpoint, dataset, distill, heldout, openset, train
+from training import card, checkpoint, dataset, distill, heldout, openset, speech, synthesis, train
 from training.decoded import data_hash, decoded
 from training.description import LABELS, parse_tau
 from training.download import download
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 from training.features import log_mel
 from training.memory import keep_freed_memory
 from training.model import DROPOUT
-from training.synthesis import load as load_synthetic
 
 SEEDS = 1 << 32
 LIVE_STEPS = 20
@@ -33,8 +32,7 @@ LIVE_STEPS = 20
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m training", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
     parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
     parser.add_argument("--gpu", type=int, default=None, metavar="N", help="CUDA device; without it, the CPU")
@@ -49,6 +47,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
                              "words, splices of keywords, smoothed labels, averaged weights")
     parser.add_argument("--synthetic", type=Path, default=Path("build/synthetic"),
                         help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)")
+    parser.add_argument("--speech", type=Path, metavar="FOLDER",
+                        help="folder of `python -m training.speech`: pieces of recorded speech as more other words, and "
+                             "keywords recorded again, for --recipe open (default: none)")
     parser.add_argument("--omit", default="", metavar="PARTS",
                         help=f"parts of --recipe open to leave out, with commas between them: {', '.join(openset.PARTS)}")
     parser.add_argument("--without", default="", metavar="WORDS",
@@ -83,6 +84,9 @@ def check_options(args: argparse.Namespace) -> None:
     args.parts = openset.parse_omitted(args.omit)
     if args.omit and args.recipe != "open":
         raise UserError("--omit: only the open recipe has parts to leave out; add --recipe open (make: RECIPE=open)")
+    if args.speech and args.recipe != "open":
+        raise UserError("--speech: only the open recipe takes more other words; add --recipe open (make: RECIPE=open)")
+    args.parts += ("speech",) * bool(args.speech)
     args.without = heldout.parse_words(args.without)
     if not 0 <= args.stream < 1:
         raise UserError(f"--stream {args.stream:g}: choose a share of the batches from 0 to below 1")
@@ -126,7 +130,7 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
                          args.out / "decoded")
     extras = {}
     if openly:
-        training = openset.training_set(training, clips, args.synthetic, args.without, args.parts)
+        training = openset.training_set(training, clips, args.synthetic, args.speech, args.without, args.parts)
         extras = openset.extras(clips, args.parts)
     recipe = train.Recipe(args.tau, LABELS, args.epochs, args.seed, precision,
                           data_hash([training, validation], noises), args.rate,
@@ -182,7 +186,9 @@ def main(argv: list[str] | None = None) -> None:
     test_clips = dataset.folder_clips(test_set) if test_set else []
     heldout_clips = heldout.heldout_clips(archive, args.without)
     if args.recipe == "open" and "synthetic" in args.parts:
-        load_synthetic(args.synthetic)  # before minutes of decoding
+        synthesis.load(args.synthetic)  # before minutes of decoding
+    if args.speech:
+        speech.load(args.speech)
     trainer = open_run(args, archive)
     train_epochs(trainer)
     tensors = trainer.load_best()
@@ -201,7 +207,7 @@ def main(argv: list[str] | None = None) -> None:
     write_plot(args.out / "run.png", trainer.history, len(trainer.validation_target),
                f"BC-ResNet-{args.tau:g}, seed {args.seed}")
     print(f"{path}\n" + "\n".join(f"  {name}: {value}" for name, value in record.items()
-                                if "top-1" in name or "rejected" in name))
+                                if "top-1" in name or "rejected" in name or "recognised" in name))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ FREQUENCY_MASK = {1: 0, 1.5: 1, 2: 3, 3: 5, 6: 7, 8: 7}
 """Largest width of a SpecAugment frequency mask for each tau; 0 means no SpecAugment."""
 TIME_MASK = 20
 MASKS = 2
+STEP_LEVEL = 0.1
+"""The most that is left of a noise before it begins or after it ends."""
 
 
 class NoiseAugment:
@@ -25,12 +27,13 @@ class NoiseAugment:
 
     samples: of the result; more than a clip's are noise before and after it.
     shift: samples by which a clip is moved, at most. A noise that is shorter than the result is not used.
+    steps: share of the silences in which the noise begins or ends, as it does to who listens all day.
     """
 
     def __init__(self, noises: Sequence[np.ndarray], device: torch.device, samples: int = FEATURES.clip_samples,
-                 shift: int = SHIFT):
+                 shift: int = SHIFT, steps: float = 0.0):
         noises = [noise for noise in noises if len(noise) > samples]
-        self.samples, self.shift = samples, shift
+        self.samples, self.shift, self.steps = samples, shift, steps
         self.noise = torch.from_numpy(np.concatenate(noises)).to(device)
         starts = np.cumsum([0] + [len(noise) for noise in noises])[:-1]
         self.ranges = [(start, start + len(noise) - samples) for start, noise in zip(starts, noises)]
@@ -51,9 +54,25 @@ class NoiseAugment:
         around = self.shift + (self.samples - clips.shape[1]) // 2
         views = torch.nn.functional.pad(clips, (around, around)).unfold(1, self.samples, 1)
         shifted = views[torch.arange(count, device=clips.device), put(self.shift - shift)]
-        noise = self.noise.unfold(0, self.samples, 1)[put(offset)]
-        samples = torch.addcmul(shifted.float(), noise.float(), put(level.astype(np.float32))[:, None])
+        noise = self.noise.unfold(0, self.samples, 1)[put(offset)].float()
+        if self.steps:
+            rows, gains = step_gains(silence, self.steps, self.samples, rng)
+            noise[put(rows)] *= put(gains)
+        samples = torch.addcmul(shifted.float(), noise, put(level.astype(np.float32))[:, None])
         return samples.div_(32768).clamp_(-1, 1)
+
+
+def step_gains(silence: np.ndarray, share: float, samples: int, rng: np.random.Generator
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the silences (flags [N]) begin or end, int64 [rows], and their gains over time, float32 [rows, samples].
+
+    One, but up to STEP_LEVEL before or after an instant, any of them alike.
+    """
+    rows = np.flatnonzero(silence & (rng.random(len(silence)) < share))
+    instant, level = rng.integers(0, samples, (len(rows), 1)), rng.uniform(0, STEP_LEVEL, (len(rows), 1))
+    begins = rng.random((len(rows), 1)) < 0.5
+    quiet = (np.arange(samples) < instant) == begins
+    return rows, np.where(quiet, level, 1).astype(np.float32)
 
 
 def spec_augment(logmel: torch.Tensor, tau: float, rng: np.random.Generator) -> torch.Tensor:

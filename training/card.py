@@ -46,10 +46,12 @@ def recipe_line(trainer: Trainer) -> str:
     """What the run did to the clips and the weights, in a line."""
     recipe = trainer.recipe
     parts = [f"{trainer.drawn} clips an epoch", f"peak rate {recipe.rate:g}"]
-    parts += [said for part, said in (("balance", "classes balanced"), ("synthetic", "synthetic words added"))
-              if part in recipe.parts]
+    parts += [said for part, said in (("balance", "classes balanced"), ("synthetic", "synthetic words added"),
+                                  ("speech", "pieces of recorded speech added, keywords recorded again")) if part in recipe.parts]
     if recipe.splices:
         parts.append(f"{recipe.splices} splices of keywords")
+    if recipe.steps:
+        parts.append(f"noise begins or ends in {100 * recipe.steps:g} % of the silences")
     if recipe.smoothing:
         parts.append(f"labels smoothed by {recipe.smoothing:g}")
     if recipe.average:
@@ -99,7 +101,7 @@ def portable(arguments: Sequence[str]) -> list[str]:
     """Arguments with the paths of this machine replaced by what they stand for."""
     out = list(arguments)
     for option, stands_for in (("--data", "DATA"), ("--out", "OUT"), ("--start", "START"), ("--teacher", "TEACHER"),
-                               ("--synthetic", "SYNTHETIC")):
+                               ("--synthetic", "SYNTHETIC"), ("--speech", "SPEECH")):
         for index, argument in enumerate(out):
             if argument.startswith(f"{option}="):
                 out[index] = f"{option}={stands_for}"

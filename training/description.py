@@ -80,6 +80,9 @@ REACH = 2 + sum(blocks * dilation for blocks, _, dilation in STAGES) + 2
 """Columns to either side of one that its logits depend on: 58, the lag of a stream."""
 STREAM_COLUMNS = 30
 """Columns of logits, each 10 ms, that a stream's scores are averages over."""
+SURE = 153
+"""Of 255: the least probability with which a word counts as heard, where a device decides (`kws_probability`). Chosen
+with `benchmarks.stream_choices`."""
 
 
 def channels(tau: float) -> tuple[int, ...]:

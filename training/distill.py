@@ -1,6 +1,7 @@
 """A larger network as teacher: what it thinks of a clip says more than the clip's label (Hinton et al., 2015).
 
-The teacher hears exactly what the network in training hears: shifted, in noise, masked.
+The teacher hears exactly what the network in training hears: shifted, in noise, masked. It is not asked about silence,
+of which the label says all there is to learn.
 """
 from __future__ import annotations
 
@@ -35,8 +36,11 @@ class Teacher:
         return self.model(window(logmel)).float()
 
 
-def distilled(loss: torch.Tensor, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """The loss by the labels, and how far the logits (N, classes) are from the teacher's, weighted."""
+def distilled(losses: torch.Tensor, logits: torch.Tensor, teacher: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+    """The losses by the labels (N) and how far the logits (N, classes) are from the teacher's, weighted; their mean.
+
+    asked: where the teacher is asked (N); elsewhere the label alone counts.
+    """
     divergence = nn.functional.kl_div((logits / TEMPERATURE).log_softmax(1), (teacher / TEMPERATURE).log_softmax(1),
-                                      reduction="batchmean", log_target=True)
-    return (1 - SHARE) * loss + SHARE * TEMPERATURE**2 * divergence
+                                      reduction="none", log_target=True).sum(1)
+    return torch.where(asked, (1 - SHARE) * losses + SHARE * TEMPERATURE**2 * divergence, losses).mean()

@@ -4,7 +4,6 @@
 """
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import http.client
@@ -24,7 +23,7 @@ from tqdm import tqdm
 
 from training.atomic import naming, write_text
 from training.dataset import archive_names, find_archive
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 BASE_URL = "https://storage.googleapis.com/download.tensorflow.org/data"
 BASE_URL_VARIABLE = "SPEECH_COMMANDS_URL"
@@ -238,9 +237,8 @@ def check_record(record: Path, name: str, digest: str) -> None:
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.download", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"environment: {BASE_URL_VARIABLE} names a mirror (default {BASE_URL})")
+    parser = OptionParser("python -m training.download", __doc__,
+                          epilog=f"environment: {BASE_URL_VARIABLE} names a mirror (default {BASE_URL})")
     parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
                         help="folder to hold the archives and their contents (default $GSC_ROOT, else data/)")
     parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")

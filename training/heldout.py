@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from training.dataset import NOISE, Clip, read_clips
-from training.description import KEYWORDS, LABELS, SILENCE, UNKNOWN
+from training.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
 from training.errors import UserError
 from training.features import log_mel
 from training.intervals import percent
@@ -46,16 +47,42 @@ def heldout_clips(archive: Path, words: Sequence[str]) -> list[Clip]:
 
 
 def rejection_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
-    """Of all held-out clips, and of each word, the share that was taken for no keyword.
+    """Of all held-out clips, and of each word, the share that was taken for no keyword; and how many keywords of the
+    validation split are recognised. Both as the network answers, and where a keyword counts with a probability of at
+    least SURE only, as on a device.
 
     Words differ in their number of recordings: the mean over words counts each alike.
     """
-    rejected = np.isin(trainer.logits(log_mel(read_clips(clips))).argmax(1), NO_KEYWORD)
+    answers, sure = answers_of(trainer, log_mel(read_clips(clips)))
+    rejected = np.isin(answers, NO_KEYWORD)
+    keywords = ~np.isin(trainer.validation_target, NO_KEYWORD)
+    known, known_sure = answers_of(trainer, trainer.validation)
+    recognised = (known == trainer.validation_target)[keywords]
     words = np.array([clip.path.parent.name for clip in clips])
-    of_word = {word: rejected[words == word] for word in sorted(set(words))}
-    mean = np.mean([values.mean() for values in of_word.values()])
     return {
-        "held-out words rejected": percent(int(rejected.sum()), len(clips)),
-        "held-out words rejected, mean over words": f"{100 * mean:.1f} % ({len(of_word)} words)",
-        **{f"held-out {word} rejected": percent(int(values.sum()), len(values)) for word, values in of_word.items()},
+        **shares("", rejected, words, recognised),
+        **shares(f", at least {100 * SURE / 255:.0f} % sure", rejected | ~sure, words, recognised & known_sure[keywords]),
+        **{f"held-out {word} rejected": counted(rejected[words == word]) for word in sorted(set(words))},
     }
+
+
+def answers_of(trainer: Trainer, logmel: np.ndarray | torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Of each clip [clips, 40, 101] the class that wins, and whether it is sure enough."""
+    logits = trainer.logits(logmel).astype(np.float64)
+    weights = np.exp(logits - logits.max(1, keepdims=True))
+    return logits.argmax(1), weights.max(1) / weights.sum(1) >= SURE / 255
+
+
+def shares(how: str, rejected: np.ndarray, words: np.ndarray, recognised: np.ndarray) -> dict[str, str]:
+    """The record of held-out clips that are rejected, and of keywords that are recognised; `how` says by which rule."""
+    mean = np.mean([rejected[words == word].mean() for word in set(words)])
+    return {
+        f"held-out words rejected{how}": counted(rejected),
+        f"held-out words rejected{how}, mean over words": f"{100 * mean:.1f} % ({len(set(words))} words)",
+        f"keywords recognised{how}": counted(recognised),
+    }
+
+
+def counted(truths: np.ndarray) -> str:
+    """How many of them hold, with an interval."""
+    return percent(int(truths.sum()), len(truths))

@@ -2,7 +2,8 @@
 
 The data set has thousands of recordings of each keyword, but few other words. Here a class is drawn as often
 as an average keyword, a rare other word more often than its share, and synthetic words are added (see
-`training.synthesis`): other words, and in every class of keyword some too.
+`training.synthesis`): other words, and in every class of keyword some too. Pieces of recorded speech can
+be more other words (see `training.speech`), and then keywords are recorded again as they are.
 """
 from __future__ import annotations
 
@@ -11,21 +12,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
+from training import speech, synthesis
 from training.dataset import Clip
 from training.description import KEYWORDS, LABELS, SILENCE, UNKNOWN
 from training.errors import UserError
-from training.synthesis import load
+from training.room import recorded_again
 from training.train import Split
 
-PARTS = ("balance", "synthetic", "splices", "smoothing", "average")
+PARTS = ("balance", "synthetic", "splices", "steps", "smoothing", "average")
 """What the recipe consists of; any of them can be left out, to see what it does."""
 SILENCES = 1.0
 OTHERS = 1.25
 SYNTHETIC_OTHERS = 1.5
 SYNTHETIC_KEYWORDS = 0.06  # of each keyword
+SPEECH = 1.5
 SPLICES = 0.5
 """Clips an epoch, each as a multiple of the recordings of an average keyword."""
+STEPS = 0.5
+"""Of the silences: the noise begins or ends in them."""
+RERECORDED = 0.35
+"""Of a keyword's draws, where pieces of speech are among the other words: recordings of it as other voices in other
+rooms, as the pieces are. So only what is said tells one from the other."""
+RERECORDED_CLIPS = 600
+"""Of each keyword, at most."""
+RERECORDED_ECHOES = 0.5
+RERECORDED_SEED = 5
 SMOOTHING = 0.05
 """Of the labels."""
 AVERAGE = 0.998
@@ -65,28 +78,54 @@ def parse_omitted(text: str) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part not in omitted)
 
 
-def training_set(training: Split, clips: Sequence[Clip], folder: Path, without: Sequence[str],
-                 parts: Sequence[str] = PARTS) -> Split:
-    """`training`, the decoded `clips`, with the draws of this recipe and the synthetic words of `folder`.
+def training_set(training: Split, clips: Sequence[Clip], synthetic: Path, recordings: Path | None,
+                 without: Sequence[str], parts: Sequence[str] = PARTS) -> Split:
+    """`training`, the decoded `clips`, with the draws of this recipe and what it adds.
 
-    Words of `without` are left out. Raises UserError where `folder` holds no synthetic words.
+    synthetic: folder of synthetic words, of which those of `without` are left out. recordings: folder of pieces of
+    speech, or None; with them, keywords are recorded again. Raises UserError where a folder does not hold them.
     """
-    often = draws(clips) if "balance" in parts else np.ones(len(clips))
-    if "synthetic" not in parts:
-        return Split(training.audio, training.target, often)
-    audio, words = load(folder)
+    sets = [Split(training.audio, training.target, draws(clips) if "balance" in parts else np.ones(len(clips)))]
     total = average_keyword(clips)
+    if "synthetic" in parts:
+        sets.append(synthetic_words(*synthesis.load(synthetic), total, without))
+    if recordings:
+        pieces = speech.load(recordings)
+        sets = rerecorded(sets[0], clips) + sets[1:]
+        sets.append(Split(pieces, np.full(len(pieces), LABELS.index(UNKNOWN)),
+                          np.full(len(pieces), SPEECH * total / len(pieces))))
+    return Split(*(np.concatenate(arrays) for arrays in zip(*((s.audio, s.target, s.draws) for s in sets))))
+
+
+def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
+    """The recordings with fewer draws of keywords, and recordings of these made of them, which have the rest."""
+    rng = np.random.default_rng(RERECORDED_SEED)
+    words = np.array([clip.label for clip in clips])
+    chosen = [rng.permutation(np.flatnonzero(words == word))[:RERECORDED_CLIPS] for word in KEYWORDS]
+    often = recordings.draws.copy()
+    share = []
+    for word, rows in zip(KEYWORDS, chosen):
+        share.append(np.full(len(rows), RERECORDED * often[words == word].sum() / len(rows)))
+        often[words == word] *= 1 - RERECORDED
+    rows = np.concatenate(chosen)
+    made = [recorded_again(recordings.audio[row], RERECORDED_ECHOES, rng)
+            for row in tqdm(rows, "recording keywords again", unit="clip", disable=None)]
+    return [Split(recordings.audio, recordings.target, often),
+            Split(np.stack(made), recordings.target[rows], np.concatenate(share))]
+
+
+def synthetic_words(audio: np.ndarray, words: Sequence[str], total: float, without: Sequence[str]) -> Split:
+    """The synthetic words but those of `without`; `total` recordings has an average keyword."""
     chosen = [index for index, word in enumerate(words) if word not in without]
     count = Counter(words[index] for index in chosen)
     keywords = sum(count[word] for word in KEYWORDS)
     label = np.array([LABELS.index(words[i] if words[i] in KEYWORDS else UNKNOWN) for i in chosen])
-    spoken = [SYNTHETIC_KEYWORDS * total / count[words[i]] if words[i] in KEYWORDS
-              else SYNTHETIC_OTHERS * total / (len(chosen) - keywords) for i in chosen]
-    return Split(np.concatenate([training.audio, audio[chosen]]), np.concatenate([training.target, label]),
-                 np.concatenate([often, spoken]))
+    often = [SYNTHETIC_KEYWORDS * total / count[words[i]] if words[i] in KEYWORDS
+             else SYNTHETIC_OTHERS * total / (len(chosen) - keywords) for i in chosen]
+    return Split(audio[chosen], label, np.array(often))
 
 
 def extras(clips: Sequence[Clip], parts: Sequence[str] = PARTS) -> dict:
     """The fields of `train.Recipe` by which this recipe differs from the paper's, beside its training set."""
-    fields = {"smoothing": SMOOTHING, "average": AVERAGE, "splices": round(SPLICES * average_keyword(clips))}
+    fields = {"steps": STEPS, "smoothing": SMOOTHING, "average": AVERAGE, "splices": round(SPLICES * average_keyword(clips))}
     return {"parts": parts} | {name: value for name, value in fields.items() if name in parts}

@@ -10,24 +10,22 @@ from its own seed: the same options give the same clips, however many processes 
 """
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import os
 import shutil
 import subprocess
 import sys
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from training import workers
-from training.atomic import replacing, write_text
-from training.description import FEATURES, KEYWORDS
-from training.errors import UserError, one_line_errors
+from training import clip_folder, workers
+from training.description import KEYWORDS
+from training.errors import OptionParser, UserError, one_line_errors
+from training.room import recorded
 
 SYNTHESISER = "espeak-ng"
 WORDS = Path(__file__).with_name("words.txt")
@@ -43,11 +41,8 @@ VOICES = ("f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie 
           "quincy rob robert sandro shelby steph steph2 steph3 travis victor zac").split()
 WORDS_A_MINUTE = 110, 230
 PITCH = 15, 85  # of espeak-ng's 0 to 99
-TRACT = 0.84, 1.16  # formants, pitch and speed are scaled together
-RATE = FEATURES.sample_rate
-CLIP = FEATURES.clip_samples
+ECHOES = 0.7  # share of the clips
 CHUNK = 100  # clips a process makes at a time
-ARRAY, LIST = "audio.npy", "clips.json"
 
 
 def other_words() -> list[str]:
@@ -77,71 +72,12 @@ def speak(word: str, voice: str, speed: int, pitch: int) -> tuple[np.ndarray, in
     return samples / 32768, rate
 
 
-def resample(samples: np.ndarray, ratio: float) -> np.ndarray:
-    """`ratio` times as many samples of the same sound, by way of its spectrum."""
-    length = max(2, round(len(samples) * ratio))
-    spectrum = np.fft.rfft(samples)
-    resized = np.zeros(length // 2 + 1, complex)
-    kept = min(len(spectrum), len(resized))
-    resized[:kept] = spectrum[:kept]
-    return np.fft.irfft(resized, length) * ratio
-
-
-def trim(samples: np.ndarray, threshold: float = 0.02) -> np.ndarray:
-    """Without what is quieter than `threshold` of the peak at either end."""
-    loud = np.flatnonzero(np.abs(samples) > threshold * np.abs(samples).max())
-    return samples[loud[0]:loud[-1] + 1]
-
-
-def echo(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """In a small room: decaying noise of 50 to 400 ms behind the direct sound, of 2 to 50 % of its energy."""
-    decay = rng.uniform(0.05, 0.4)  # seconds to -60 dB
-    time = np.arange(1, round(decay * RATE)) / RATE
-    tail = rng.normal(size=len(time)) * 10 ** (-3 * time / decay)
-    tail *= np.sqrt(rng.uniform(0.02, 0.5) / np.sum(tail**2))
-    return convolve(samples, np.concatenate([[1.0], tail]))
-
-
-def convolve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Full linear convolution."""
-    length = len(a) + len(b) - 1
-    return np.fft.irfft(np.fft.rfft(a, length) * np.fft.rfft(b, length), length)
-
-
-def microphone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A gain that wanders by some 4 dB over frequency, and falls below 60 to 300 Hz and above 3 to 8 kHz."""
-    frequency = np.fft.rfftfreq(len(samples), 1 / RATE)
-    knots = np.geomspace(100, 8000, 9)
-    gain = 10 ** (np.interp(np.log(frequency + 1), np.log(knots), rng.normal(0, 4, len(knots))) / 20)
-    low, high = rng.uniform(60, 300), rng.uniform(3000, 8000)
-    gain /= np.sqrt(1 + (low / (frequency + 1)) ** 4) * np.sqrt(1 + (frequency / high) ** 6)
-    return np.fft.irfft(np.fft.rfft(samples) * gain, len(samples))
-
-
-def hiss(rng: np.random.Generator) -> np.ndarray:
-    """A second of noise whose power falls with frequency to the power of 0 to 2; its RMS is 1."""
-    frequency = np.fft.rfftfreq(CLIP, 1 / RATE) + 20
-    spectrum = np.fft.rfft(rng.normal(size=CLIP)) * frequency ** (-rng.uniform(0, 1))
-    noise = np.fft.irfft(spectrum, CLIP)
-    return noise / noise.std()
-
-
 def clip(word: str, seed: Sequence[int]) -> np.ndarray:
     """One second with a spoken word in it, int16 [16000]."""
     rng = np.random.default_rng(seed)
     voice = f"{ACCENTS[rng.integers(len(ACCENTS))]}+{VOICES[rng.integers(len(VOICES))]}"
     samples, rate = speak(word, voice, int(rng.integers(*WORDS_A_MINUTE)), int(rng.integers(*PITCH)))
-    spoken = trim(resample(samples, RATE / rate * rng.uniform(*TRACT)))[:CLIP]
-    whole = np.zeros(CLIP)
-    start = rng.integers(CLIP - len(spoken) + 1)
-    if rng.random() < 0.7:
-        spoken = echo(spoken, rng)[:CLIP - start]
-    whole[start:start + len(spoken)] = spoken
-    whole = microphone(whole, rng)
-    level = np.exp(rng.uniform(np.log(0.06), 0))
-    floor = np.exp(rng.uniform(np.log(1e-4), np.log(0.01)))
-    whole = whole * (level / np.abs(whole).max()) + floor * hiss(rng)
-    return np.rint(32767 * whole.clip(-1, 1)).astype(np.int16)
+    return recorded(samples, rate, ECHOES, rng)
 
 
 def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
@@ -150,39 +86,28 @@ def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
 
 
 def generate(words: Sequence[str], seed: int, out: Path, processes: int | None = None) -> None:
-    """Speak `words` into the folder `out`: audio.npy, int16 [words, 16000], and the list of words beside it."""
+    """Speak `words` into the folder `out` (see `training.clip_folder`)."""
     if shutil.which(SYNTHESISER) is None:
         raise UserError(f"{SYNTHESISER} is not installed; install it (Debian: apt-get install {SYNTHESISER})")
-    out.mkdir(parents=True, exist_ok=True)
     parts = [(list(words[start:start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
-    with replacing(out / ARRAY) as temporary:
-        audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), CLIP))
-        with tqdm(total=len(words), desc="speaking", unit="clip", disable=None) as bar:
-            for index, made in workers.run(chunk, parts, processes):
-                audio[index * CHUNK:index * CHUNK + len(made)] = made
-                bar.update(len(made))
-        audio.flush()
-    write_text(out / LIST, json.dumps({"seed": seed, "words": list(words)}) + "\n")
+    with tqdm(total=len(words), desc="speaking", unit="clip", disable=None) as bar:
+        def made() -> Iterator[tuple[int, np.ndarray]]:
+            for index, clips in workers.run(chunk, parts, processes):
+                yield index * CHUNK, clips
+                bar.update(len(clips))
+
+        clip_folder.write(out, words, seed, made())
 
 
 def load(folder: Path) -> tuple[np.ndarray, list[str]]:
-    """The clips of a folder that `generate` wrote, int16 [clips, 16000] (mapped), and their words."""
-    try:
-        words = json.loads((folder / LIST).read_text())["words"]
-        audio = np.load(folder / ARRAY, mmap_mode="r")
-    except (OSError, ValueError, KeyError):
-        raise UserError(f"{folder}: no synthetic words here; make them with `python -m training.synthesis --out "
-                        f"{folder}` (needs {SYNTHESISER})") from None
-    if audio.shape != (len(words), CLIP):
-        raise UserError(f"{folder}: {len(audio)} clips but {len(words)} words; make them again with "
-                        f"`python -m training.synthesis --out {folder}`")
-    return audio, words
+    """The clips of a folder that `generate` wrote, int16 [clips, 16000] (mapped), and their words; UserError if none."""
+    return clip_folder.load(folder, "synthetic words",
+                            f"`python -m training.synthesis --out {folder}` (needs {SYNTHESISER})")
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.synthesis", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m training.synthesis", __doc__)
     parser.add_argument("--out", type=Path, default=Path("build/synthetic"), help="default build/synthetic")
     parser.add_argument("--others", type=int, default=9000, help="clips of other words (default 9000)")
     parser.add_argument("--keywords", type=int, default=3000, help="clips of keywords (default 3000)")

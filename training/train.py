@@ -52,6 +52,7 @@ class Recipe:
     stream: float = 0.0  # share of the batches that are heard as a stream hears them
     dropout: float = DROPOUT  # of channels
     teacher: str = ""  # hash of the weights that are distilled; empty: none
+    steps: float = 0.0  # share of the silences in which the noise begins or ends
 
 
 class Batch(NamedTuple):
@@ -141,10 +142,11 @@ class Trainer:
         self.draws = training.draws
         self.unknown = recipe.labels.index(UNKNOWN) if recipe.splices else None
         self.splicer = Splicer(training.audio, training.target) if recipe.splices else None
-        self.silence = training.target == recipe.labels.index(SILENCE)
+        self.quiet = recipe.labels.index(SILENCE)
+        self.silence = training.target == self.quiet
         self.validation = torch.from_numpy(validation)
         self.validation_target = validation_target
-        self.augment = NoiseAugment(noises, device)
+        self.augment = NoiseAugment(noises, device, steps=recipe.steps)
         self.stream_augment = stream_augment(noises, device) if recipe.stream else None
         self.teacher = teacher
         self.log_mel = LogMel().to(device)
@@ -256,8 +258,9 @@ class Trainer:
         with self.autocast():
             logits = self.model(batch.logmel, inside=batch.stream).float()
             taught = self.teacher(batch.logmel) if self.teacher else None
-        loss = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing)
-        return loss if taught is None else distilled(loss, logits, taught)
+        losses = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing,
+                                             reduction="none")
+        return losses.mean() if taught is None else distilled(losses, logits, taught, batch.target != self.quiet)
 
     def train_epoch(self, progress: Callable = lambda batches, steps: batches) -> None:
         """One epoch, its validation, and the state on disk. `progress` wraps the batches, given their number."""

@@ -16,7 +16,7 @@ from firmware_gen import __version__, ctext, folder
 from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformio, zephyr
 from firmware_gen.export.library import Library
 from training.description import parse_tau
-from training.errors import UserError, one_line_errors
+from training.errors import OptionParser, UserError, one_line_errors
 
 FORMATS = {
     "arduino": arduino.files,
@@ -29,8 +29,7 @@ FORMATS = {
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m firmware_gen.export", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OptionParser("python -m firmware_gen.export", __doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
     which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")
