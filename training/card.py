@@ -42,12 +42,16 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     }
 
 
+SAID = {"balance": "classes balanced", "synthetic": "synthetic words added",
+        "speech": "pieces of recorded speech added, keywords recorded again"}
+"""Parts of a recipe that have no field of their own in it."""
+
+
 def recipe_line(trainer: Trainer) -> str:
     """What the run did to the clips and the weights, in a line."""
     recipe = trainer.recipe
     parts = [f"{trainer.drawn} clips an epoch", f"peak rate {recipe.rate:g}"]
-    parts += [said for part, said in (("balance", "classes balanced"), ("synthetic", "synthetic words added"),
-                                  ("speech", "pieces of recorded speech added, keywords recorded again")) if part in recipe.parts]
+    parts += [said for part, said in SAID.items() if part in recipe.parts]
     if recipe.splices:
         parts.append(f"{recipe.splices} splices of keywords")
     if recipe.steps:

@@ -28,7 +28,7 @@ def write(folder: Path, words: Sequence[str], seed: int, made: Iterable[tuple[in
 def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:
     """The clips of a folder, int16 [clips, 16000] (mapped), and what each says.
 
-    UserError, with `what` they are and the `remedy`, a command that makes them, where they are not there or do not match.
+    UserError where they are not there or do not match: `what` they are, and as `remedy` a command that makes them.
     """
     try:
         words = json.loads((folder / LIST).read_text())["words"]

@@ -59,9 +59,10 @@ def rejection_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
     known, known_sure = answers_of(trainer, trainer.validation)
     recognised = (known == trainer.validation_target)[keywords]
     words = np.array([clip.path.parent.name for clip in clips])
+    surely = f", at least {100 * SURE / 255:.0f} % sure"
     return {
         **shares("", rejected, words, recognised),
-        **shares(f", at least {100 * SURE / 255:.0f} % sure", rejected | ~sure, words, recognised & known_sure[keywords]),
+        **shares(surely, rejected | ~sure, words, recognised & known_sure[keywords]),
         **{f"held-out {word} rejected": counted(rejected[words == word]) for word in sorted(set(words))},
     }
 

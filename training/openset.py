@@ -127,5 +127,6 @@ def synthetic_words(audio: np.ndarray, words: Sequence[str], total: float, witho
 
 def extras(clips: Sequence[Clip], parts: Sequence[str] = PARTS) -> dict:
     """The fields of `train.Recipe` by which this recipe differs from the paper's, beside its training set."""
-    fields = {"steps": STEPS, "smoothing": SMOOTHING, "average": AVERAGE, "splices": round(SPLICES * average_keyword(clips))}
+    splices = round(SPLICES * average_keyword(clips))
+    fields = {"steps": STEPS, "smoothing": SMOOTHING, "average": AVERAGE, "splices": splices}
     return {"parts": parts} | {name: value for name, value in fields.items() if name in parts}
