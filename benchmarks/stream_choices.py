@@ -137,9 +137,9 @@ def rows(scores: dict[int, np.ndarray], target: np.ndarray, labels: Sequence[str
     return dict(sorted(found.items())), best, least
 
 
-def percentage(share: float | None) -> str:
+def percentage(value: float | None) -> str:
     """A share as a cell of ten characters; empty for None."""
-    return f"{'' if share is None else f'{100 * share:.1f}%':>10}"
+    return f"{'' if value is None else f'{100 * value:.1f}%':>10}"
 
 
 def share(values: np.ndarray) -> float | None:

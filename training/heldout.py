@@ -69,9 +69,8 @@ def rejection_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
 
 def answers_of(trainer: Trainer, logmel: np.ndarray | torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Of each clip [clips, 40, 101] the class that wins, and whether it is sure enough."""
-    logits = trainer.logits(logmel).astype(np.float64)
-    weights = np.exp(logits - logits.max(1, keepdims=True))
-    return logits.argmax(1), weights.max(1) / weights.sum(1) >= SURE / 255
+    probability = torch.from_numpy(trainer.logits(logmel)).double().softmax(1).numpy()
+    return probability.argmax(1), probability.max(1) >= SURE / 255
 
 
 def shares(how: str, rejected: np.ndarray, words: np.ndarray, recognised: np.ndarray) -> dict[str, str]:

@@ -85,13 +85,13 @@ def training_set(training: Split, clips: Sequence[Clip], synthetic: Path, record
     synthetic: folder of synthetic words, of which those of `without` are left out. recordings: folder of pieces of
     speech, or None; with them, keywords are recorded again. Raises UserError where a folder does not hold them.
     """
-    sets = [Split(training.audio, training.target, draws(clips) if "balance" in parts else np.ones(len(clips)))]
+    own = Split(training.audio, training.target, draws(clips) if "balance" in parts else np.ones(len(clips)))
+    sets = rerecorded(own, clips) if recordings else [own]
     total = average_keyword(clips)
     if "synthetic" in parts:
         sets.append(synthetic_words(*synthesis.load(synthetic), total, without))
     if recordings:
         pieces = speech.load(recordings)
-        sets = rerecorded(sets[0], clips) + sets[1:]
         sets.append(Split(pieces, np.full(len(pieces), LABELS.index(UNKNOWN)),
                           np.full(len(pieces), SPEECH * total / len(pieces))))
     return Split(*(np.concatenate(arrays) for arrays in zip(*((s.audio, s.target, s.draws) for s in sets))))

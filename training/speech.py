@@ -10,6 +10,7 @@ processes make them.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -55,6 +56,15 @@ class Excerpt(NamedTuple):
         return self.samples / self.rate
 
 
+@contextlib.contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """UserError that names `path` where the block cannot read it."""
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
+
+
 def excerpts(folders: Sequence[Path]) -> list[Excerpt]:
     """All recordings below `folders`, in the order of their paths, in excerpts; UserError where a folder has none.
 
@@ -68,10 +78,8 @@ def excerpts(folders: Sequence[Path]) -> list[Excerpt]:
         for path in paths:
             if path.stem.lower() in KEYWORDS:
                 continue
-            try:
+            with naming_damage(path):
                 info = soundfile.info(str(path))
-            except soundfile.LibsndfileError as error:
-                raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
             length = EXCERPT * info.samplerate
             found += [Excerpt(path, start, min(length, info.frames - start), info.samplerate)
                       for start in range(0, info.frames, length)]
@@ -88,10 +96,8 @@ def enough(found: Sequence[Excerpt], clips: int, seed: int) -> list[Excerpt]:
 
 def read(excerpt: Excerpt) -> np.ndarray:
     """The excerpt at 16 kHz, its channels averaged, float64 [samples] in +-1."""
-    try:
+    with naming_damage(excerpt.path):
         samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{excerpt.path}: cannot be read ({error.error_string}); remove it") from None
     return resample(samples.mean(1), RATE / rate) if len(samples) else np.zeros(0)
 
 
