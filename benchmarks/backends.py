@@ -108,7 +108,7 @@ def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backe
 
     def streams(audio: np.ndarray) -> np.ndarray:
         hops = (streaming.due(streaming.hops(engine, clip, noises), STREAM_COLUMNS) for clip in audio)
-        return np.stack([streaming.decide(made, scores, silence) for scores in hops])
+        return np.stack([streaming.decide(scores, streaming.certainty(made, scores), silence) for scores in hops])
 
     def in_logits(scores: Backend) -> Backend:
         return lambda audio: scores(audio) * np.float32(made.score_scale)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import clips, report_text, statistics, streaming
+from benchmarks.decisions import SURES, reported, word_classes
 from convert import result
 from engine import golden, network
 from engine.binding import Engine
@@ -31,8 +32,6 @@ from training.description import SILENCE, SURE, UNKNOWN, parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
 
 COLUMNS = (10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 101)
-SURES = (0, 96, 112, 128, 140, 153, 166, 179, 192, 204, 217, 230, 242)
-AGREEING_HOPS = 5  # of examples/baremetal/main.c
 NOTHING, SEVERAL = -1, -2
 CHUNK = 32
 
@@ -55,25 +54,6 @@ def note_tools(path: Path, noises: Sequence[np.ndarray]) -> None:
 def column_engine(path: Path) -> Engine:
     """The engine whose scores are single columns' logits."""
     return Engine(network.load(path), ("-DKWS_STREAM_COLUMNS=1",))
-
-
-def word_classes(labels: Sequence[str]) -> set[int]:
-    """The classes that are words: neither silence nor unknown."""
-    return {index for index, label in enumerate(labels) if not label.startswith("_")}
-
-
-def reported(winner: np.ndarray, probability: np.ndarray, words: Container[int], sure: int) -> list[tuple[int, int]]:
-    """The hops and classes that examples/baremetal reports, by the winner of each hop and its probability (of 255): one
-    of `words`, as soon as it is sure of it AGREEING_HOPS times while it keeps winning."""
-    found, latest, agreeing = [], -1, 0
-    for hop, (now, certainty) in enumerate(zip(winner.tolist(), probability.tolist())):
-        if now != latest:
-            latest, agreeing = now, 0
-        if agreeing < AGREEING_HOPS and certainty >= sure:
-            agreeing += 1
-            if agreeing == AGREEING_HOPS and now in words:
-                found.append((hop, now))
-    return found
 
 
 class Answers(NamedTuple):
@@ -100,20 +80,20 @@ def answers(audio: np.ndarray, silence: int | None) -> Answers:
     made = engine.network
     logits = [streaming.hops(engine, clip, noises) for clip in audio]
     scores = {columns: [averaged(rows, columns) for rows in logits] for columns in COLUMNS}
-
-    def decided(columns: int, sure: int) -> np.ndarray:
-        return np.stack([streaming.decide(made, streaming.due(hops, columns), silence, sure) for hops in scores[columns]])
-
     words = word_classes(made.labels)
+    of_length = {columns: [] for columns in COLUMNS}
+    of_sure = {sure: [] for sure in SURES}
     heard = {sure: [] for sure in SURES}
-    for hops in scores[STREAM_COLUMNS]:
-        winner, probability = hops.argmax(1), golden.probability(made, hops).max(1)
-        for sure, found in heard.items():
-            said = [word for _, word in reported(winner, probability, words, sure)]
-            found.append(said[0] if len(said) == 1 else SEVERAL if said else NOTHING)
-    return Answers({columns: decided(columns, SURE) for columns in COLUMNS},
-                   {sure: decided(STREAM_COLUMNS, sure) for sure in SURES},
-                   {sure: np.array(found) for sure, found in heard.items()})
+    for columns, clips_hops in scores.items():
+        for hops in clips_hops:
+            certain = streaming.certainty(made, hops)
+            due = [streaming.due(values, columns) for values in (hops, certain)]
+            of_length[columns].append(streaming.decide(*due, silence))
+            for sure in SURES if columns == STREAM_COLUMNS else ():
+                of_sure[sure].append(streaming.decide(*due, silence, sure))
+                said = [word for _, word in reported(hops.argmax(1), certain, words, sure)]
+                heard[sure].append(said[0] if len(said) == 1 else SEVERAL if said else NOTHING)
+    return Answers(*({choice: np.array(rows) for choice, rows in field.items()} for field in (of_length, of_sure, heard)))
 
 
 def rows(scores: dict[int, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> tuple[dict[int, str], int, int]:

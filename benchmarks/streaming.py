@@ -11,8 +11,8 @@ begins, and every hop of 10 ms has scores of its own. What is measured here, for
   are more than the engine can look back: nothing of the reset is left in what counts.
 - Hops count whose score, less the lag (`KWS_STREAM_LAG_MS`), is due within 300 ms of the clip's middle.
 - At each of them a class wins, but where it is not silence, only with a probability (`kws_probability`) of at least
-  `training.description.SURE`. Of the hops at which one does, that whose winner leads the next class by most decides; where there is none,
-  silence is the answer. Scores alone decide, so that a device could do it.
+  `training.description.SURE`. Of the hops at which one does, that whose winner leads the next class by most decides;
+  where there is none, silence is the answer. Scores alone decide, so that a device could do it.
 """
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def hops(engine: Engine, clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.n
 
 
 def due(scores: np.ndarray, columns: int) -> np.ndarray:
-    """Of all hops' scores [hops, classes], those that count for the clip: [hops that count, classes].
+    """Of all hops' scores [hops, …], those that count for the clip: [hops that count, …].
 
     columns: how many are averaged. The first hop that has scores is the one in which column
     `delay + columns - 1` is complete; less the lag, it is due at the middle of its columns.
@@ -110,18 +110,24 @@ def due(scores: np.ndarray, columns: int) -> np.ndarray:
     return scores[np.abs(middle - MIDDLE_MS) <= TOLERANCE_MS]
 
 
-def decide(network: Network, scores: np.ndarray, silence: int | None, sure: int = SURE) -> np.ndarray:
+def certainty(network: Network, scores: np.ndarray) -> np.ndarray:
+    """Scores int16 [hops, classes] -> the probability of the class that wins at each, in 255ths, uint8 [hops]."""
+    return golden.probability(network, scores).max(1)
+
+
+def decide(scores: np.ndarray, certain: np.ndarray, silence: int | None, sure: int = SURE) -> np.ndarray:
     """The scores of the hop that decides, int32 [classes], of those that count, int16 [hops, classes]; the first of
     equals.
 
-    silence: index of that class; None where the model has none, and every hop is heard. sure: of 255, the least
-    probability of what is heard. Where silence is the answer, its score is raised above the others if need be.
+    certain: `certainty` of those hops [hops]. silence: index of that class; None
+    where the model has none, and every hop is heard. sure: of 255, the least probability of what is heard. Where
+    silence is the answer, its score is raised above the others if need be.
     """
     ranked = np.sort(scores.astype(np.int32), 1)
     lead = ranked[:, -1] - ranked[:, -2]
     if silence is None:
         return scores[lead.argmax()].astype(np.int32)
-    heard = (scores.argmax(1) != silence) & (golden.probability(network, scores).max(1) >= sure)
+    heard = (scores.argmax(1) != silence) & (certain >= sure)
     if heard.any():
         return scores[np.where(heard, lead, -1).argmax()].astype(np.int32)
     answer = scores[(scores[:, silence] - ranked[:, -1]).argmax()].astype(np.int32)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import emulator, on_board, stream_choices
+from benchmarks import decisions, emulator, on_board
 from benchmarks.emulator import CORES, GuestError
 from emulated import need_emulator
 from engine import golden, network, render
@@ -23,7 +23,7 @@ from training.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-SURE, SILENT_HOPS = 230, 100
+SILENT_HOPS = 100
 """As in main.c."""
 
 
@@ -68,8 +68,8 @@ def expected(loaded: Network, samples: np.ndarray) -> list[str]:
     total[width:] -= total[:-width].copy()
     scores = golden.average(total[width - 1:], width)
     lines, probability = [], golden.probability(loaded, scores).max(1)
-    for index, word in stream_choices.reported(scores.argmax(1), probability, stream_choices.word_classes(loaded.labels),
-                                               SURE):
+    for index, word in decisions.reported(scores.argmax(1), probability, decisions.word_classes(loaded.labels),
+                                             decisions.EXAMPLE_SURE):
         complete = (index + width - 1 + loaded.delay) * hop + 240  # samples that this column needs
         lines.append(line("stream", loaded.labels[word], probability[index], ends[ends >= complete][0] * 1000 // 16000))
     window = np.pad(heard[:clip], (0, max(0, clip - len(heard))))

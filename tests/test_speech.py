@@ -9,6 +9,7 @@ import soundfile
 
 from training import speech
 from training.description import FEATURES
+from training.recordings import excerpts, read
 from training.room import RATE
 
 SECOND = FEATURES.clip_samples
@@ -61,14 +62,14 @@ def test_a_piece_fades_at_both_ends_and_its_recording_is_left_as_it_was():
 
 
 def test_recordings_are_read_in_excerpts_but_not_those_named_after_a_keyword(recordings):
-    found = speech.excerpts([recordings])
+    found = excerpts([recordings], speech.EXCERPT)
     assert [(excerpt.path.name, round(excerpt.seconds, 2)) for excerpt in found] == [
         ("short.ogg", 2.0), ("long.flac", 20.0), ("long.flac", 10.0)]
-    assert len(speech.read(found[2])) == 10 * RATE
+    assert len(read(found[2])) == 10 * RATE
 
 
 def test_no_more_is_read_than_the_clips_need(recordings):
-    found = speech.excerpts([recordings])
+    found = excerpts([recordings], speech.EXCERPT)
     assert speech.enough(found, 1000, 0) == found
     assert {len(speech.enough(found, 1, seed)) for seed in range(5)} == {1}
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import clips, stream_choices, streaming
+from benchmarks import clips, decisions, stream_choices, streaming
 from convert import result
 from engine import binding, golden, network, render
 from frontend import binding as frontend
@@ -100,25 +100,29 @@ def test_what_counts_is_out_of_sight_of_the_reset(made, audio, noises):
     assert np.array_equal(before, after)
 
 
+def decided(network, scores, *rest):
+    return streaming.decide(scores, streaming.certainty(network, scores), *rest)
+
+
 def test_the_most_certain_hop_of_those_that_are_sure_of_something_else_than_silence_decides(made):
     unit = round(1 / made.score_scale)  # a logit more
     hops = np.array([[60, 0, 0, 0], [0, 9, 5, 0], [5, 0, 12, 1], [20, 0, 0, 19]], np.int16) * unit
-    assert streaming.decide(made, hops, 0).tolist() == hops[2].tolist()
-    assert streaming.decide(made, hops[[0, 3]], 0).tolist() == hops[0].tolist()
-    assert streaming.decide(made, hops, None).tolist() == hops[0].tolist()
+    assert decided(made, hops, 0).tolist() == hops[2].tolist()
+    assert decided(made, hops[[0, 3]], 0).tolist() == hops[0].tolist()
+    assert decided(made, hops, None).tolist() == hops[0].tolist()
     extremes = np.array([[-32768, 32767, -32768], [0, 32767, 32766]], np.int16)
-    assert streaming.decide(made, extremes[::-1], 0).tolist() == extremes[0].tolist()
+    assert decided(made, extremes[::-1], 0).tolist() == extremes[0].tolist()
 
 
 def test_where_no_hop_is_sure_silence_is_the_answer_although_another_class_wins(made):
     unit = round(1 / made.score_scale)
     doubtful = np.array([[0, 5, 4, 4], [3, 4, 4, 3]], np.int16) * unit
     assert golden.probability(made, doubtful).max(1).tolist() == [146, 93]
-    assert streaming.decide(made, doubtful, 0, 146).argmax() == 1
-    answer = streaming.decide(made, doubtful, 0, 147)
+    assert decided(made, doubtful, 0, 146).argmax() == 1
+    answer = decided(made, doubtful, 0, 147)
     assert answer.argmax() == 0 and answer[1:].tolist() == doubtful[1, 1:].tolist(), "the hop nearest to silence"
     full = np.array([[0, 32767, 32767]], np.int16)
-    assert streaming.decide(made, full, 0).tolist() == [32768, 32767, 32767]
+    assert decided(made, full, 0).tolist() == [32768, 32767, 32767]
 
 
 def test_averages_in_numpy_equal_those_of_the_engine(made, audio, noises):
@@ -154,15 +158,15 @@ def test_the_sweep_names_the_shortest_average_that_loses_nothing_significant():
 def test_the_example_reports_a_word_once_it_was_sure_of_it_five_times_while_it_won():
     winner = np.array([3] * 10 + [4] * 4 + [3] * 5 + [1] * 9 + [3] * 9)
     probability = np.array([200] * 10 + [255] * 4 + [200] * 5 + [255] * 9 + [200, 99] * 4 + [200])
-    assert stream_choices.word_classes(LABELS) == set(range(2, 12))
-    assert stream_choices.reported(winner, probability, {3, 4}, 100) == [(4, 3), (18, 3), (36, 3)]
-    assert stream_choices.reported(winner, probability, {3, 4}, 201) == []
+    assert decisions.word_classes(LABELS) == set(range(2, 12))
+    assert decisions.reported(winner, probability, {3, 4}, 100) == [(4, 3), (18, 3), (36, 3)]
+    assert decisions.reported(winner, probability, {3, 4}, 201) == []
 
 
 def test_what_the_example_reports_is_counted_by_what_was_said():
     target = np.array([0, 0, 1, 1, 2, 3, 4, 5])
-    scores = {stream_choices.SURES[0]: np.eye(12, dtype=np.int32)[target]}
-    words = {stream_choices.SURES[0]: np.array([-1, 7, -1, -1, 2, 2, -2, -1])}
+    scores = {decisions.SURES[0]: np.eye(12, dtype=np.int32)[target]}
+    words = {decisions.SURES[0]: np.array([-1, 7, -1, -1, 2, 2, -2, -1])}
     line = stream_choices.sures_table(stream_choices.Answers({}, scores, words), target, LABELS).splitlines()[1]
     assert line.split("|")[1].split() == ["25.0%", "50.0%", "25.0%", "50.0%", "0.0%"]
 
@@ -172,7 +176,7 @@ def test_the_sweep_runs_over_validation_clips(tau1_build, tiny_speech_commands, 
     said = capsys.readouterr().out
     assert "validation split" in said and f"the default is {render.STREAM_COLUMNS}" in said
     assert f"the default is {SURE}" in said
-    assert len(said.splitlines()) == 6 + len(stream_choices.COLUMNS) + len(stream_choices.SURES)
+    assert len(said.splitlines()) == 6 + len(stream_choices.COLUMNS) + len(decisions.SURES)
 
 
 def test_the_sweep_without_validation_clips_is_one_line(tau1_build, tiny_speech_commands, failure, monkeypatch):

@@ -1,4 +1,4 @@
-"""Confidence intervals of a proportion."""
+"""Confidence intervals of a proportion and of a count."""
 from __future__ import annotations
 
 import math
@@ -19,3 +19,19 @@ def percent(successes: int, trials: int) -> str:
     low, high = wilson(successes, trials)
     return (f"{100 * successes / trials:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, "
             f"{trials} clips)")
+
+
+def poisson(count: int) -> tuple[float, float]:
+    """Exact 95 % interval of the mean of a Poisson distribution of which `count` was drawn (Garwood, 1936)."""
+    def up_to(most: int, mean: float) -> float:
+        """The probability of at most so many."""
+        return sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(most + 1))
+
+    def solve(most: int, probability: float) -> float:
+        low, high = 0.0, count + 10 * math.sqrt(count + 1) + 10
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if up_to(most, middle) > probability else (low, middle)
+        return (low + high) / 2
+
+    return solve(count - 1, 0.975) if count else 0.0, solve(count, 0.025)

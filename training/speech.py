@@ -10,23 +10,20 @@ processes make them.
 """
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
 from training import clip_folder, workers
-from training.description import FEATURES, KEYWORDS
+from training.description import FEATURES
 from training.errors import OptionParser, UserError, one_line_errors
-from training.room import RATE, recorded, resample
+from training.recordings import Excerpt, excerpts, read
+from training.room import RATE, recorded
 
-SUFFIXES = {".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 EXCERPT = 20  # seconds that are read at a time
 FRAME = FEATURES.hop  # 10 ms
 SHORTEST, LONGEST = 0.25, 0.85  # seconds of a piece
@@ -43,62 +40,12 @@ SECONDS_A_CLIP = 0.8
 """Of recordings, for each clip that is wanted: pauses are no part of a piece."""
 
 
-class Excerpt(NamedTuple):
-    """Some seconds of a recording."""
-
-    path: Path
-    start: int  # sample, at the recording's own rate
-    samples: int
-    rate: int
-
-    @property
-    def seconds(self) -> float:
-        return self.samples / self.rate
-
-
-@contextlib.contextmanager
-def naming_damage(path: Path) -> Iterator[None]:
-    """UserError that names `path` where the block cannot read it."""
-    try:
-        yield
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
-
-
-def excerpts(folders: Sequence[Path]) -> list[Excerpt]:
-    """All recordings below `folders`, in the order of their paths, in excerpts; UserError where a folder has none.
-
-    A file named after a keyword is passed over, and one without a sample.
-    """
-    found = []
-    for folder in folders:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-        if not paths:
-            raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")
-        for path in paths:
-            if path.stem.lower() in KEYWORDS:
-                continue
-            with naming_damage(path):
-                info = soundfile.info(str(path))
-            length = EXCERPT * info.samplerate
-            found += [Excerpt(path, start, min(length, info.frames - start), info.samplerate)
-                      for start in range(0, info.frames, length)]
-    return found
-
-
 def enough(found: Sequence[Excerpt], clips: int, seed: int) -> list[Excerpt]:
     """Excerpts drawn from `found`, as many as it takes to cut so many clips, or all, in the order of `found`."""
     order = np.random.default_rng(seed).permutation(len(found))
     seconds = np.cumsum([found[index].seconds for index in order])
     taken = np.searchsorted(seconds, SECONDS_A_CLIP * clips) + 1
     return [found[index] for index in sorted(order[:taken])]
-
-
-def read(excerpt: Excerpt) -> np.ndarray:
-    """The excerpt at 16 kHz, its channels averaged, float64 [samples] in +-1."""
-    with naming_damage(excerpt.path):
-        samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
-    return resample(samples.mean(1), RATE / rate) if len(samples) else np.zeros(0)
 
 
 def pieces(samples: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -156,7 +103,7 @@ def generate(folders: Sequence[Path], clips: int, seed: int, out: Path, processe
 
     Returns their number. UserError where there is nothing to cut.
     """
-    taken = enough(excerpts(folders), clips, seed)
+    taken = enough(excerpts(folders, EXCERPT), clips, seed)
     parts = [(taken[start:start + CHUNK], seed, start) for start in range(0, len(taken), CHUNK)]
     made: list[list[np.ndarray]] = [[] for _ in parts]
     with tqdm(total=len(taken), desc="cutting", unit="excerpt", disable=None) as bar:

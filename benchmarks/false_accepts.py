@@ -1,0 +1,145 @@
+"""How often a device that listens all day hears a word that nobody said.
+
+    python -m benchmarks.false_accepts ~/radio ~/office --tau 1
+    python -m benchmarks.false_accepts ~/radio --list
+
+Hours of any recordings in which the keywords are not said go through the generated C, features and native engine, as
+a stream, and the rule of examples/baremetal decides. Prints for each least probability how many words are reported,
+how many that is in an hour, with the exact 95 % interval of a Poisson rate, and which words. With --list every report
+of the example's own probability, by file and second: listen to them, for some may have been said. Writes nothing.
+
+A recording is heard at its own level, from a reset, in excerpts of two minutes. One whose file is named after a keyword
+is passed over.
+"""
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import streaming
+from benchmarks.decisions import EXAMPLE_SURE, SURES, reported, word_classes
+from convert import result
+from engine import network
+from engine.binding import Engine
+from engine.render import STREAM_COLUMNS
+from firmware_gen.inputs import native_file
+from frontend import binding
+from training import workers
+from training.description import FEATURES, parse_tau
+from training.errors import OptionParser, UserError, one_line_errors
+from training.intervals import poisson
+from training.recordings import Excerpt, excerpts, read
+
+EXCERPT = 120  # seconds
+CHUNK = 20  # excerpts a process hears at a time
+
+
+class Report(NamedTuple):
+    """A word that was heard: its class, and the second of its middle in the recording."""
+
+    word: int
+    second: float
+
+
+Heard = dict[int, list[Report]]
+"""What an excerpt gave, for each of SURES."""
+
+worker_engine: list[Engine] = []
+"""In a worker, its engine; in the parent, empty."""
+
+
+def note_engine(path: Path) -> None:
+    """Load this worker's engine."""
+    worker_engine.append(Engine(network.load(path)))
+
+
+def pcm(samples: np.ndarray) -> np.ndarray:
+    """Float64 [samples] in +-1 -> int16, saturated."""
+    return np.clip(np.rint(32768 * samples), -32768, 32767).astype(np.int16)
+
+
+def heard(engine: Engine, excerpt: Excerpt) -> Heard:
+    """What the example's rule reports of an excerpt, for each of SURES."""
+    columns = binding.Stream().feed(pcm(read(excerpt)))
+    scores = engine.stream(columns)
+    winner, probability = scores.argmax(1), streaming.certainty(engine.network, scores)
+    words = word_classes(engine.network.labels)
+    middle = len(columns) - len(scores) - engine.network.delay - STREAM_COLUMNS / 2  # column, of the first scores
+    hop = FEATURES.hop / FEATURES.sample_rate
+
+    def report(row: int, word: int) -> Report:
+        return Report(word, excerpt.start / excerpt.rate + hop * (row + middle))
+
+    return {sure: [report(*found) for found in reported(winner, probability, words, sure)] for sure in SURES}
+
+
+def chunk(part: Sequence[Excerpt]) -> list[Heard]:
+    """What each of some excerpts gave, in a worker."""
+    (engine,) = worker_engine
+    return [heard(engine, excerpt) for excerpt in part]
+
+
+def listen(path: Path, found: Sequence[Excerpt]) -> list[Heard]:
+    """What each excerpt gives with the engine of a build's network file, in all cores."""
+    Engine(network.load(path))  # compiled once, and not by every worker at the same time
+    parts = [(found[start:start + CHUNK],) for start in range(0, len(found), CHUNK)]
+    made: list[list[Heard]] = [[] for _ in parts]
+    with tqdm(total=len(found), desc="listening", unit="excerpt", disable=None) as bar:
+        for index, part in workers.run(chunk, parts, None, note_engine, (path,)):
+            made[index] = part
+            bar.update(len(part))
+    return [each for part in made for each in part]
+
+
+def table(made: Sequence[Heard], hours: float, labels: Sequence[str]) -> str:
+    """For each least probability the reports, their rate with its interval, and the words, most frequent first."""
+    lines = [f"{'sure':>11}{'reports':>10}{'an hour':>10}  {'95 % interval':<16}words"]
+    for sure in SURES:
+        words = Counter(labels[report.word] for each in made for report in each[sure])
+        count = sum(words.values())
+        low, high = (bound / hours for bound in poisson(count))
+        said = ", ".join(f"{word} {times}" for word, times in words.most_common())
+        lines.append(f"{sure:>4} of 255{count:>10}{count / hours:>10.1f}  {f'[{low:.1f}, {high:.1f}]':<16}{said}".rstrip())
+    return "\n".join([*lines, f"the example's own least probability: {EXAMPLE_SURE} of 255"])
+
+
+def listing(found: Sequence[Excerpt], made: Sequence[Heard], labels: Sequence[str]) -> str:
+    """Every report of the example, by file and second."""
+    return "\n".join(f"{excerpt.path} at {report.second:.2f} s: {labels[report.word]}"
+                     for excerpt, each in zip(found, made) for report in each[EXAMPLE_SURE])
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = OptionParser("python -m benchmarks.false_accepts", __doc__)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="recordings, at any depth")
+    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
+    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    parser.add_argument("--list", action="store_true", help="name file and second of every report")
+    args = parser.parse_args(argv)
+    tau = parse_tau(args.tau)
+    build = args.build or result.default_build(tau)
+    conversion = result.load(build)
+    path = native_file(build, conversion)
+    if path is None:
+        raise UserError(f"{build}: no native engine for this network ({conversion['native']['refused']})")
+    found = excerpts(args.folders, EXCERPT)
+    hours = sum(excerpt.seconds for excerpt in found) / 3600
+    if not hours:
+        raise UserError(f"{args.folders[0]}: no sound in these recordings; name a folder of recordings")
+    made = listen(path, found)
+    recordings = len({excerpt.path for excerpt in found})
+    print(f"{build}: {hours:.2f} hours, {recordings} recordings of {', '.join(map(str, args.folders))}")
+    print(table(made, hours, conversion["labels"]))
+    if args.list:
+        print(listing(found, made, conversion["labels"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
