@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from training import checkpoint, openset, train
+from training import checkpoint, openset, synthesis, train
 from training.__main__ import main
 from training.clip_folder import ARRAY, LIST
 from training.dataset import Clip
@@ -42,9 +42,10 @@ def clips() -> list[Clip]:
 
 @pytest.fixture
 def synthetic(tmp_path) -> Path:
-    """A folder as `training.synthesis` makes it: 40 clips of keywords, 60 of bed and visual; all samples are 9."""
-    words = [KEYWORDS[i % 10] for i in range(40)] + ["bed", "visual", "visual"] * 20
-    np.save(tmp_path / ARRAY, np.full((100, SECOND), 9, np.int16))
+    """A folder as `training.synthesis` makes it: 40 clips of keywords, 60 of bed and visual, all samples of which are 9;
+    30 of running speech, whose samples are 7."""
+    words = [KEYWORDS[i % 10] for i in range(40)] + ["bed", "visual", "visual"] * 20 + [synthesis.RUNNING] * 30
+    np.save(tmp_path / ARRAY, np.repeat(np.array([9, 7], np.int16), [100, 30])[:, None] + np.zeros(SECOND, np.int16))
     (tmp_path / LIST).write_text(json.dumps({"words": words}))
     return tmp_path
 
@@ -82,12 +83,21 @@ def test_the_draws_are_the_same_bits_in_every_process():
 def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips, synthetic):
     audio = np.zeros((len(clips), SECOND), np.int16)
     target = np.array([LABELS.index(clip.label) for clip in clips])
-    split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",))
+    split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",), ("balance", "synthetic"))
     added = slice(len(clips), None)
-    assert (split.audio[added] == 9).all() and len(split.target[added]) == 80
+    assert split.asked.all() and (split.audio[added] == 9).all() and len(split.target[added]) == 80
     drawn = np.bincount(split.target[added], split.draws[added], len(LABELS)) / openset.average_keyword(clips)
     assert drawn[LABELS.index(UNKNOWN)] == pytest.approx(openset.SYNTHETIC_OTHERS)
     assert drawn[2:] == pytest.approx([openset.SYNTHETIC_KEYWORDS] * 10)
+
+
+def test_running_speech_is_an_other_word_about_which_no_teacher_is_asked(clips, synthetic):
+    audio, target = np.zeros((len(clips), SECOND), np.int16), np.zeros(len(clips), int)
+    split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",))
+    running = (split.audio == 7).all(1)
+    assert running.sum() == 30 and (split.target[running] == LABELS.index(UNKNOWN)).all()
+    assert split.draws[running].sum() == pytest.approx(openset.RUNNING_SPEECH * openset.average_keyword(clips))
+    assert (split.asked == ~running).all()
 
 
 def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again(clips, synthetic, monkeypatch):
@@ -98,10 +108,11 @@ def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again
     one, two = (openset.training_set(train.Split(audio, target), clips, Path("none"), synthetic, (), ("balance",))
                 for _ in range(2))
     assert np.array_equal(one.audio, two.audio) and np.array_equal(one.audio[:len(clips)], audio)
-    pieces = np.flatnonzero((one.audio == 9).all(1))
-    assert len(pieces) == 100 and (one.target[pieces] == LABELS.index(UNKNOWN)).all()
+    pieces = np.flatnonzero((one.audio == 9).all(1) | (one.audio == 7).all(1))
+    assert len(pieces) == 130 and (one.target[pieces] == LABELS.index(UNKNOWN)).all() and not one.asked[pieces].any()
     assert one.draws[pieces].sum() == pytest.approx(openset.SPEECH * openset.average_keyword(clips))
-    again = slice(len(clips), len(one.target) - 100)
+    again = slice(len(clips), len(one.target) - 130)
+    assert one.asked[:-130].all()
     assert np.bincount(one.target[again]).tolist() == [0, 0] + [10 if word == "go" else 20 for word in KEYWORDS]
     assert (np.abs(one.audio[again].astype(int)).max(1) > 500).all() and not np.array_equal(one.audio[again][0], audio[0])
     before = np.bincount(target, openset.draws(clips), len(LABELS))
@@ -118,7 +129,7 @@ def test_each_part_of_the_recipe_can_be_left_out(clips, synthetic):
     assert (unbalanced.draws[:len(clips)] == 1).all() and len(unbalanced.target) == len(clips) + 100
     assert openset.extras(clips).keys() == {"parts", "steps", "smoothing", "average", "splices"}
     assert openset.extras(clips, ("splices",)) == {"parts": ("splices",), "splices": 18}
-    assert openset.parse_omitted("average, smoothing") == ("balance", "synthetic", "splices", "steps")
+    assert openset.parse_omitted("average, smoothing") == ("balance", "synthetic", "running", "splices", "steps")
 
 
 def new_trainer(draws: np.ndarray | None, state: Path, splices: int = 0, **options) -> train.Trainer:
@@ -146,8 +157,9 @@ def test_a_clip_is_drawn_as_often_as_its_mean_rounded_up_or_down_and_epochs_are_
 def test_splices_reach_the_network_as_unknown(tmp_path):
     run = new_trainer(None, tmp_path / "last.pt", splices=100)
     run.target = torch.where(run.target == run.unknown, 0, run.target)
-    targets = torch.cat([target for _, target, _ in run.batches(0)])
+    targets, asked = (torch.cat(parts) for parts in zip(*((batch.target, batch.asked) for batch in run.batches(0))))
     assert (targets == LABELS.index(UNKNOWN)).sum() == 100 and len(targets) == 300
+    assert asked.sum() == 300 - (targets == 0).sum() < 300, "about all but silence"
     assert not (run.target == run.unknown).any(), "the batches do not write into the run's own targets"
 
 

@@ -1,4 +1,4 @@
-"""Synthetic words: the list, the plan, the sound of a clip, and what happens without the synthesiser."""
+"""Synthetic words and running speech: the list, the plan, the sound of a clip, and what happens without a synthesiser."""
 from __future__ import annotations
 
 import shutil
@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from training import synthesis
+from training import synthesis, voices
 from training.clip_folder import ARRAY, LIST
 from training.description import FEATURES, KEYWORDS
 
@@ -17,16 +17,21 @@ HOMOPHONES = {"know", "write", "rite", "wright", "knows", "oh"}
 
 @pytest.fixture
 def tones(monkeypatch):
-    """The synthesiser replaced by half a second of a tone at 22,050 Hz whose pitch is the word's length."""
-    def speak(word, voice, speed, pitch):
-        return 0.5 * np.sin(2 * np.pi * 200 * len(word) * np.arange(11025) / 22050), 22050
-    monkeypatch.setattr(synthesis, "speak", speak)
+    """Synthesisers replaced by half a second a word of a tone at 22,050 Hz; what they were asked to say is returned."""
+    said = []
+
+    def say(text, accents, rng):
+        said.append((text, accents))
+        return 0.5 * np.sin(2 * np.pi * 700 * np.arange(11025 * len(text.split())) / 22050), 22050
+    monkeypatch.setattr(synthesis.voices, "say", say)
+    return said
 
 
 @pytest.fixture
-def needs_espeak():
-    if shutil.which(synthesis.SYNTHESISER) is None:
-        pytest.skip(f"needs {synthesis.SYNTHESISER}")
+def needs_synthesisers():
+    for name in voices.SYNTHESISERS:
+        if shutil.which(name) is None:
+            pytest.skip(f"needs {name}")
 
 
 def test_hundreds_of_other_words_and_none_sounds_like_a_keyword():
@@ -36,13 +41,13 @@ def test_hundreds_of_other_words_and_none_sounds_like_a_keyword():
 
 
 def test_the_plan_has_each_keyword_equally_often_and_the_data_sets_words_more_often_than_others():
-    words = synthesis.plan(20_000, 100, seed=0)
+    words = synthesis.plan(20_000, 100, 50, seed=0)
     count = Counter(words)
-    assert len(words) == 20_100 and {count[word] for word in KEYWORDS} == {10}
-    rest = set(count) - set(KEYWORDS) - set(synthesis.DATASET_WORDS)
+    assert len(words) == 20_150 and {count[word] for word in KEYWORDS} == {10} and count[synthesis.RUNNING] == 50
+    rest = set(count) - set(KEYWORDS) - set(synthesis.DATASET_WORDS) - {synthesis.RUNNING}
     ratio = np.mean([count[w] for w in synthesis.DATASET_WORDS]) / np.mean([count[w] for w in rest])
     assert 3 < ratio < 5
-    assert synthesis.plan(20_000, 100, seed=0) == words != synthesis.plan(20_000, 100, seed=1)
+    assert synthesis.plan(20_000, 100, 50, seed=0) == words != synthesis.plan(20_000, 100, 50, seed=1)
 
 
 def test_clips_differ_in_level_and_place_and_each_depends_on_its_seed_alone(tones):
@@ -55,8 +60,36 @@ def test_clips_differ_in_level_and_place_and_each_depends_on_its_seed_alone(tone
     assert np.ptp(loudest) > SECOND / 4
 
 
-def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_espeak, tmp_path):
-    words = synthesis.plan(101, 10, seed=0)
+def test_running_speech_is_a_second_out_of_many_other_words_none_of_them_the_data_sets(tones):
+    clips = synthesis.chunk([synthesis.RUNNING] * 30, seed=3, first=0)
+    assert clips.shape == (30, SECOND) and clips.dtype == np.int16
+    text, accents = zip(*tones)
+    assert {len(words.split()) for words in text} == {*range(*synthesis.WORDS_AT_ONCE)}
+    said = {word for words in text for word in words.split()}
+    assert said <= set(synthesis.other_words()) - set(synthesis.DATASET_WORDS) and {*accents} == {voices.LANGUAGES}
+    tenths = np.sqrt(np.square(clips.astype(float)).reshape(30, 10, -1).mean(2))
+    assert (tenths.min(1) > 0.3 * tenths.max(1)).all(), "it fills the second"
+
+
+def test_each_synthesiser_speaks_in_voices_of_its_own(needs_synthesisers, monkeypatch):
+    commands, run = [], voices.run
+    monkeypatch.setattr(voices, "run", lambda command: commands.append(command) or run(command))
+    for seed in range(12):
+        samples, rate = voices.say("seven", voices.ACCENTS, np.random.default_rng(seed))
+        assert np.abs(samples).max() > 0.05 and 0.2 < len(samples) / rate < 2
+    count = Counter(command[0] for command in commands)
+    assert {*count} == {*voices.SYNTHESISERS} and len({tuple(command) for command in commands}) == 12
+    again = voices.say("seven", voices.ACCENTS, np.random.default_rng(11))
+    assert np.array_equal(again[0], samples) and again[1] == rate
+
+
+def test_a_synthesiser_that_fails_is_one_line(needs_synthesisers):
+    with pytest.raises(voices.UserError, match="espeak-ng -v nowhere.*is espeak-ng complete"):
+        voices.run(["espeak-ng", "-v", "nowhere", "--stdout", "seven"])
+
+
+def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_synthesisers, tmp_path):
+    words = synthesis.plan(101, 10, 10, seed=0)
     for processes in (1, 2):
         synthesis.generate(words, 0, tmp_path / str(processes), processes)
     (one, spoken), (two, _) = (synthesis.load(tmp_path / name) for name in "12")
@@ -67,11 +100,12 @@ def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_espea
 def test_without_the_synthesiser_one_line_names_the_remedy_and_nothing_is_written(tmp_path, monkeypatch, failure):
     monkeypatch.setenv("PATH", str(tmp_path))
     line = failure(synthesis.main, "--out", tmp_path / "out")
-    assert "espeak-ng is not installed" in line and "apt-get install espeak-ng" in line
+    assert "espeak-ng is not installed" in line and "apt-get install espeak-ng flite" in line
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("options", [("--others", 0), ("--keywords", 0), ("--processes", 0), ("--seed", -1)], ids=str)
+@pytest.mark.parametrize("options", [("--others", 0), ("--keywords", 0), ("--running", 0), ("--processes", 0),
+                                     ("--seed", -1)], ids=str)
 def test_a_bad_option_gives_one_line(tmp_path, failure, options):
     assert options[0] in failure(synthesis.main, "--out", tmp_path / "out", *options)
 

@@ -237,7 +237,7 @@ def test_every_clip_is_drawn_once_an_epoch_in_whole_batches_and_in_another_order
     run = new_run(splits, tmp_path / "last.pt")
     run.silence = np.zeros_like(run.silence)
     run.target = torch.arange(len(training.target))
-    epochs = [np.concatenate([target.numpy() for _, target, _ in run.batches(epoch)]) for epoch in (0, 1, 1)]
+    epochs = [np.concatenate([batch.target.numpy() for batch in run.batches(epoch)]) for epoch in (0, 1, 1)]
     assert [len(np.unique(drawn)) for drawn in epochs] == [len(training.target) // train.BATCH * train.BATCH] * 3
     assert (epochs[0] != epochs[1]).any() and (epochs[1] == epochs[2]).all()
 

@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> None:
     test_set = dataset.find_archive(args.data, args.ver, test_set=True)
     test_clips = dataset.folder_clips(test_set) if test_set else []
     heldout_clips = heldout.heldout_clips(archive, args.without)
-    if args.recipe == "open" and "synthetic" in args.parts:
+    if args.recipe == "open" and {"synthetic", "running"} & {*args.parts}:
         synthesis.load(args.synthetic)  # before minutes of decoding
     if args.speech:
         speech.load(args.speech)

@@ -1,7 +1,7 @@
 """A larger network as teacher: what it thinks of a clip says more than the clip's label (Hinton et al., 2015).
 
-The teacher hears exactly what the network in training hears: shifted, in noise, masked. It is not asked about silence,
-of which the label says all there is to learn.
+The teacher hears exactly what the network in training hears: shifted, in noise, masked. It is not asked about silence
+and running speech, of which the label says all there is to learn.
 """
 from __future__ import annotations
 

@@ -2,11 +2,12 @@
 
 The data set has thousands of recordings of each keyword, but few other words. Here a class is drawn as often
 as an average keyword, a rare other word more often than its share, and synthetic words are added (see
-`training.synthesis`): other words, and in every class of keyword some too. Pieces of recorded speech can
-be more other words (see `training.speech`), and then keywords are recorded again as they are.
+`training.synthesis`): other words, in every class of keyword some too, and running speech, which is an other word
+as well. Pieces of recorded speech can be more (see `training.speech`), and then keywords are recorded again as they are.
 """
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +22,13 @@ from training.errors import UserError
 from training.room import recorded_again
 from training.train import Split
 
-PARTS = ("balance", "synthetic", "splices", "steps", "smoothing", "average")
+PARTS = ("balance", "synthetic", "running", "splices", "steps", "smoothing", "average")
 """What the recipe consists of; any of them can be left out, to see what it does."""
 SILENCES = 1.0
 OTHERS = 1.25
 SYNTHETIC_OTHERS = 1.5
 SYNTHETIC_KEYWORDS = 0.06  # of each keyword
+RUNNING_SPEECH = 1.5
 SPEECH = 1.5
 SPLICES = 0.5
 """Clips an epoch, each as a multiple of the recordings of an average keyword."""
@@ -88,13 +90,22 @@ def training_set(training: Split, clips: Sequence[Clip], synthetic: Path, record
     own = Split(training.audio, training.target, draws(clips) if "balance" in parts else np.ones(len(clips)))
     sets = rerecorded(own, clips) if recordings else [own]
     total = average_keyword(clips)
+    if {"synthetic", "running"} & {*parts}:
+        audio, words = synthesis.load(synthetic)
     if "synthetic" in parts:
-        sets.append(synthetic_words(*synthesis.load(synthetic), total, without))
+        sets.append(synthetic_words(audio, words, total, without))
+    known = sum(len(part.target) for part in sets)
+    if "running" in parts:
+        sets.append(others(audio[[word == synthesis.RUNNING for word in words]], RUNNING_SPEECH * total))
     if recordings:
-        pieces = speech.load(recordings)
-        sets.append(Split(pieces, np.full(len(pieces), LABELS.index(UNKNOWN)),
-                          np.full(len(pieces), SPEECH * total / len(pieces))))
-    return Split(*(np.concatenate(arrays) for arrays in zip(*((s.audio, s.target, s.draws) for s in sets))))
+        sets.append(others(speech.load(recordings), SPEECH * total))
+    joined = Split(*(np.concatenate(arrays) for arrays in zip(*((s.audio, s.target, s.draws) for s in sets))))
+    return dataclasses.replace(joined, asked=np.arange(len(joined.target)) < known)
+
+
+def others(audio: np.ndarray, total: float) -> Split:
+    """Clips int16 [clips, 16000] of other words, of which `total` are drawn in an epoch."""
+    return Split(audio, np.full(len(audio), LABELS.index(UNKNOWN)), np.full(len(audio), total / max(1, len(audio))))
 
 
 def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
@@ -116,7 +127,7 @@ def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
 
 def synthetic_words(audio: np.ndarray, words: Sequence[str], total: float, without: Sequence[str]) -> Split:
     """The synthetic words but those of `without`; `total` recordings has an average keyword."""
-    chosen = [index for index, word in enumerate(words) if word not in without]
+    chosen = [index for index, word in enumerate(words) if word not in without and word != synthesis.RUNNING]
     count = Counter(words[index] for index in chosen)
     keywords = sum(count[word] for word in KEYWORDS)
     label = np.array([LABELS.index(words[i] if words[i] in KEYWORDS else UNKNOWN) for i in chosen])

@@ -56,10 +56,11 @@ class Recipe:
 
 
 class Batch(NamedTuple):
-    """Log-mel (N,1,40,101), or (N,1,40,146) as a stream hears it, and class indices (N)."""
+    """Log-mel (N,1,40,101), or (N,1,40,146) as a stream hears it, class indices (N), and whether a teacher is asked (N)."""
 
     logmel: torch.Tensor
     target: torch.Tensor
+    asked: torch.Tensor
     stream: bool
 
 
@@ -68,11 +69,13 @@ class Split:
     """Decoded clips: audio int16 [clips, 16000], class index int64 [clips].
 
     draws: how often a clip is drawn in an epoch, on average, float [clips]; None: each once.
+    asked: whether a teacher is asked about a clip, bool [clips]; None: about each.
     """
 
     audio: np.ndarray
     target: np.ndarray
     draws: np.ndarray | None = None
+    asked: np.ndarray | None = None
 
 
 def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEAK_RATE, trained: bool = False
@@ -142,8 +145,8 @@ class Trainer:
         self.draws = training.draws
         self.unknown = recipe.labels.index(UNKNOWN) if recipe.splices else None
         self.splicer = Splicer(training.audio, training.target) if recipe.splices else None
-        self.quiet = recipe.labels.index(SILENCE)
-        self.silence = training.target == self.quiet
+        self.silence = training.target == recipe.labels.index(SILENCE)
+        self.asked = ~self.silence if training.asked is None else training.asked & ~self.silence
         self.validation = torch.from_numpy(validation)
         self.validation_target = validation_target
         self.augment = NoiseAugment(noises, device, steps=recipe.steps)
@@ -241,17 +244,18 @@ class Trainer:
             spliced = np.flatnonzero(index == SPLICE)
             picked = torch.from_numpy(index)
             clips, target = self.audio[picked.to(self.audio.device)], self.target[picked]
-            silence = self.silence[index]
+            silence, asked = self.silence[index], self.asked[index]
             if len(spliced):
                 made = np.stack([self.splicer(rng) for _ in spliced])
                 clips[spliced] = torch.from_numpy(made).to(clips.device)
-                target[spliced], silence[spliced] = self.unknown, False
+                target[spliced], silence[spliced], asked[spliced] = self.unknown, False, True
             streamed = bool(self.recipe.stream) and rng.random() < self.recipe.stream
             with torch.no_grad():
                 samples = (self.stream_augment if streamed else self.augment)(clips, silence, rng)
                 logmel = self.log_mel(samples)
                 logmel = spec_augment(heard(logmel) if streamed else logmel, self.recipe.tau, rng)
-            yield Batch(logmel, target.to(self.device, non_blocking=True), streamed)
+            yield Batch(logmel, target.to(self.device, non_blocking=True), torch.from_numpy(asked).to(self.device),
+                        streamed)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """What a step makes smaller."""
@@ -260,7 +264,7 @@ class Trainer:
             taught = self.teacher(batch.logmel) if self.teacher else None
         losses = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing,
                                              reduction="none")
-        return losses.mean() if taught is None else distilled(losses, logits, taught, batch.target != self.quiet)
+        return losses.mean() if taught is None else distilled(losses, logits, taught, batch.asked)
 
     def train_epoch(self, progress: Callable = lambda batches, steps: batches) -> None:
         """One epoch, its validation, and the state on disk. `progress` wraps the batches, given their number."""
