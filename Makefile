@@ -10,8 +10,8 @@ BIN := $(VENV)/bin/python
 # option,variable: --option 'value' where the variable is set
 option = $(if $($(2)),$(1) '$($(2))')
 
-.PHONY: help quantize verify family train synthetic speech bench bench-check bench-baseline budget run selftest export report \
-	calibration test test-all clean
+.PHONY: help quantize verify family train synthetic speech false-accepts bench bench-check bench-baseline budget run \
+	selftest export report calibration test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -29,8 +29,10 @@ help:
 	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected] [OMIT=splices,…:"
 	echo "       parts of RECIPE=open to leave out]"
 	echo "       [SPEECH=build/speech: more other words]"
-	echo "  make synthetic                       words from espeak-ng, for RECIPE=open"
+	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open"
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for RECIPE=open SPEECH=build/speech"
+	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
+	echo "                                       words an hour that a device hears in recordings in which none is said"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -67,8 +69,8 @@ train: $(VENV)/training
 	$(BIN) -m training --tau '$(TAU)' --ver '$(VER)' $(call option,--gpu,GPU) $(call option,--data,DATA) \
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
 		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
-		$(call option,--without,WITHOUT) $(call option,--omit,OMIT) $(call option,--stream,STREAM) $(call option,--teacher,TEACHER) \
-		$(call option,--dropout,DROPOUT) $(call option,--speech,SPEECH) \
+		$(call option,--without,WITHOUT) $(call option,--omit,OMIT) $(call option,--stream,STREAM) \
+		$(call option,--teacher,TEACHER) $(call option,--dropout,DROPOUT) $(call option,--speech,SPEECH) \
 		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
 
 synthetic: $(VENV)/training
@@ -76,6 +78,9 @@ synthetic: $(VENV)/training
 
 speech: $(VENV)/training
 	$(BIN) -m training.speech $(RECORDINGS)
+
+false-accepts: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.false_accepts $(RECORDINGS) --tau '$(TAU)'
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \

@@ -105,7 +105,8 @@ def table(made: Sequence[Heard], hours: float, labels: Sequence[str]) -> str:
         count = sum(words.values())
         low, high = (bound / hours for bound in poisson(count))
         said = ", ".join(f"{word} {times}" for word, times in words.most_common())
-        lines.append(f"{sure:>4} of 255{count:>10}{count / hours:>10.1f}  {f'[{low:.1f}, {high:.1f}]':<16}{said}".rstrip())
+        rate = f"{count / hours:>10.1f}  {f'[{low:.1f}, {high:.1f}]':<16}"
+        lines.append(f"{sure:>4} of 255{count:>10}{rate}{said}".rstrip())
     return "\n".join([*lines, f"the example's own least probability: {EXAMPLE_SURE} of 255"])
 
 

@@ -93,7 +93,8 @@ def answers(audio: np.ndarray, silence: int | None) -> Answers:
                 of_sure[sure].append(streaming.decide(*due, silence, sure))
                 said = [word for _, word in reported(hops.argmax(1), certain, words, sure)]
                 heard[sure].append(said[0] if len(said) == 1 else SEVERAL if said else NOTHING)
-    return Answers(*({choice: np.array(rows) for choice, rows in field.items()} for field in (of_length, of_sure, heard)))
+    found = (of_length, of_sure, heard)
+    return Answers(*({choice: np.array(rows) for choice, rows in field.items()} for field in found))
 
 
 def rows(scores: dict[int, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> tuple[dict[int, str], int, int]:

@@ -42,8 +42,9 @@ def clips() -> list[Clip]:
 
 @pytest.fixture
 def synthetic(tmp_path) -> Path:
-    """A folder as `training.synthesis` makes it: 40 clips of keywords, 60 of bed and visual, all samples of which are 9;
-    30 of running speech, whose samples are 7."""
+    """A folder as `training.synthesis` makes it: 40 clips of keywords, 60 of bed and visual, 30 of running speech.
+
+    All samples of the latter are 7, those of the others 9."""
     words = [KEYWORDS[i % 10] for i in range(40)] + ["bed", "visual", "visual"] * 20 + [synthesis.RUNNING] * 30
     np.save(tmp_path / ARRAY, np.repeat(np.array([9, 7], np.int16), [100, 30])[:, None] + np.zeros(SECOND, np.int16))
     (tmp_path / LIST).write_text(json.dumps({"words": words}))

@@ -83,6 +83,14 @@ def test_noise_goes_on_before_and_after_a_clip(noise):
     assert (samples[:, :2000].std(1) > 0).all() and (samples[:, -2000:].std(1) > 0).all()
 
 
+def test_noise_begins_or_ends_in_a_share_of_the_silences(noise):
+    apply = stream.stream_augment([np.full(3 * SECOND, 10_000, np.int16)], CPU, steps=0.5)
+    silence = np.arange(400) < 300
+    samples = apply(torch.zeros(400, SECOND, dtype=torch.int16), silence, np.random.default_rng(1))
+    steps = (samples.max(1).values - samples.min(1).values > 1e-6).numpy()
+    assert 100 < steps[silence].sum() < 200 and not steps[~silence].any()
+
+
 def test_noise_comes_from_within_one_recording_and_short_ones_are_left_out(noise):
     short = np.full(stream.SAMPLES, 32767, np.int16)
     apply = stream.stream_augment([short, np.full(2 * SECOND, 1000, np.int16), np.full(2 * SECOND, 2000, np.int16)], CPU)

@@ -1,4 +1,4 @@
-"""Synthetic words and running speech: the list, the plan, the sound of a clip, and what happens without a synthesiser."""
+"""Synthetic words and running speech: the list, the plan, the sound of a clip, and what is said where they fail."""
 from __future__ import annotations
 
 import shutil

@@ -44,7 +44,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", choices=("paper", "open"), default="paper",
                         help="the paper's, or one for words that are not in the data set: balanced classes, synthetic "
-                             "words, splices of keywords, smoothed labels, averaged weights")
+                             "words and running speech, splices of keywords, smoothed labels, averaged weights")
     parser.add_argument("--synthetic", type=Path, default=Path("build/synthetic"),
                         help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)")
     parser.add_argument("--speech", type=Path, metavar="FOLDER",

@@ -42,7 +42,8 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     }
 
 
-SAID = {"balance": "classes balanced", "synthetic": "synthetic words added", "running": "synthetic running speech added",
+SAID = {"balance": "classes balanced", "synthetic": "synthetic words added",
+        "running": "synthetic running speech added",
         "speech": "pieces of recorded speech added, keywords recorded again"}
 """Parts of a recipe that have no field of their own in it."""
 

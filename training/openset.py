@@ -3,7 +3,8 @@
 The data set has thousands of recordings of each keyword, but few other words. Here a class is drawn as often
 as an average keyword, a rare other word more often than its share, and synthetic words are added (see
 `training.synthesis`): other words, in every class of keyword some too, and running speech, which is an other word
-as well. Pieces of recorded speech can be more (see `training.speech`), and then keywords are recorded again as they are.
+as well. Pieces of recorded speech can be more (see `training.speech`), and then keywords are recorded again as they
+are.
 """
 from __future__ import annotations
 

@@ -22,12 +22,15 @@ SHIFT = 15 * FEATURES.sample_rate // 100
 """Samples between the middle of a clip and that of the columns, at most: 150 ms."""
 
 
-def stream_augment(noises: Sequence[np.ndarray], device: torch.device) -> NoiseAugment:
-    """Puts clips into noise of 1.5 s. Raises UserError where no recording of noise is that long."""
+def stream_augment(noises: Sequence[np.ndarray], device: torch.device, steps: float = 0.0) -> NoiseAugment:
+    """Puts clips into noise of 1.5 s, which begins or ends in a share `steps` of the silences.
+
+    Raises UserError where no recording of noise is that long.
+    """
     if all(len(noise) <= SAMPLES for noise in noises):
-        raise UserError(f"--stream: no recording of background noise is longer than {SAMPLES / FEATURES.sample_rate:.2f} "
-                        "s; unpack the archive again, or train without --stream")
-    return NoiseAugment(noises, device, SAMPLES, SHIFT)
+        raise UserError("--stream: no recording of background noise is longer than "
+                        f"{SAMPLES / FEATURES.sample_rate:.2f} s; unpack the archive again, or train without --stream")
+    return NoiseAugment(noises, device, SAMPLES, SHIFT, steps)
 
 
 def heard(logmel: torch.Tensor) -> torch.Tensor:

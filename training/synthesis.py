@@ -92,9 +92,13 @@ def generate(words: Sequence[str], seed: int, out: Path, processes: int | None =
 
 
 def load(folder: Path) -> tuple[np.ndarray, list[str]]:
-    """The clips of a folder that `generate` wrote, int16 [clips, 16000] (mapped), and their words; UserError if none."""
+    """The clips of a folder that `generate` wrote, int16 [clips, 16000] (mapped), and their words.
+
+    UserError where there are none.
+    """
     return clip_folder.load(folder, "synthetic words",
-                            f"`python -m training.synthesis --out {folder}` (needs {' and '.join(voices.SYNTHESISERS)})")
+                            f"`python -m training.synthesis --out {folder}` "
+                            f"(needs {' and '.join(voices.SYNTHESISERS)})")
 
 
 @one_line_errors
@@ -110,8 +114,8 @@ def main(argv: list[str] | None = None) -> None:
     if min(args.others, args.keywords, args.running, args.processes) < 1 or args.seed < 0:
         raise UserError("--others, --keywords, --running and --processes must be at least 1, --seed at least 0")
     generate(plan(args.others, args.keywords, args.running, args.seed), args.seed, args.out, args.processes)
-    print(f"{args.out}: {args.keywords} clips of {len(KEYWORDS)} keywords, {args.others} of other words, {args.running} of "
-          "running speech")
+    print(f"{args.out}: {args.keywords} clips of {len(KEYWORDS)} keywords, {args.others} of other words, "
+          f"{args.running} of running speech")
 
 
 if __name__ == "__main__":

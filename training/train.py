@@ -56,7 +56,7 @@ class Recipe:
 
 
 class Batch(NamedTuple):
-    """Log-mel (N,1,40,101), or (N,1,40,146) as a stream hears it, class indices (N), and whether a teacher is asked (N)."""
+    """Log-mel (N,1,40,101), or (N,1,40,146) as a stream hears it; class indices (N); whether a teacher is asked (N)."""
 
     logmel: torch.Tensor
     target: torch.Tensor
@@ -150,7 +150,7 @@ class Trainer:
         self.validation = torch.from_numpy(validation)
         self.validation_target = validation_target
         self.augment = NoiseAugment(noises, device, steps=recipe.steps)
-        self.stream_augment = stream_augment(noises, device) if recipe.stream else None
+        self.stream_augment = stream_augment(noises, device, recipe.steps) if recipe.stream else None
         self.teacher = teacher
         self.log_mel = LogMel().to(device)
         self.model = BCResNet(recipe.tau, len(recipe.labels), recipe.dropout).to(device)

@@ -1,4 +1,4 @@
-"""Two speech synthesisers, by Debian's names: espeak-ng, of many accents, and flite, whose voices are recorded people's.
+"""Two speech synthesisers, by Debian's names: espeak-ng, of many accents, and flite, whose voices are people's.
 
 What each says differs in voice, speed and pitch as the caller's generator draws them.
 """
@@ -8,6 +8,7 @@ import io
 import shutil
 import subprocess
 import wave
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,13 +17,17 @@ from training.errors import UserError
 SYNTHESISERS = "espeak-ng", "flite"
 ACCENTS = ("en-gb", "en-us", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029",
            "en-us-nyc")
-LANGUAGES = ("af ca cs cy da de el en-gb en-gb-scotland en-us eo es et eu fi fr-fr ga gn haw hr hu id is it ku la lt lv "
-             "ms mt nb nl pl pt pt-br ro sk sl sq sv sw tr uz vi").split()
+LANGUAGES = tuple((
+    "af ca cs cy da de el en-gb en-gb-scotland en-us eo es et eu fi fr-fr ga gn haw hr hu id is it ku la lt lv ms "
+    "mt nb nl pl pt pt-br ro sk sl sq sv sw tr uz vi"
+).split())
 """Those that read Latin letters, in sounds of their own."""
-ESPEAK_VOICES = ("f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique "
-                 "Hugo Jacky Lee Marco Mario Michael Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb "
-                 "david ed edward grandma grandpa iven iven2 john klatt klatt2 klatt4 linda max michel miguel norbert "
-                 "pablo paul pedro quincy rob robert sandro shelby steph steph2 steph3 travis victor zac").split()
+ESPEAK_VOICES = tuple((
+    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo "
+    "Jacky Lee Marco Mario Michael Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb david ed "
+    "edward grandma grandpa iven iven2 john klatt klatt2 klatt4 linda max michel miguel norbert pablo paul pedro "
+    "quincy rob robert sandro shelby steph steph2 steph3 travis victor zac"
+).split())
 FLITE_VOICES = "kal16", "awb", "rms", "slt"
 FLITE_SHARE = 0.4
 WORDS_A_MINUTE = 110, 230
@@ -37,7 +42,7 @@ def need_synthesisers() -> None:
             raise UserError(f"{name} is not installed; install it (Debian: apt-get install {' '.join(SYNTHESISERS)})")
 
 
-def say(text: str, accents: tuple[str, ...] | list[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
+def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """Samples of a text, float64 in +-1, and their rate in Hz; espeak-ng has one of `accents`.
 
     Raises UserError where the synthesiser fails.
