@@ -2,12 +2,25 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
-EXAMPLE_SURE, AGREEING_HOPS = 230, 5  # of examples/baremetal/main.c
-SURES = (0, 96, 112, 128, 140, 153, 166, 179, 192, 204, 217, EXAMPLE_SURE, 242)
-"""Least probabilities to choose from, of 255."""
+
+class Rule(NamedTuple):
+    """A word is reported once it has been sure, of 255, at so many hops while it keeps winning."""
+
+    sure: int
+    hops: int
+
+    def __str__(self) -> str:
+        return f"{self.sure} of 255, {self.hops} hops"
+
+
+EXAMPLE = Rule(230, 20)  # of examples/baremetal/main.c
+RULES = tuple(Rule(sure, hops) for hops, sure in product((5, 10, 20, 30), (153, 179, 204, 217, 230, 242)))
+"""To choose from."""
 
 
 def word_classes(labels: Sequence[str]) -> set[int]:
@@ -15,17 +28,14 @@ def word_classes(labels: Sequence[str]) -> set[int]:
     return {index for index, label in enumerate(labels) if not label.startswith("_")}
 
 
-def reported(winner: np.ndarray, probability: np.ndarray, words: Container[int], sure: int) -> list[tuple[int, int]]:
-    """The hops and classes that are reported, by the winner of each hop and its probability (of 255).
-
-    One of `words`, as soon as it has been sure AGREEING_HOPS times while it keeps winning.
-    """
+def reported(winner: np.ndarray, probability: np.ndarray, words: Container[int], rule: Rule) -> list[tuple[int, int]]:
+    """The hops and classes, of `words`, that are reported, by the winner of each hop and its probability (of 255)."""
     found, latest, agreeing = [], -1, 0
     for hop, (now, certainty) in enumerate(zip(winner.tolist(), probability.tolist())):
         if now != latest:
             latest, agreeing = now, 0
-        if agreeing < AGREEING_HOPS and certainty >= sure:
+        if agreeing < rule.hops and certainty >= rule.sure:
             agreeing += 1
-            if agreeing == AGREEING_HOPS and now in words:
+            if agreeing == rule.hops and now in words:
                 found.append((hop, now))
     return found

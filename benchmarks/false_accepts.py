@@ -4,9 +4,10 @@
     python -m benchmarks.false_accepts ~/radio --list
 
 Hours of any recordings in which the keywords are not said go through the generated C, features and native engine, as
-a stream, and the rule of examples/baremetal decides. Prints for each least probability how many words are reported,
-how many that is in an hour, with the exact 95 % interval of a Poisson rate, and which words. With --list every report
-of the example's own probability, by file and second: listen to them, for some may have been said. Writes nothing.
+a stream, and rules like that of examples/baremetal decide. Prints for each how many words are reported, how many that
+is in an hour, with the exact 95 % interval of a Poisson rate, and which words. With --list every report of the
+example's own rule, by file and second: listen to them, for some may have been said. How much of what is said each
+rule hears, benchmarks.stream_choices tells. Writes nothing.
 
 A recording is heard at its own level, from a reset, in excerpts of two minutes. One whose file is named after a keyword
 is passed over.
@@ -23,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import streaming
-from benchmarks.decisions import EXAMPLE_SURE, SURES, reported, word_classes
+from benchmarks.decisions import EXAMPLE, RULES, Rule, reported, word_classes
 from convert import result
 from engine import network
 from engine.binding import Engine
@@ -47,8 +48,8 @@ class Report(NamedTuple):
     second: float
 
 
-Heard = dict[int, list[Report]]
-"""What an excerpt gave, for each of SURES."""
+Heard = dict[Rule, list[Report]]
+"""What an excerpt gave, for each of RULES."""
 
 worker_engine: list[Engine] = []
 """In a worker, its engine; in the parent, empty."""
@@ -65,7 +66,7 @@ def pcm(samples: np.ndarray) -> np.ndarray:
 
 
 def heard(engine: Engine, excerpt: Excerpt) -> Heard:
-    """What the example's rule reports of an excerpt, for each of SURES."""
+    """What each of RULES reports of an excerpt."""
     columns = binding.Stream().feed(pcm(read(excerpt)))
     scores = engine.stream(columns)
     winner, probability = scores.argmax(1), streaming.certainty(engine.network, scores)
@@ -76,7 +77,7 @@ def heard(engine: Engine, excerpt: Excerpt) -> Heard:
     def report(row: int, word: int) -> Report:
         return Report(word, excerpt.start / excerpt.rate + hop * (row + middle))
 
-    return {sure: [report(*found) for found in reported(winner, probability, words, sure)] for sure in SURES}
+    return {rule: [report(*found) for found in reported(winner, probability, words, rule)] for rule in RULES}
 
 
 def chunk(part: Sequence[Excerpt]) -> list[Heard]:
@@ -98,22 +99,22 @@ def listen(path: Path, found: Sequence[Excerpt]) -> list[Heard]:
 
 
 def table(made: Sequence[Heard], hours: float, labels: Sequence[str]) -> str:
-    """For each least probability the reports, their rate with its interval, and the words, most frequent first."""
-    lines = [f"{'sure':>11}{'reports':>10}{'an hour':>10}  {'95 % interval':<16}words"]
-    for sure in SURES:
-        words = Counter(labels[report.word] for each in made for report in each[sure])
+    """For each rule the reports, their rate with its interval, and the words, most frequent first."""
+    lines = [f"{'sure':>11}{'hops':>6}{'reports':>10}{'an hour':>10}  {'95 % interval':<16}words"]
+    for rule in RULES:
+        words = Counter(labels[report.word] for each in made for report in each[rule])
         count = sum(words.values())
         low, high = (bound / hours for bound in poisson(count))
         said = ", ".join(f"{word} {times}" for word, times in words.most_common())
         rate = f"{count / hours:>10.1f}  {f'[{low:.1f}, {high:.1f}]':<16}"
-        lines.append(f"{sure:>4} of 255{count:>10}{rate}{said}".rstrip())
-    return "\n".join([*lines, f"the example's own least probability: {EXAMPLE_SURE} of 255"])
+        lines.append(f"{rule.sure:>4} of 255{rule.hops:>6}{count:>10}{rate}{said}".rstrip())
+    return "\n".join([*lines, f"the rule of examples/baremetal: {EXAMPLE}"])
 
 
 def listing(found: Sequence[Excerpt], made: Sequence[Heard], labels: Sequence[str]) -> str:
     """Every report of the example, by file and second."""
     return "\n".join(f"{excerpt.path} at {report.second:.2f} s: {labels[report.word]}"
-                     for excerpt, each in zip(found, made) for report in each[EXAMPLE_SURE])
+                     for excerpt, each in zip(found, made) for report in each[EXAMPLE])
 
 
 @one_line_errors

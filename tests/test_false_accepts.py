@@ -10,7 +10,7 @@ import soundfile
 from scipy import stats
 
 from benchmarks import false_accepts
-from benchmarks.decisions import EXAMPLE_SURE, SURES
+from benchmarks.decisions import EXAMPLE, RULES
 from training.audio import read_wav
 from training.description import FEATURES
 from training.intervals import poisson
@@ -53,16 +53,16 @@ def test_excerpts_of_a_recording_are_counted_from_its_beginning(recordings, tau1
     np.testing.assert_allclose(*seconds, atol=0.05)
 
 
-def test_every_least_probability_has_its_rate(recordings, tau1_build, capsys):
+def test_every_rule_has_its_rate(recordings, tau1_build, capsys):
     text = run(recordings, tau1_build, capsys)
     assert "0.02 hours, 2 recordings" in text and "words.wav" not in text
-    rows = [re.fullmatch(r" *(\d+) of 255 +(\d+) +([\d.]+)  \[([\d.]+), ([\d.]+)\] *(.*)", line)
-            for line in text.splitlines()[2:2 + len(SURES)]]
-    assert [int(row[1]) for row in rows] == [*SURES]
-    counts = [int(row[2]) for row in rows]
-    own = rows[SURES.index(EXAMPLE_SURE)]
-    assert own[6] == "left 1, right 1, go 1" and float(own[3]) == pytest.approx(3 / (75 / 3600), abs=0.05)
-    assert counts == sorted(counts, reverse=True)
+    rows = [re.fullmatch(r" *(\d+) of 255 +(\d+) +(\d+) +([\d.]+)  \[([\d.]+), ([\d.]+)\] *(.*)", line)
+            for line in text.splitlines()[2:2 + len(RULES)]]
+    assert [(int(row[1]), int(row[2])) for row in rows] == [*RULES]
+    own = rows[RULES.index(EXAMPLE)]
+    assert own[7] == "left 1, right 1, go 1" and float(own[4]) == pytest.approx(3 / (75 / 3600), abs=0.05)
+    low, high = poisson(int(own[3]))
+    assert [float(own[5]), float(own[6])] == pytest.approx([low / (75 / 3600), high / (75 / 3600)], abs=0.05)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 17, 400])

@@ -69,7 +69,7 @@ def expected(loaded: Network, samples: np.ndarray) -> list[str]:
     scores = golden.average(total[width - 1:], width)
     lines, probability = [], golden.probability(loaded, scores).max(1)
     for index, word in decisions.reported(scores.argmax(1), probability, decisions.word_classes(loaded.labels),
-                                             decisions.EXAMPLE_SURE):
+                                             decisions.EXAMPLE):
         complete = (index + width - 1 + loaded.delay) * hop + 240  # samples that this column needs
         lines.append(line("stream", loaded.labels[word], probability[index], ends[ends >= complete][0] * 1000 // 16000))
     window = np.pad(heard[:clip], (0, max(0, clip - len(heard))))

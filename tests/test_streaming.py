@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import clips, decisions, stream_choices, streaming
+from benchmarks.decisions import Rule
 from convert import result
 from engine import binding, golden, network, render
 from frontend import binding as frontend
@@ -155,20 +157,23 @@ def test_the_sweep_names_the_shortest_average_that_loses_nothing_significant():
     assert SILENCE in lines[0] and UNKNOWN in lines[0]
 
 
-def test_the_example_reports_a_word_once_it_was_sure_of_it_five_times_while_it_won():
+def test_a_word_is_reported_once_it_was_sure_often_enough_while_it_won_and_the_examples_rule_is_the_one_measured():
     winner = np.array([3] * 10 + [4] * 4 + [3] * 5 + [1] * 9 + [3] * 9)
     probability = np.array([200] * 10 + [255] * 4 + [200] * 5 + [255] * 9 + [200, 99] * 4 + [200])
     assert decisions.word_classes(LABELS) == set(range(2, 12))
-    assert decisions.reported(winner, probability, {3, 4}, 100) == [(4, 3), (18, 3), (36, 3)]
-    assert decisions.reported(winner, probability, {3, 4}, 201) == []
+    assert decisions.reported(winner, probability, {3, 4}, Rule(100, 5)) == [(4, 3), (18, 3), (36, 3)]
+    assert decisions.reported(winner, probability, {3, 4}, Rule(201, 4)) == [(13, 4)]
+    assert decisions.reported(winner, probability, {3, 4}, Rule(201, 5)) == []
+    source = (Path(__file__).parents[1] / "examples" / "baremetal" / "main.c").read_text()
+    of_example = [re.search(rf"\b{name} = (\d+)", source)[1] for name in ("SURE", "AGREEING_HOPS")]
+    assert [*map(int, of_example)] == [*decisions.EXAMPLE] and decisions.EXAMPLE in decisions.RULES
 
 
 def test_what_the_example_reports_is_counted_by_what_was_said():
     target = np.array([0, 0, 1, 1, 2, 3, 4, 5])
-    scores = {decisions.SURES[0]: np.eye(12, dtype=np.int32)[target]}
-    words = {decisions.SURES[0]: np.array([-1, 7, -1, -1, 2, 2, -2, -1])}
-    line = stream_choices.sures_table(stream_choices.Answers({}, scores, words), target, LABELS).splitlines()[1]
-    assert line.split("|")[1].split() == ["25.0%", "50.0%", "25.0%", "50.0%", "0.0%"]
+    words = {Rule(200, 7): np.array([-1, 7, -1, -1, 2, 2, -2, -1])}
+    line = stream_choices.rules_table(words, target, LABELS).splitlines()[1]
+    assert line.split() == ["200", "of", "255", "7", "25.0%", "50.0%", "25.0%", "50.0%", "0.0%"]
 
 
 def test_the_sweep_runs_over_validation_clips(tau1_build, tiny_speech_commands, capsys):
@@ -176,7 +181,8 @@ def test_the_sweep_runs_over_validation_clips(tau1_build, tiny_speech_commands, 
     said = capsys.readouterr().out
     assert "validation split" in said and f"the default is {render.STREAM_COLUMNS}" in said
     assert f"the default is {SURE}" in said
-    assert len(said.splitlines()) == 6 + len(stream_choices.COLUMNS) + len(decisions.SURES)
+    assert len(said.splitlines()) == 9 + sum(len(some) for some in (stream_choices.COLUMNS, stream_choices.SURES,
+                                                                    decisions.RULES))
 
 
 def test_the_sweep_without_validation_clips_is_one_line(tau1_build, tiny_speech_commands, failure, monkeypatch):
