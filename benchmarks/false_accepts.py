@@ -29,7 +29,7 @@ from convert import result
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
-from firmware_gen.inputs import native_file
+from firmware_gen.inputs import needed_native_file
 from frontend import binding
 from training import workers
 from training.description import FEATURES, parse_tau
@@ -128,9 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     tau = parse_tau(args.tau)
     build = args.build or result.default_build(tau)
     conversion = result.load(build)
-    path = native_file(build, conversion)
-    if path is None:
-        raise UserError(f"{build}: no native engine for this network ({conversion['native']['refused']})")
+    path = needed_native_file(build, conversion)
     found = excerpts(args.folders, EXCERPT)
     hours = sum(excerpt.seconds for excerpt in found) / 3600
     if not hours:

@@ -29,7 +29,7 @@ from convert import result
 from engine import golden, network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
-from firmware_gen.inputs import native_file
+from firmware_gen.inputs import needed_native_file
 from training import workers
 from training.description import SILENCE, SURE, UNKNOWN, parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
@@ -180,9 +180,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("no audio named: give --data DIR, or set GSC_ROOT")
     build = args.build or result.default_build(tau)
     conversion = result.load(build)
-    labels, path = conversion["labels"], native_file(build, conversion)
-    if path is None:
-        raise UserError(f"{build}: no native engine for this network ({conversion['native']['refused']})")
+    labels, path = conversion["labels"], needed_native_file(build, conversion)
     recordings = clips.decode(clips.choose(args.data, "validation", labels), labels)
     background, silence = clips.background(args.data), streaming.silence_index(labels)
     column_engine(path)  # compiled once, and not by every worker at the same time

@@ -101,6 +101,14 @@ def native_file(build: Path, record: dict) -> Path | None:
     return path
 
 
+def needed_native_file(build: Path, record: dict) -> Path:
+    """As `native_file`, but UserError where the engine cannot hold the network."""
+    path = native_file(build, record)
+    if path is None:
+        raise UserError(f"{build}: no native engine for this network ({record['native']['refused']})")
+    return path
+
+
 def load_native(build: Path, record: dict) -> Network | None:
     """The native engine's network; as `native_file`."""
     path = native_file(build, record)
