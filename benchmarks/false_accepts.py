@@ -120,7 +120,7 @@ def listing(found: Sequence[Excerpt], made: Sequence[Heard], labels: Sequence[st
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.false_accepts", __doc__)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="recordings, at any depth")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="recordings, at any depth")
     parser.add_argument("--tau", default="1", help="width of the network (default 1)")
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
     parser.add_argument("--list", action="store_true", help="name file and second of every report")

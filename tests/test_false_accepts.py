@@ -72,6 +72,7 @@ def test_the_interval_of_a_count_is_the_exact_one(count):
 
 
 def test_a_folder_without_sound_or_a_missing_build_is_one_line(recordings, tau1_build, tmp_path, failure):
+    assert "RECORDINGS=DIR" in failure(false_accepts.main, "--build", tau1_build)
     assert "no recordings here" in failure(false_accepts.main, tmp_path, "--build", tau1_build)
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), SECOND)
     assert "no sound in these recordings" in failure(false_accepts.main, tmp_path, "--build", tau1_build)

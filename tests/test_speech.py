@@ -88,6 +88,7 @@ def test_the_same_clips_are_cut_by_one_process_or_two_and_no_more_than_wanted(re
 def test_a_folder_without_recordings_or_speech_and_a_damaged_file_give_one_line_and_nothing_is_written(tmp_path, failure):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
+    assert "RECORDINGS=DIR" in failure(speech.main, "--out", out)
     assert "in: no recordings here" in failure(speech.main, folder, "--out", out)
     soundfile.write(folder / "silence.wav", np.zeros(SECOND), RATE)
     assert "no speech in these recordings" in failure(speech.main, folder, "--out", out)

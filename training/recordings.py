@@ -41,8 +41,11 @@ def naming_damage(path: Path) -> Iterator[None]:
 def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
     """All recordings below `folders`, in the order of their paths, in excerpts of so many seconds and the rest.
 
-    A file named after a keyword is passed over, and one without a sample. UserError where a folder has none.
+    A file named after a keyword is passed over, and one without a sample. UserError where a folder has none, or none is
+    named.
     """
+    if not folders:
+        raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
     found = []
     for folder in folders:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)

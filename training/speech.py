@@ -126,7 +126,7 @@ def load(folder: Path) -> np.ndarray:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m training.speech", __doc__)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="recordings, at any depth")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="recordings, at any depth")
     parser.add_argument("--out", type=Path, default=Path("build/speech"), help="default build/speech")
     parser.add_argument("--clips", type=int, default=20000, help="at most (default 20000)")
     parser.add_argument("--seed", type=int, default=0)
