@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "speech", "bench", "bench-check", "bench-baseline",
-              "budget", "run", "selftest", "export", "report", "calibration", "test", "test-all", "clean")
+DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "speech", "false-accepts", "bench", "bench-check",
+              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "test", "test-all", "clean")
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
