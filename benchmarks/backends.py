@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks import streaming
 from engine import network
@@ -136,13 +135,8 @@ def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tu
     are in the second only: they know no other features.
     """
     chunks = [audio[start:start + CHUNK] for start in range(0, len(audio), CHUNK)]
-    results: dict[int, tuple[Logits, Logits]] = {}
-    with tqdm(total=len(audio), desc="verifying", unit="clip", disable=None) as bar:
-        for index, done in workers.run(run_chunk, [(chunk,) for chunk in chunks], processes,
-                                         note_source, (source,)):
-            results[index] = done
-            bar.update(len(chunks[index]))
-    parts = [results[index] for index in range(len(chunks))]
+    parts = workers.in_order(run_chunk, [(chunk,) for chunk in chunks], "verifying", "clip", processes, note_source,
+                             (source,))
     return tuple({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}
                  for which in range(2))
 

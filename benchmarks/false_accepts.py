@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks import streaming
 from benchmarks.decisions import EXAMPLE, RULES, Rule, reported, word_classes
@@ -32,7 +31,7 @@ from engine.render import STREAM_COLUMNS
 from firmware_gen.inputs import needed_native_file
 from frontend import binding
 from training import workers
-from training.description import FEATURES, parse_tau
+from training.description import parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
 from training.intervals import poisson
 from training.recordings import Excerpt, excerpts, read
@@ -67,15 +66,13 @@ def pcm(samples: np.ndarray) -> np.ndarray:
 
 def heard(engine: Engine, excerpt: Excerpt) -> Heard:
     """What each of RULES reports of an excerpt."""
-    columns = binding.Stream().feed(pcm(read(excerpt)))
-    scores = engine.stream(columns)
+    scores = engine.stream(binding.Stream().feed(pcm(read(excerpt))))
     winner, probability = scores.argmax(1), streaming.certainty(engine.network, scores)
     words = word_classes(engine.network.labels)
-    middle = len(columns) - len(scores) - engine.network.delay - STREAM_COLUMNS / 2  # column, of the first scores
-    hop = FEATURES.hop / FEATURES.sample_rate
+    middles = streaming.middles_ms(len(scores), STREAM_COLUMNS)
 
     def report(row: int, word: int) -> Report:
-        return Report(word, excerpt.start / excerpt.rate + hop * (row + middle))
+        return Report(word, excerpt.start / excerpt.rate + middles[row] / 1000)
 
     return {rule: [report(*found) for found in reported(winner, probability, words, rule)] for rule in RULES}
 
@@ -90,11 +87,7 @@ def listen(path: Path, found: Sequence[Excerpt]) -> list[Heard]:
     """What each excerpt gives with the engine of a build's network file, in all cores."""
     Engine(network.load(path))  # compiled once, and not by every worker at the same time
     parts = [(found[start:start + CHUNK],) for start in range(0, len(found), CHUNK)]
-    made: list[list[Heard]] = [[] for _ in parts]
-    with tqdm(total=len(found), desc="listening", unit="excerpt", disable=None) as bar:
-        for index, part in workers.run(chunk, parts, None, note_engine, (path,)):
-            made[index] = part
-            bar.update(len(part))
+    made = workers.in_order(chunk, parts, "listening", "excerpt", None, note_engine, (path,))
     return [each for part in made for each in part]
 
 

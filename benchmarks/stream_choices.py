@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks import clips, report_text, statistics, streaming
 from benchmarks.decisions import EXAMPLE, RULES, Rule, reported, word_classes
@@ -90,7 +89,7 @@ def answers(audio: np.ndarray, silence: int | None) -> Answers:
     heard = {rule: [] for rule in RULES}
     for columns, clips_hops in scores.items():
         for hops in clips_hops:
-            certain = streaming.certainty(made, hops)
+            winner, certain = hops.argmax(1), streaming.certainty(made, hops)
             due = [streaming.due(values, columns) for values in (hops, certain)]
             of_length[columns].append(streaming.decide(*due, silence))
             if columns != STREAM_COLUMNS:
@@ -98,7 +97,7 @@ def answers(audio: np.ndarray, silence: int | None) -> Answers:
             for sure in SURES:
                 of_sure[sure].append(streaming.decide(*due, silence, sure))
             for rule in RULES:
-                said = [word for _, word in reported(hops.argmax(1), certain, words, rule)]
+                said = [word for _, word in reported(winner, certain, words, rule)]
                 heard[rule].append(said[0] if len(said) == 1 else SEVERAL if said else NOTHING)
     found = (of_length, of_sure, heard)
     return Answers(*({choice: np.array(rows) for choice, rows in field.items()} for field in found))
@@ -157,7 +156,7 @@ def sures_table(scores: dict[int, np.ndarray], target: np.ndarray, labels: Seque
 def rules_table(words: dict[Rule, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> str:
     """What each rule reports of keywords, and how often it takes the others for one."""
     others = {label: target == labels.index(label) for label in (SILENCE, UNKNOWN) if label in labels}
-    spoken = ~np.logical_or.reduce([*others.values(), np.zeros(len(target), bool)])
+    spoken = ~np.isin(target, [labels.index(label) for label in others])
     lines = [f"{'sure':>11}{'hops':>6}{'heard':>10}{'wrong':>10}{'missed':>10}{SILENCE:>10}{UNKNOWN:>10}"]
     for rule, found in words.items():
         hit, missed = found == target, found == NOTHING
@@ -184,13 +183,9 @@ def main(argv: list[str] | None = None) -> None:
     recordings = clips.decode(clips.choose(args.data, "validation", labels), labels)
     background, silence = clips.background(args.data), streaming.silence_index(labels)
     column_engine(path)  # compiled once, and not by every worker at the same time
-    parts = {}
     tasks = [(recordings.audio[start:start + CHUNK], silence) for start in range(0, len(recordings.audio), CHUNK)]
-    with tqdm(total=len(recordings.audio), desc="streaming", unit="clip", disable=None) as bar:
-        for index, part in workers.run(answers, tasks, None, note_tools, (path, background.noises)):
-            parts[index] = part
-            bar.update(len(tasks[index][0]))
-    found, target = Answers.joined([parts[index] for index in range(len(tasks))]), recordings.target
+    parts = workers.in_order(answers, tasks, "streaming", "clip", None, note_tools, (path, background.noises))
+    found, target = Answers.joined(parts), recordings.target
     print(f"{build}: {len(target)} clips, {' and '.join(recordings.origins)}; noise: {background.origin}")
     print(lengths_table(found.of_length, target, labels, conversion["native"]["delay_columns"]))
     print("\n" + sures_table(found.of_sure, target, labels))

@@ -100,14 +100,19 @@ def hops(engine: Engine, clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.n
     return engine.stream(binding.Stream().feed(embed(clip, noises)))
 
 
-def due(scores: np.ndarray, columns: int) -> np.ndarray:
-    """Of all hops' scores [hops, …], those that count for the clip: [hops that count, …].
+def middles_ms(hops: int, columns: int) -> np.ndarray:
+    """What each of so many hops is about, ms from the beginning of the stream, int64 [hops].
 
     columns: how many are averaged. The first hop that has scores is the one in which column
     `delay + columns - 1` is complete; less the lag, it is due at the middle of its columns.
     """
-    middle = MS_PER_COLUMN * (np.arange(len(scores)) + columns - 1) - MS_PER_COLUMN * columns // 2
-    return scores[np.abs(middle - MIDDLE_MS) <= TOLERANCE_MS]
+    return MS_PER_COLUMN * (np.arange(hops) + columns - 1) - MS_PER_COLUMN * columns // 2
+
+
+def due(scores: np.ndarray, columns: int) -> np.ndarray:
+    """Of all hops' scores [hops, …], averages over so many columns, those that count for the clip:
+    [hops that count, …]."""
+    return scores[np.abs(middles_ms(len(scores), columns) - MIDDLE_MS) <= TOLERANCE_MS]
 
 
 def certainty(network: Network, scores: np.ndarray) -> np.ndarray:
@@ -119,9 +124,9 @@ def decide(scores: np.ndarray, certain: np.ndarray, silence: int | None, sure: i
     """The scores of the hop that decides, int32 [classes], of those that count, int16 [hops, classes]; the first of
     equals.
 
-    certain: `certainty` of those hops [hops]. silence: index of that class; None
-    where the model has none, and every hop is heard. sure: of 255, the least probability of what is heard. Where
-    silence is the answer, its score is raised above the others if need be.
+    certain: `certainty` of those hops [hops]. silence: index of that class; None where the model has none, and every
+    hop is heard. sure: of 255, the least probability of what is heard. Where silence is the answer, its score is raised
+    above the others if need be.
     """
     ranked = np.sort(scores.astype(np.int32), 1)
     lead = ranked[:, -1] - ranked[:, -2]

@@ -6,9 +6,7 @@ Needs espeak-ng (apt-get install espeak-ng) and NumPy. Other versions of espeak-
 """
 from __future__ import annotations
 
-import io
 import shutil
-import subprocess
 import sys
 import wave
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from training import voices  # noqa: E402
 from training.atomic import replacing  # noqa: E402
 from training.description import FEATURES  # noqa: E402
 from training.errors import UserError, one_line_errors  # noqa: E402
@@ -32,14 +31,10 @@ TAPS = 32  # of the resampling filter on either side
 
 
 def speak(word: str, voice: str) -> tuple[np.ndarray, int]:
-    """The word as espeak-ng says it: float64 [samples] in PCM units, and its rate in Hz."""
+    """The word as espeak-ng says it: float64 [samples] in +-1, and its rate in Hz."""
     if shutil.which("espeak-ng") is None:
         raise UserError("espeak-ng: not installed; apt-get install espeak-ng")
-    done = subprocess.run(["espeak-ng", "-v", voice, "-s", str(SPEED), "--stdout", word], capture_output=True)
-    if done.returncode:
-        raise UserError(f"espeak-ng: {done.stderr.decode(errors='replace')}")
-    with wave.open(io.BytesIO(done.stdout)) as wav:  # its header claims more samples than come through a pipe
-        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2").astype(np.float64), wav.getframerate()
+    return voices.run(["espeak-ng", "-v", voice, "-s", str(SPEED), "--stdout", word])
 
 
 def resample(samples: np.ndarray, rate: int, to: int) -> np.ndarray:

@@ -101,6 +101,14 @@ def test_running_speech_is_an_other_word_about_which_no_teacher_is_asked(clips, 
     assert (split.asked == ~running).all()
 
 
+def test_a_folder_of_synthetic_words_alone_is_refused_where_running_speech_is_wanted(synthetic):
+    words = json.loads((synthetic / LIST).read_text())["words"]
+    (synthetic / LIST).write_text(json.dumps({"words": [w.replace(synthesis.RUNNING, "bed") for w in words]}))
+    with pytest.raises(UserError, match="no running speech here; make it again"):
+        openset.synthetic_speech(synthetic, openset.PARTS)
+    assert len(openset.synthetic_speech(synthetic, ("synthetic",))[1]) == 130
+
+
 def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again(clips, synthetic, monkeypatch):
     rng = np.random.default_rng(0)
     audio = rng.normal(0, 3000, (len(clips), SECOND)).astype(np.int16)

@@ -164,9 +164,10 @@ def test_a_word_is_reported_once_it_was_sure_often_enough_while_it_won_and_the_e
     assert decisions.reported(winner, probability, {3, 4}, Rule(100, 5)) == [(4, 3), (18, 3), (36, 3)]
     assert decisions.reported(winner, probability, {3, 4}, Rule(201, 4)) == [(13, 4)]
     assert decisions.reported(winner, probability, {3, 4}, Rule(201, 5)) == []
-    source = (Path(__file__).parents[1] / "examples" / "baremetal" / "main.c").read_text()
-    of_example = [re.search(rf"\b{name} = (\d+)", source)[1] for name in ("SURE", "AGREEING_HOPS")]
-    assert [*map(int, of_example)] == [*decisions.EXAMPLE] and decisions.EXAMPLE in decisions.RULES
+    for example in ("examples/baremetal/main.c", "firmware_gen/templates/export/_listen.j2"):
+        source = (Path(__file__).parents[1] / example).read_text()
+        own = [re.search(rf"\b{name} = (\d+)", source)[1] for name in ("SURE", "AGREEING_HOPS")]
+        assert [*map(int, own)] == [*decisions.EXAMPLE] and decisions.EXAMPLE in decisions.RULES
 
 
 def test_what_the_example_reports_is_counted_by_what_was_said():

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from training import card, checkpoint, dataset, distill, heldout, openset, speech, synthesis, train
+from training import card, checkpoint, dataset, distill, heldout, openset, speech, train
 from training.decoded import data_hash, decoded
 from training.description import LABELS, parse_tau
 from training.download import download
@@ -185,8 +185,8 @@ def main(argv: list[str] | None = None) -> None:
     test_set = dataset.find_archive(args.data, args.ver, test_set=True)
     test_clips = dataset.folder_clips(test_set) if test_set else []
     heldout_clips = heldout.heldout_clips(archive, args.without)
-    if args.recipe == "open" and {"synthetic", "running"} & {*args.parts}:
-        synthesis.load(args.synthetic)  # before minutes of decoding
+    if args.recipe == "open":
+        openset.synthetic_speech(args.synthetic, args.parts)  # before minutes of decoding
     if args.speech:
         speech.load(args.speech)
     trainer = open_run(args, archive)

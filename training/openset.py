@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from training import speech, synthesis
 from training.dataset import Clip
-from training.description import KEYWORDS, LABELS, SILENCE, UNKNOWN
+from training.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from training.errors import UserError
 from training.room import recorded_again
 from training.train import Split
@@ -91,22 +91,33 @@ def training_set(training: Split, clips: Sequence[Clip], synthetic: Path, record
     own = Split(training.audio, training.target, draws(clips) if "balance" in parts else np.ones(len(clips)))
     sets = rerecorded(own, clips) if recordings else [own]
     total = average_keyword(clips)
-    if {"synthetic", "running"} & {*parts}:
-        audio, words = synthesis.load(synthetic)
+    audio, words = synthetic_speech(synthetic, parts)
     if "synthetic" in parts:
         sets.append(synthetic_words(audio, words, total, without))
     known = sum(len(part.target) for part in sets)
     if "running" in parts:
-        sets.append(others(audio[[word == synthesis.RUNNING for word in words]], RUNNING_SPEECH * total))
+        sets.append(unknown(audio[[word == synthesis.RUNNING for word in words]], RUNNING_SPEECH * total))
     if recordings:
-        sets.append(others(speech.load(recordings), SPEECH * total))
+        sets.append(unknown(speech.load(recordings), SPEECH * total))
     joined = Split(*(np.concatenate(arrays) for arrays in zip(*((s.audio, s.target, s.draws) for s in sets))))
     return dataclasses.replace(joined, asked=np.arange(len(joined.target)) < known)
 
 
-def others(audio: np.ndarray, total: float) -> Split:
+def synthetic_speech(folder: Path, parts: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:
+    """The clips of `training.synthesis` in a folder, int16 [clips, 16000] (mapped), and the word of each; none where no
+    part takes any. UserError where the folder lacks what a part takes."""
+    if not {"synthetic", "running"} & {*parts}:
+        return np.empty((0, FEATURES.clip_samples), np.int16), []
+    audio, words = synthesis.load(folder)
+    if "running" in parts and synthesis.RUNNING not in words:
+        raise UserError(f"{folder}: no running speech here; make it again with `python -m training.synthesis --out "
+                        f"{folder}`, or leave it out with --omit running")
+    return audio, words
+
+
+def unknown(audio: np.ndarray, total: float) -> Split:
     """Clips int16 [clips, 16000] of other words, of which `total` are drawn in an epoch."""
-    return Split(audio, np.full(len(audio), LABELS.index(UNKNOWN)), np.full(len(audio), total / max(1, len(audio))))
+    return Split(audio, np.full(len(audio), LABELS.index(UNKNOWN)), np.full(len(audio), total / len(audio)))
 
 
 def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:

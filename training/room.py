@@ -19,7 +19,12 @@ def recorded(samples: np.ndarray, rate: float, echoes: float, rng: np.random.Gen
 
     samples: the word, float64, at `rate` Hz; what is beyond a second is cut. echoes: share of the clips with an echo.
     """
-    return placed(trim(resample(samples, RATE / rate * rng.uniform(*TRACT)))[:CLIP], echoes, rng)
+    return placed(voiced(samples, rate, rng)[:CLIP], echoes, rng)
+
+
+def voiced(samples: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Speech, float64, at `rate` Hz -> of another vocal tract, at 16 kHz, without silence at either end."""
+    return trim(resample(samples, RATE / rate * rng.uniform(*TRACT)))
 
 
 def recorded_again(clip: np.ndarray, echoes: float, rng: np.random.Generator) -> np.ndarray:

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from training import clip_folder, workers
 from training.description import FEATURES
@@ -105,12 +104,7 @@ def generate(folders: Sequence[Path], clips: int, seed: int, out: Path, processe
     """
     taken = enough(excerpts(folders, EXCERPT), clips, seed)
     parts = [(taken[start:start + CHUNK], seed, start) for start in range(0, len(taken), CHUNK)]
-    made: list[list[np.ndarray]] = [[] for _ in parts]
-    with tqdm(total=len(taken), desc="cutting", unit="excerpt", disable=None) as bar:
-        for index, part in workers.run(chunk, parts, processes):
-            made[index] = part
-            bar.update(len(part))
-    cut = [clip for part in made for clip in part]
+    cut = [clip for part in workers.in_order(chunk, parts, "cutting", "excerpt", processes) for clip in part]
     words = [name for excerpt, rows in zip(taken, cut) for name in named(excerpt, len(rows))][:clips]
     if not words:
         raise UserError(f"{folders[0]}: no speech in these recordings; name a folder of speech")

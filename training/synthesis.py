@@ -23,7 +23,7 @@ from tqdm import tqdm
 from training import clip_folder, voices, workers
 from training.description import KEYWORDS
 from training.errors import OptionParser, UserError, one_line_errors
-from training.room import CLIP, RATE, TRACT, placed, recorded, resample, trim
+from training.room import CLIP, placed, recorded, voiced
 
 WORDS = Path(__file__).with_name("words.txt")
 DATASET_WORDS = ("backward bed bird cat dog eight five follow forward four happy house learn marvin nine one seven "
@@ -67,8 +67,7 @@ def running_speech(rng: np.random.Generator) -> np.ndarray:
     None is one of the data set's, which can be held out of training.
     """
     words = [word for word in other_words() if word not in DATASET_WORDS]
-    samples, rate = voices.say(" ".join(rng.choice(words, rng.integers(*WORDS_AT_ONCE))), voices.LANGUAGES, rng)
-    spoken = trim(resample(samples, RATE / rate * rng.uniform(*TRACT)))
+    spoken = voiced(*voices.say(" ".join(rng.choice(words, rng.integers(*WORDS_AT_ONCE))), voices.LANGUAGES, rng), rng)
     start = rng.integers(max(1, len(spoken) - CLIP + 1))
     return placed(spoken[start:start + CLIP], ECHOES, rng)
 
