@@ -15,11 +15,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from convert.tflm_ops import ADD_FUNCTIONS
 from engine import golden
 from engine.tables import EXPONENTIAL_STEP
 from firmware_builds import (TARGETS, Driver, ObjectFile, build_driver, change_record, compile_objects, compiler,
                              contents, generate, record_of, write_build, write_small_build)
-from firmware_gen import __version__, tflm
+from firmware_gen import __version__
 from training.description import FEATURES, LABELS
 
 
@@ -162,7 +163,7 @@ def test_init_gives_tflm_the_model_and_registers_exactly_its_ops(driver):
     steps = driver(f"init={driver.arena}", "model", "ops", "used")
     ops = record_of(driver.build)["graphs"]["small"]["ops"]
     assert steps[:2] == [("init", "OK"), ("model", "1")]
-    assert {name for what, name in steps if what == "op"} == {tflm.ADD_FUNCTIONS[op] for op in ops}
+    assert {name for what, name in steps if what == "op"} == {ADD_FUNCTIONS[op] for op in ops}
     assert ("capacity", str(len(ops))) in steps
     assert steps[-1] == ("used", str(driver.arena))
 
