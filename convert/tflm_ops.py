@@ -32,3 +32,8 @@ ADD_FUNCTIONS = {
 }
 """Built-in operators of the TFLite schema that TFLM implements -> the function of `MicroMutableOpResolver` that
 registers each. Custom operators have no place here."""
+
+INT8_KERNELS = {"ADD": "add.h", "CONV_2D": "conv.h", "DEPTHWISE_CONV_2D": "depthwise_conv.h", "MUL": "mul.h"}
+"""Those of the graphs' operators for which TFLM can register kernels of int8 alone, `Register_<operator>_INT8()` -> the
+header of `tensorflow/lite/micro/kernels/` that declares it. With CMSIS-NN these leave out the kernels for other types;
+elsewhere they are the ordinary ones."""

@@ -1,9 +1,9 @@
 """The way onto the chip through TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
 from __future__ import annotations
 
-from convert.tflm_ops import ADD_FUNCTIONS
+from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine.tables import exponentials
-from firmware_gen import ctext
+from firmware_gen import ctext, settings
 from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
 from frontend.render import rows
@@ -23,7 +23,9 @@ def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:
 
 def op_resolver_h(inputs: Inputs) -> str:
     """A resolver with room for exactly the ops of the graph, and the function that registers them."""
-    return ctext.render("op_resolver.h.j2", registrations=registrations(inputs.ops), **identity(inputs))
+    int8_alone = {op: header for op, header in INT8_KERNELS.items() if op in inputs.ops}
+    return ctext.render("op_resolver.h.j2", registrations=registrations(inputs.ops), int8_alone=int8_alone,
+                        **identity(inputs))
 
 
 def kws_tflm_h(inputs: Inputs) -> str:
@@ -34,5 +36,5 @@ def kws_tflm_h(inputs: Inputs) -> str:
 def kws_tflm_cc(inputs: Inputs) -> str:
     """Its implementation over TFLM's interpreter, in static storage: no allocation, no global constructor."""
     table = exponentials(inputs.output.scale)
-    return ctext.render("kws_tflm.cc.j2", inputs=inputs, exponentials=table,
+    return ctext.render("kws_tflm.cc.j2", inputs=inputs, arena_unreported=settings.UNREPORTED, exponentials=table,
                         exponential_rows=rows(table.values.tolist(), 16), **identity(inputs))
