@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from frontend.ctext import c_string
 from training.atomic import write_bytes
 from training.description import BANDS, FEATURES, STAGES, channels
 from training.errors import UserError
@@ -186,6 +187,11 @@ def check(network: Network) -> None:
     _check_dense(network.classifier, -(1 << 15), (1 << 15) - 1, "the classifier")
     _require(network.output.weight.shape == (len(network.labels), tail), "its output has another shape")
     _check_dense(network.output, 0, HIDDEN_MAX, "the output")
+    for label in network.labels:
+        try:
+            c_string(label)
+        except ValueError as error:
+            raise UserError(f"the label {error}; rename it in the checkpoint") from None
 
 
 def _check_types(network: Network) -> None:

@@ -7,8 +7,6 @@ writes them to the folder OUT; `python -m firmware_gen` ships them with the rest
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import sys
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from engine import network as definition
 from engine import pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
+from frontend.ctext import c_string, without_comments
 from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
 from training import atomic
 from training.description import BANDS, FEATURES, STREAM_COLUMNS
@@ -43,14 +42,14 @@ def render(name: str, network: Network, head: str, identity: str, engine: str, *
         network=network, plan=plan(network), dsp=pack_dsp, packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
         tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS,
         exponentials=tables.exponentials(network.score_scale),
-        score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
+        score_scale=f"{network.score_scale!r}f", class_names=[c_string(name) for name in network.labels],
         stream_columns=STREAM_COLUMNS, head=head.rstrip("\n"),
         identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants, **more)
 
 
 def engine_id(network: Network) -> str:
     """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of network and arithmetic."""
-    texts = [" ".join(re.sub("//.*", "", render(name, network, "", "", "0")).split()) for name in FILES]
+    texts = [without_comments(render(name, network, "", "", "0")) for name in FILES]
     return hashlib.sha256("\n".join((FEATURES.id, *texts)).encode()).hexdigest()[:16]
 
 

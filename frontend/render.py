@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+from frontend.ctext import without_comments
 from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
 from training import atomic
 from training.description import FEATURES, FeatureDescription
@@ -82,7 +82,7 @@ def render(name: str, features: FeatureDescription, head: str, identity: str, pi
 @functools.cache
 def pipeline_id(features: FeatureDescription = FEATURES) -> str:
     """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of tables and arithmetic."""
-    texts = [" ".join(re.sub("//.*", "", render(name, features, "", "", "0")).split()) for name in FILES]
+    texts = [without_comments(render(name, features, "", "", "0")) for name in FILES]
     return hashlib.sha256("\n".join((features.id, *texts)).encode()).hexdigest()[:16]
 
 

@@ -29,7 +29,8 @@ TARGETS = {
     "cortex-m4": ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb"],
     "cortex-m55": ["arm-none-eabi-g++", "-mcpu=cortex-m55", "-mthumb"],
 }
-AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7")
+AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7",
+           "\x01\x7f8", "smile \U0001f600")
 SMALL = FeatureDescription(clip_samples=1600, mels=7, int8_scale=0.1, int8_zero_point=-3)
 
 
