@@ -23,7 +23,8 @@ HALF = 1 << (FRACTION - 1)
 ACTIVATION_MAX = 255
 BASE_MAX = (1 << 14) - 1
 """The temporal branch's contribution, with `FRACTION` bits, saturates at 15 bits: so its sum with the frequency
-branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits."""
+branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits. The MVE form adds it without its half: there
+the lowest sum saturates at 16 bits, far below what a ReLU lets through."""
 SILU_ENTRIES = 1024
 SILU_SHIFT = 14
 """The temporal sum shifted right by this is an index of the table of SiLU; its middle is 0."""
