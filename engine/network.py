@@ -14,7 +14,7 @@ import numpy as np
 
 from frontend.ctext import c_string
 from training.atomic import write_bytes
-from training.description import BANDS, FEATURES, STAGES, channels
+from training.description import BANDS, FEATURES, STAGES, TAUS, channels
 from training.errors import UserError
 
 FRACTION = 3
@@ -153,6 +153,8 @@ def _check_dense(layer: Dense, low: int, high: int, what: str) -> tuple[np.ndarr
 
 def check(network: Network) -> None:
     """Raise UserError unless the network has BC-ResNet's form and no sum can overflow, whatever the input."""
+    _require(network.tau in TAUS, f"its tau is {network.tau:g}, none of {', '.join(f'{tau:g}' for tau in TAUS)}")
+    _require(len(network.labels) >= 2, f"classes are {len(network.labels)}, not two or more")
     head, *widths, tail = channels(network.tau)
     stages = [(c, stride if i == 0 else 1, dilation, i == 0)
               for c, (count, stride, dilation) in zip(widths, STAGES) for i in range(count)]
