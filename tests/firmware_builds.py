@@ -146,7 +146,7 @@ class Driver:
         ran = subprocess.run([self.program, *first, *steps], capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr
         lines = (line.partition(" ")[::2] for line in ran.stdout.splitlines())
-        calls = "init", "column", "run", "infer", "audio", "ring"
+        calls = "init", "column", "run", "infer", "audio", "ring", "push"
         return [(what, self.status[int(result)] if what in calls else result) for what, result in lines]
 
 

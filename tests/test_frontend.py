@@ -132,6 +132,22 @@ def test_what_came_before_a_reset_counts_as_zero(sounds):
     np.testing.assert_array_equal(stream.feed(sounds["impulses"]), golden.stream(sounds["impulses"]))
 
 
+@pytest.mark.parametrize("filling", [0x00, 0x01, 0xA5, 0xFF])
+def test_a_state_that_was_never_reset_is_refused_and_left_as_it_is(sounds, filling):
+    state, column, ready = binding.State(), np.full(FEATURES.mels, 99, np.int8), ctypes.c_int32(-1)
+    garbage, samples = bytes([filling]) * ctypes.sizeof(state), sounds["impulses"]
+    ctypes.memmove(ctypes.byref(state), garbage, len(garbage))
+    taken = binding.library().kws_frontend_push(ctypes.byref(state), binding.pointer(samples), len(samples),
+                                                binding.pointer(column), ctypes.byref(ready))
+    assert (taken, ready.value, bytes(state)) == (binding.NOT_RESET, 0, garbage) and (column == 99).all()
+    stream = binding.Stream()
+    stream.restore(garbage)
+    with pytest.raises(ValueError, match="was not reset"):
+        stream.feed(samples)
+    stream.reset()
+    np.testing.assert_array_equal(stream.feed(samples), golden.stream(samples))
+
+
 def test_a_clip_leaves_the_state_reset(sounds):
     state, columns, clip = binding.State(), np.empty((FEATURES.frames, FEATURES.mels), np.int8), sounds["impulses"]
     binding.library().kws_frontend_clip(ctypes.byref(state), binding.pointer(clip), binding.pointer(columns))
