@@ -41,7 +41,7 @@ CLASSIFIER_TAPS = 5
 
 
 def mean_shift(rows: int) -> int:
-    """From the weighted sum over 5, 10 or 20 rows to the 16-bit mean: 3, 4 or 5 bits."""
+    """From the weighted sum over 5, 10 or 20 rows, which is what 40 mels come to, to the 16-bit mean: 3, 4 or 5 bits."""
     return {5: 3, 10: 4, 20: 5}[rows]
 
 

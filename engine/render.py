@@ -17,7 +17,7 @@ from engine import pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
 from frontend.ctext import c_string, without_comments
-from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
+from frontend.render import HEAD, feature_identity, hexadecimal, pipeline_id, rows
 from training import atomic
 from training.description import BANDS, FEATURES, STREAM_COLUMNS
 from training.errors import OptionParser, one_line_errors
@@ -67,7 +67,7 @@ def sources(network: Network, head: str = HEAD, identity: str | None = None) -> 
 def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
     """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
     hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
-    values = dict(checksums=selftest.checksums(network, STREAM_COLUMNS), pipeline_id=hexadecimal(PIPELINE_ID),
+    values = dict(checksums=selftest.checksums(network, STREAM_COLUMNS), pipeline_id=hexadecimal(pipeline_id()),
                   hops=hops, selftest_samples=selftest.SAMPLES, chirp=selftest.chirp(),
                   chirp_hz=(selftest.CHIRP_START, selftest.CHIRP_RISE), segment_bits=selftest.SEGMENT_BITS,
                   noise_factors=selftest.NOISE_FACTORS)

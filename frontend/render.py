@@ -81,13 +81,12 @@ def render(name: str, features: FeatureDescription, head: str, identity: str, pi
 
 @functools.cache
 def pipeline_id(features: FeatureDescription = FEATURES) -> str:
-    """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of tables and arithmetic."""
+    """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of tables and arithmetic.
+
+    Raises UserError where the pipeline cannot compute such features.
+    """
     texts = [without_comments(render(name, features, "", "", "0")) for name in FILES]
     return hashlib.sha256("\n".join((features.id, *texts)).encode()).hexdigest()[:16]
-
-
-PIPELINE_ID = pipeline_id()
-"""Of the features that the project works with."""
 
 
 def feature_identity(features: FeatureDescription) -> str:
@@ -112,7 +111,7 @@ def main(argv: list[str] | None = None) -> None:
     out = parser.parse_args(argv).out
     for name in FILES:
         atomic.write_text(out / name, source(name))
-    print(f"{out}: {len(FILES)} files, pipeline {PIPELINE_ID}")
+    print(f"{out}: {len(FILES)} files, pipeline {pipeline_id()}")
 
 
 if __name__ == "__main__":

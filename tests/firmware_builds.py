@@ -31,7 +31,7 @@ TARGETS = {
 }
 AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7",
            "\x01\x7f8", "smile \U0001f600")
-SMALL = FeatureDescription(clip_samples=1600, mels=7, int8_scale=0.1, int8_zero_point=-3)
+SMALL = FeatureDescription(clip_samples=1600, int8_scale=0.1, int8_zero_point=-3)
 
 
 def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...], ops: dict[str, int],

@@ -45,7 +45,7 @@ def driver(build, tmp_path_factory) -> Driver:
 
 @pytest.fixture(scope="module")
 def small_driver(tmp_path_factory) -> Driver:
-    """With 7 mels of 11 frames."""
+    """With 11 frames."""
     path = write_small_build(tmp_path_factory.mktemp("small") / "tau1")
     generate(path)
     return build_driver(path, tmp_path_factory.mktemp("small_driver"))

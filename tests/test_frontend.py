@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -213,16 +215,45 @@ def test_a_failing_compiler_is_one_line_and_leaves_nothing_behind(no_library, mo
 # ---- the sources ----
 
 def test_the_pipeline_id_names_features_and_arithmetic(sources, monkeypatch):
+    ours = render.pipeline_id()
     for name in render.HEADERS[:1] + render.SOURCES:
-        assert f"0x{render.PIPELINE_ID}ULL" in (sources / name).read_text(), name
-    assert render.pipeline_id(SMALL) != render.PIPELINE_ID
+        assert f"0x{ours}ULL" in (sources / name).read_text(), name
+    assert render.pipeline_id(SMALL) != ours
     render.pipeline_id.cache_clear()
     tables = render.tables
     monkeypatch.setattr(render, "tables", lambda features: dataclasses.replace(tables(features), floor=12345))
-    assert render.pipeline_id() != render.PIPELINE_ID
+    assert render.pipeline_id() != ours
     monkeypatch.undo()
     render.pipeline_id.cache_clear()
-    assert render.pipeline_id() == render.PIPELINE_ID
+    assert render.pipeline_id() == ours
+
+
+@pytest.mark.parametrize("mels", [0, 7, 20, 39, 41, 80])
+def test_features_that_the_network_cannot_take_are_refused(mels):
+    with pytest.raises(UserError, match=f"BC-ResNet takes 40 mels, not {mels}; change training/description.py"):
+        render.source("frontend.h", dataclasses.replace(FEATURES, mels=mels))
+
+
+WITH_OTHER_FEATURES = """
+import dataclasses, runpy, sys
+from training import description
+description.FEATURES = dataclasses.replace(description.FEATURES, **{changes})
+sys.argv[0] = "command"
+runpy.run_module("{command}", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("changes", [{"mels": 80}, {"hop": 500}], ids=str)
+@pytest.mark.parametrize("command", ["frontend.render out", "convert", "convert.calibration --data data", "firmware_gen"])
+def test_commands_refuse_features_that_do_not_work_in_one_line(command, changes, tmp_path):
+    """Where one is refused for something else, it is not before it could say so."""
+    name, *options = command.split()
+    program = WITH_OTHER_FEATURES.format(changes=changes, command=name)
+    done = subprocess.run([sys.executable, "-c", program, *options], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(TESTS.parent)})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and done.stderr.startswith("error: "), done.stderr
+    assert name != "frontend.render" or "change training/description.py" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_generated_lines_are_short_and_ascii(sources):
