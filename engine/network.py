@@ -154,7 +154,7 @@ def _check_dense(layer: Dense, low: int, high: int, what: str) -> tuple[np.ndarr
 def check(network: Network) -> None:
     """Raise UserError unless the network has BC-ResNet's form and no sum can overflow, whatever the input."""
     _require(network.tau in TAUS, f"its tau is {network.tau:g}, none of {', '.join(f'{tau:g}' for tau in TAUS)}")
-    _require(len(network.labels) >= 2, f"classes are {len(network.labels)}, not two or more")
+    _require(len(network.labels) >= 2, "it tells fewer than two classes apart")
     head, *widths, tail = channels(network.tau)
     stages = [(c, stride if i == 0 else 1, dilation, i == 0)
               for c, (count, stride, dilation) in zip(widths, STAGES) for i in range(count)]
