@@ -182,7 +182,7 @@ def main(argv: list[str] | None = None) -> int:
     name, clip, origin, audio = choose_audio(args.data)
     with frontend_on_core.source_folder(build / "firmware") as folder, ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda core: measure(core, folder, firmware, clip, audio), CORES.values()))
-    figures = {"tau": tau, "clip": name, "audio": origin, "pipeline": render.PIPELINE_ID,
+    figures = {"tau": tau, "clip": name, "audio": origin, "pipeline": render.pipeline_id(),
                "engine": engine_render.engine_id(firmware.network) if firmware else None, **tools,
                "boards": dict(zip(CORES, rows)), "fidelity": fidelity(audio)}
     write_text(build / BENCH, json.dumps(figures, indent=1) + "\n")

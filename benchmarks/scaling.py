@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     tools = versions()
     name, clip, origin, audio = bench.choose_audio(args.data)
-    figures = {"clip": name, "audio": origin, "pipeline": render.PIPELINE_ID, **tools, **measure(TAUS, clip, audio)}
+    figures = {"clip": name, "audio": origin, "pipeline": render.pipeline_id(), **tools, **measure(TAUS, clip, audio)}
     write_text(BENCH_ALL, json.dumps(figures, indent=1) + "\n")
     print(table(figures))
     print(BENCH_ALL)

@@ -27,7 +27,7 @@ from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
 from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
 from engine import network
-from frontend.render import PIPELINE_ID
+from frontend.render import pipeline_id
 from training import checkpoint, workers
 from training.atomic import naming
 from training.description import FEATURES, parse_tau
@@ -177,7 +177,7 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     clips = calibration.from_audio(args.data) if args.data else calibration.shipped()
-    mark = fingerprint(source.sha256, clips.sha256, clips.source, PIPELINE_ID)
+    mark = fingerprint(source.sha256, clips.sha256, clips.source, pipeline_id())
     facts = already_made(build, mark)
     if facts:
         changed = choose(build, facts, args.graph)
@@ -202,7 +202,7 @@ def main(argv: list[str] | None = None) -> None:
             "tau": tau,
             "labels": list(source.labels),
             "graph": args.graph,
-            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": PIPELINE_ID},
+            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": pipeline_id()},
             "checkpoint": {"path": str(path), "sha256": source.sha256, "training": source.training},
             "parameters": parameters(source),
             "macs": network_macs(folded),

@@ -28,6 +28,8 @@ from training.errors import UserError
 
 CACHE = Path("build/cache")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
+NOT_RESET = 0xFFFFFFFF
+"""`KWS_FRONTEND_NOT_RESET`: what a push returns for a state that was not reset."""
 
 
 class State(ctypes.Structure):
@@ -126,10 +128,15 @@ class Stream:
         self._library.kws_frontend_reset(ctypes.byref(self._state))
 
     def push(self, samples: np.ndarray) -> tuple[int, np.ndarray | None]:
-        """One C call, int16 [k] -> how many samples it took, and int8 [40] where a column is complete."""
+        """One C call, int16 [k] -> how many samples it took, and int8 [40] where a column is complete.
+
+        Raises ValueError where the state that was restored is none of a stream.
+        """
         samples, column, ready = pcm(samples).reshape(-1), np.empty(FEATURES.mels, np.int8), ctypes.c_int32(-1)
         taken = self._library.kws_frontend_push(ctypes.byref(self._state), pointer(samples),
                                                 ctypes.c_uint32(len(samples)), pointer(column), ctypes.byref(ready))
+        if taken == NOT_RESET:
+            raise ValueError("the state of this stream was not reset, or was overwritten")
         return taken, column if ready.value else None
 
     def feed(self, samples: np.ndarray) -> np.ndarray:

@@ -168,7 +168,7 @@ def test_shipped_calibration_features_come_from_the_listed_clips(gsc_root):
 
 
 def test_features_of_another_pipeline_are_refused(failure, monkeypatch):
-    monkeypatch.setattr(calibration, "PIPELINE_ID", "0123456789abcdef")
+    monkeypatch.setattr(calibration, "pipeline_id", lambda: "0123456789abcdef")
     line = failure(command.main, "--tau", 1)
     assert "another feature pipeline" in line and "make calibration DATA=" in line
 
