@@ -32,3 +32,8 @@ def json_object(data: str | bytes) -> dict:
     if not isinstance(found, dict):
         raise ValueError("no JSON object")
     return found
+
+
+def shown(name: str | os.PathLike) -> str:
+    """The name of a file as text that any file and terminal takes: what is no UTF-8 in it becomes an escape."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
