@@ -31,8 +31,9 @@ from frontend import binding, golden, render
 from training import dataset
 from training.atomic import write_text
 from training.audio import read_clip
-from training.description import FEATURES, LABELS, parse_tau
+from training.description import FEATURES, parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
+from training.reading import shown
 
 BENCH = "bench.json"
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -62,12 +63,12 @@ def choose_audio(data: Path | None) -> tuple[str, np.ndarray, str, np.ndarray]:
         names = [path.stem for path in paths]
         index = names.index(WORD) if WORD in names else 0
         return f"examples/{paths[index].name}", audio[index], "examples/", audio
-    part, = clips.choose(data, None, LABELS)
+    part, = clips.choose(data, None, None)
     audio = dataset.read_clips(part.clips, part.noises)
     spoken = [index for index, clip in enumerate(part.clips) if clip.path]
     index = next((index for index in spoken if part.clips[index].label == WORD), spoken[0])
     chosen = part.clips[index]
-    return f"{chosen.path.parent.parent.name}/{chosen.name}", audio[index], part.origin, audio
+    return f"{shown(chosen.word_folder.parent.name)}/{chosen.name}", audio[index], part.origin, audio
 
 
 def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:

@@ -182,7 +182,11 @@ def main(argv: list[str] | None = None) -> int:
     build = args.build or result.default_build(tau)
     conversion, source = models(build, tau)
     labels = conversion["labels"]
-    recordings = clips.decode(clips.choose(args.data, args.split, labels), labels)
+    parts = clips.choose(args.data, args.split, labels)
+    for part in parts:
+        if part.passed_over:
+            print(part.passed_over)
+    recordings = clips.decode(parts, labels)
     background = clips.background(args.data)
     source["noises"] = background.noises
     print(f"{build}: {len(recordings.target)} clips, " + " and ".join(recordings.origins), flush=True)

@@ -350,7 +350,7 @@ def test_ctrl_c_and_a_full_disk_keep_the_last_complete_epoch(tiny_speech_command
 
     process = start(tiny_speech_commands, tmp_path, *options, "--resume", limit=50_000)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and f"resuming after epoch {complete}" in output
+    assert process.returncode == 2 and f"resuming after epoch {complete}" in output
     assert errors.splitlines() == [f"error: {tmp_path / 'last.pt'}: File too large"]
     assert (tmp_path / "last.pt").read_bytes() == state
     assert {path.name for path in tmp_path.iterdir()} == {"decoded", "last.pt"}
@@ -360,7 +360,7 @@ def test_a_disk_full_while_decoding_leaves_no_cache(tiny_speech_commands, tmp_pa
     process = start(tiny_speech_commands, tmp_path, "--epochs", "1", limit=50_000)
     _, errors = process.communicate(timeout=60)
     lines = errors.splitlines()
-    assert process.returncode == 1 and len(lines) == 1 and "decoded" in lines[0] and "disk full" in lines[0]
+    assert process.returncode == 2 and len(lines) == 1 and "decoded" in lines[0] and "disk full" in lines[0]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

@@ -184,6 +184,9 @@ def main(argv: list[str] | None = None) -> None:
     archive = dataset.training_archive(args.data, args.ver)
     test_set = dataset.find_archive(args.data, args.ver, test_set=True)
     test_clips = dataset.folder_clips(test_set) if test_set else []
+    for note in (dataset.passed_over(folder) for folder in (archive, test_set) if folder):
+        if note:
+            print(note)
     heldout_clips = heldout.heldout_clips(archive, args.without)
     if args.recipe == "open":
         openset.synthetic_speech(args.synthetic, args.parts)  # before minutes of decoding

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.dataset import NOISE, Clip, read_clips
+from training.dataset import NOISE, Clip, listed, read_clips, word_clips
 from training.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
 from training.errors import UserError
 from training.features import log_mel
@@ -36,13 +36,13 @@ def parse_words(text: str) -> tuple[str, ...]:
 
 def heldout_clips(archive: Path, words: Sequence[str]) -> list[Clip]:
     """All clips of `words` but those of the testing split; UserError where a word has none."""
-    testing = set((archive / "testing_list.txt").read_text().split())
+    testing = listed(archive, "testing")
     clips = []
     for word in words:
-        paths = [path for path in sorted((archive / word).glob("*.wav")) if f"{word}/{path.name}" not in testing]
-        if not paths or word == NOISE:
+        found = [clip for clip in word_clips(archive / word, UNKNOWN) if clip.key not in testing]
+        if not found or word == NOISE:
             raise UserError(f"--without {word}: {archive} has no recordings of it")
-        clips += [Clip(UNKNOWN, path) for path in paths]
+        clips += found
     return clips
 
 
@@ -58,7 +58,7 @@ def rejection_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
     keywords = ~np.isin(trainer.validation_target, NO_KEYWORD)
     known, known_sure = answers_of(trainer, trainer.validation)
     recognised = (known == trainer.validation_target)[keywords]
-    words = np.array([clip.path.parent.name for clip in clips])
+    words = np.array([clip.word for clip in clips])
     surely = f", at least {100 * SURE / 255:.0f} % sure"
     return {
         **shares("", rejected, words, recognised),

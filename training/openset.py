@@ -59,7 +59,7 @@ def draws(clips: Sequence[Clip]) -> np.ndarray:
     Keywords equally often; the other words in proportion to the square root of their number of clips.
     """
     total = average_keyword(clips)
-    words = [clip.path.parent.name if clip.path else SILENCE for clip in clips]
+    words = [clip.word for clip in clips]
     count = Counter(words)
     others = sorted({word for word, clip in zip(words, clips) if clip.label == UNKNOWN})  # a set has no fixed order
     roots = sum(count[word] ** 0.5 for word in others)
