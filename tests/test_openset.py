@@ -238,6 +238,19 @@ def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change
     assert mean.weights["1.num_batches_tracked"] == 1000
 
 
+def test_the_running_mean_soon_forgets_the_weights_that_a_run_began_with():
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
+    mean = train.RunningMean(model, 0.998)
+    mean.weights["0.weight"].fill_(1.0)
+    with torch.no_grad():
+        model[0].weight.fill_(0.0)
+    for step in range(1, 21):
+        model[1].num_batches_tracked.fill_(step)
+        mean.update(model)
+    left = np.prod([step / (step + 9) for step in range(1, 21)])  # of the first weights: a ten-thousandth, not 96 %
+    assert mean.weights["0.weight"].item() == pytest.approx(left, rel=1e-4) and left < 1e-4
+
+
 def test_a_run_with_draws_splices_and_a_mean_continues_bit_for_bit(tmp_path):
     draws = np.full(150, 0.9)
 
