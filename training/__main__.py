@@ -96,6 +96,10 @@ def check_options(args: argparse.Namespace) -> None:
     args.teacher = checkpoint.load(args.teacher) if args.teacher else None
     if args.start and args.start.tau != args.tau:
         raise UserError(f"--start: a checkpoint of tau {args.start.tau:g}, not {args.tau:g}; name one of that width")
+    for option, given in (("--start", args.start), ("--teacher", args.teacher)):
+        heldout.check_unheard(args.without, option, given)
+    if args.recipe == "open" and "running" in args.parts:
+        heldout.check_unsaid(args.without)
     args.out = args.out or Path(f"build/tau{args.tau:g}/training")
     if state_file(args).exists() and not args.resume:
         raise UserError(f"{state_file(args)}: a run is there already; continue it with --resume "
@@ -198,6 +202,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.teacher:
         record["teacher"] = f"BC-ResNet-{args.teacher.tau:g}, {card.origin(args.teacher)}"
     if heldout_clips:
+        record[heldout.UNHEARD] = " ".join(args.without)
         record |= heldout.rejection_record(trainer, heldout_clips)
     if test_clips:
         record |= card.accuracy_record(trainer, test_clips)

@@ -44,6 +44,11 @@ def other_words() -> list[str]:
     return sorted({word for line in lines if not line.startswith("#") for word in line.split()})
 
 
+def running_words() -> list[str]:
+    """The other words that running speech is made of: none of the data set's, which can be held out of training."""
+    return [word for word in other_words() if word not in DATASET_WORDS]
+
+
 def plan(others: int, keywords: int, running: int, seed: int) -> list[str]:
     """The word of each clip: keywords in turn, then other words, each drawn by its share, then RUNNING."""
     words = other_words()
@@ -62,12 +67,9 @@ def clip(word: str, seed: Sequence[int]) -> np.ndarray:
 
 
 def running_speech(rng: np.random.Generator) -> np.ndarray:
-    """A second out of some words that are said at once, int16 [16000].
-
-    None is one of the data set's, which can be held out of training.
-    """
-    words = [word for word in other_words() if word not in DATASET_WORDS]
-    spoken = voiced(*voices.say(" ".join(rng.choice(words, rng.integers(*WORDS_AT_ONCE))), voices.LANGUAGES, rng), rng)
+    """A second out of some words that are said at once, int16 [16000]."""
+    text = " ".join(rng.choice(running_words(), rng.integers(*WORDS_AT_ONCE)))
+    spoken = voiced(*voices.say(text, voices.LANGUAGES, rng), rng)
     start = rng.integers(max(1, len(spoken) - CLIP + 1))
     return placed(spoken[start:start + CLIP], ECHOES, rng)
 
