@@ -322,7 +322,8 @@ def test_a_rejection_is_silence_or_unknown_and_the_mean_counts_each_word_alike(t
         assert record[f"keywords recognised{how}"].startswith("50.0 %") and "20 clips" in record[f"keywords recognised{how}"]
 
 
-def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_commands, synthetic, tmp_path):
+def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_commands, synthetic, tmp_path, monkeypatch):
+    monkeypatch.setattr(synthesis, "check", lambda folder: None)
     data = ["--data", str(tiny_speech_commands), "--threads", "1", "--epochs", "1"]
     assert main([*data, "--out", str(tmp_path / "a"), "--without", "bed,cat"]) == 0
     start = tmp_path / "a" / "tau1.safetensors"
@@ -334,6 +335,16 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
     assert record["from"].startswith(f"checkpoint {checkpoint.load(start).sha256[:16]}: python -m training --data DATA")
     assert str(tmp_path) not in str(record) and record["never heard"] == "bed"
     assert "recipe" in (tmp_path / "b" / "tau1.md").read_text()
+
+
+def test_a_run_refuses_words_that_another_synthesiser_spoke_unless_it_goes_on(tiny_speech_commands, synthetic, tmp_path,
+                                                                             failure, monkeypatch):
+    monkeypatch.setattr(synthesis.voices, "missing", lambda: [])
+    options = ("--data", tiny_speech_commands, "--out", tmp_path / "out", "--recipe", "open", "--synthetic", synthetic,
+               "--epochs", "1", "--threads", "1")
+    assert "made by another version" in failure(main, *options)
+    assert not (tmp_path / "out").exists()
+    assert main([*map(str, options), "--resume"]) == 0
 
 
 @pytest.mark.parametrize("option", ["--start", "--teacher"])

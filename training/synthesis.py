@@ -35,6 +35,9 @@ RUNNING = "(running speech)"
 WORDS_AT_ONCE = 5, 9
 ECHOES = 0.7  # share of the clips
 CHUNK = 100  # clips a process makes at a time
+COMPARED = 25  # clips of a folder that are made anew to know who spoke it
+ROUNDING = 2
+REMEDY = "`python -m training.synthesis --out {}`"
 
 
 @functools.cache
@@ -82,6 +85,12 @@ def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
 def generate(words: Sequence[str], seed: int, out: Path, processes: int | None = None) -> None:
     """Speak `words` into the folder `out` (see `training.clip_folder`)."""
     voices.need_synthesisers()
+    with clip_folder.making(out):
+        speak(words, seed, out, processes)
+
+
+def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> None:
+    """As `generate`, in a folder that is held."""
     parts = [(list(words[start:start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
     with tqdm(total=len(words), desc="speaking", unit="clip", disable=None) as bar:
         def made() -> Iterator[tuple[int, np.ndarray]]:
@@ -98,8 +107,31 @@ def load(folder: Path) -> tuple[np.ndarray, list[str]]:
     UserError where there are none.
     """
     return clip_folder.load(folder, "synthetic words",
-                            f"`python -m training.synthesis --out {folder}` "
-                            f"(needs {' and '.join(voices.SYNTHESISERS)})")
+                            f"{REMEDY.format(folder)} (needs {' and '.join(voices.SYNTHESISERS)})")
+
+
+def check(folder: Path) -> None:
+    """UserError where the clips of a folder are not those that its seed gives now and here: others have spoken them.
+
+    A few are made anew and compared. Where a synthesiser is not installed nothing is compared, and a line says so.
+    """
+    audio, words = load(folder)
+    absent = voices.missing()
+    if absent:
+        print(f"{folder}: taken as it is, for {absent[0]} is not here to compare it with")
+        return
+    seed = clip_folder.seed_of(folder)
+    keywords, running = (sum(word in kind for word in words) for kind in (KEYWORDS, (RUNNING,)))
+    rows = range(0, len(words), len(words) // COMPARED + 1)
+    if (seed is None or words != plan(len(words) - keywords - running, keywords, running, seed)
+            or any(differ(audio[row], clip(words[row], (seed, row))) for row in rows)):
+        raise UserError(f"{folder}: made by another version of this program, of {' or of '.join(voices.SYNTHESISERS)}; make "
+                        f"it again with {REMEDY.format(folder)}")
+
+
+def differ(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two clips int16 [16000] are other sounds: by more than processors may round differently."""
+    return bool(np.abs(one.astype(int) - other).max() > ROUNDING)
 
 
 @one_line_errors
