@@ -98,6 +98,12 @@ def test_a_folder_without_recordings_or_speech_and_a_damaged_file_give_one_line_
     assert not out.exists()
 
 
+def test_a_folder_that_cannot_be_written_is_one_line_before_the_work(recordings, tmp_path, failure, read_only, monkeypatch):
+    monkeypatch.setattr(speech, "generate", lambda *arguments: pytest.fail("it began to cut"))
+    line = failure(speech.main, recordings, "--out", tmp_path / "out")
+    assert line == f"error: {tmp_path / 'out'}: Read-only file system" and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("options", [("--clips", 0), ("--processes", 0), ("--seed", -1)], ids=str)
 def test_a_bad_option_gives_one_line(tmp_path, failure, options):
     assert options[0] in failure(speech.main, tmp_path, "--out", tmp_path / "out", *options)

@@ -397,6 +397,11 @@ def test_a_bad_option_gives_one_line_and_writes_nothing(tiny_speech_commands, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_one_line_before_the_work(tiny_speech_commands, tmp_path, failure, read_only):
+    line = failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out")
+    assert line == f"error: {tmp_path / 'out'}: Read-only file system" and not (tmp_path / "out").exists()
+
+
 def test_paths_of_this_machine_do_not_enter_the_card():
     arguments = ["--data", "/a b/c", "--epochs", "3", "--out=/d", "--tau", "1"]
     assert portable(arguments) == ["--data", "DATA", "--epochs", "3", "--out=OUT", "--tau", "1"]
