@@ -1,6 +1,7 @@
 """Pieces of recorded speech: where recordings are cut, what is written, and what happens without any."""
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 
 from training import speech
 from training.description import FEATURES
-from training.recordings import excerpts, read
+from training.recordings import excerpts, folders_of, read
 from training.room import RATE
 
 SECOND = FEATURES.clip_samples
@@ -66,6 +67,17 @@ def test_recordings_are_read_in_excerpts_but_not_those_named_after_a_keyword(rec
     assert [(excerpt.path.name, round(excerpt.seconds, 2)) for excerpt in found] == [
         ("short.ogg", 2.0), ("long.flac", 20.0), ("long.flac", 10.0)]
     assert len(read(found[2])) == 10 * RATE
+    assert excerpts([Path(f"{recordings} {recordings}")], speech.EXCERPT) == 2 * found
+
+
+@pytest.mark.parametrize("name", ["one two", "it's", "a 'b' c"])
+def test_a_folder_is_taken_by_its_whole_name_and_else_its_words_are_several(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "other").mkdir()
+    assert folders_of([tmp_path / name, tmp_path / "other"]) == [tmp_path / name, tmp_path / "other"]
+    several = Path(f"{shlex.quote(str(tmp_path / name))} {tmp_path}/other {tmp_path}/absent")
+    assert folders_of([several]) == [tmp_path / name, tmp_path / "other", tmp_path / "absent"]
+    assert folders_of([Path("no such"), Path("it's")]) == [Path("no such"), Path("it's")]
 
 
 def test_no_more_is_read_than_the_clips_need(recordings):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +39,20 @@ def naming_damage(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
 
 
+def folders_of(named: Sequence[Path]) -> list[Path]:
+    """The folders that are named; a name that is none itself may be several, with blanks between them and quoted as a shell
+    reads them: make hands RECORDINGS="one two" on as it is."""
+    found = []
+    for path in named:
+        try:
+            words = [Path(word) for word in shlex.split(str(path))]
+        except ValueError:
+            words = []  # a quote that does not end is part of a name
+        several = not path.exists() and any(word.exists() for word in words)
+        found += words if several else [path]
+    return found
+
+
 def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
     """All recordings below `folders`, in the order of their paths, in excerpts of so many seconds and the rest.
 
@@ -47,7 +62,7 @@ def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
     if not folders:
         raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
     found = []
-    for folder in folders:
+    for folder in folders_of(folders):
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not paths:
             raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")
