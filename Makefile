@@ -44,10 +44,12 @@ $(if $(misspelt),$(error there is no variable $(misspelt); `make` alone lists th
 unused := $(filter-out $(foreach goal,$(or $(MAKECMDGOALS),help),$($(goal).takes)) $(OTHERS),$(given))
 $(if $(unused),$(info note: make $(or $(MAKECMDGOALS),help) does not use $(unused)))
 endif
-$(foreach name,$(VARIABLES) PYTHON VENV,$(if $(findstring $(newline),$(value $(name))),$(error $(name): one line is wanted)))
+$(foreach name,$(VARIABLES) PYTHON VENV, \
+	$(if $(findstring $(newline),$(value $(name))),$(error $(name): one line is wanted)))
 $(foreach name,$(filter-out SHELL MAKE%,$(filter $(VARIABLES) $(OTHERS),$(given))), \
 	$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
-$(foreach mark,' " ` $$ ; : % *,$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
+$(foreach mark,' " ` $$ ; : % *, \
+	$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
 $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
 
 # quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where the variable is set;

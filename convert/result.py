@@ -15,8 +15,8 @@ GRAPHS = "graphs"
 NATIVE = "native.npz"
 KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
                   "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
-"""What conversion.json holds. `files`: SHA-256 of each of the conversion's own files, by its path in the build folder, but of
-the two that are copies of the chosen graph's."""
+"""What conversion.json holds. `files`: SHA-256 of each of the conversion's files by its path in the build folder, but of the
+two that are copies of the chosen graph's."""
 
 
 def default_build(tau: float) -> Path:

@@ -73,7 +73,7 @@ def forgotten(files: set[Path], altered: Callable, key: Callable[[], str]) -> li
 def test_firmware_depends_on_every_file_that_the_generator_reads(tau1_build, tmp_path, altered):
     build = shutil.copytree(tau1_build, tmp_path / "tau1", ignore=shutil.ignore_patterns("firmware"))
     files = files_of("firmware_gen", "--build", build)
-    assert {"description.py", "kws_engine.c.j2", "frontend.c.j2", "model.cc.j2", "result.py"} <= {path.name for path in files}
+    assert {"description.py", "kws_engine.c.j2", "frontend.c.j2", "model.cc.j2", "result.py"} <= {p.name for p in files}
     assert forgotten(files, altered, lambda: generator.fingerprint(build)) == []
 
 

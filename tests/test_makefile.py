@@ -17,10 +17,14 @@ DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "speech", "f
               "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "test", "test-all", "clean")
 
 
+def inherited() -> dict[str, str]:
+    """The environment without what a make around the tests has put into it."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+
+
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True,
-                          env={**inherited, **environment})
+                          env={**inherited(), **environment})
 
 
 def test_make_alone_lists_every_target():
@@ -48,7 +52,8 @@ AWKWARD = """it's "so" $HOME $(touch a) `touch b` ; touch c & touch d | cat \\ #
 @pytest.fixture
 def recorder(tmp_path) -> Path:
     """A virtual environment, complete, whose Python prints its arguments as a line of JSON."""
-    return environment(tmp_path / "recorder", f"exec {sys.executable} -c 'import json, sys; print(json.dumps(sys.argv[1:]))' \"$@\"")
+    script = "import json, sys; print(json.dumps(sys.argv[1:]))"
+    return environment(tmp_path / "recorder", f"exec {sys.executable} -c '{script}' \"$@\"")
 
 
 def environment(path: Path, script: str) -> Path:
@@ -130,10 +135,10 @@ def test_variables_of_a_makefile_that_calls_this_one_are_none_of_its_business(re
     assert recorded(done) == [["-m", "benchmarks.report", "--tau=1"]] and "note" not in done.stdout
 
 
-@pytest.mark.parametrize("given", [("OUT=a\nb",), ("VENV=a b",), ("VENV=a'b",), ("VENV=a;touch b",), ("VENV=$(shell touch b)",)])
+@pytest.mark.parametrize("given", ["OUT=a\nb", "VENV=a b", "VENV=a'b", "VENV=a;touch b", "VENV=$(shell touch b)"])
 def test_what_no_recipe_could_hold_is_refused(given):
     before = sorted(ROOT.iterdir())
-    done = make("train", *given)
+    done = make("train", given)
     assert done.returncode != 0 and "is wanted" in done.stderr and done.stdout == "" and sorted(ROOT.iterdir()) == before
 
 
@@ -204,7 +209,7 @@ def steps(log: Path) -> list[str]:
 
 def begin(*arguments: str) -> subprocess.Popen:
     return subprocess.Popen(["make", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))})
+                            env=inherited())
 
 
 def test_no_two_installations_run_at_once_in_one_make_or_in_three(tmp_path, log):

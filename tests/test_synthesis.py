@@ -133,11 +133,12 @@ def record_another_seed(monkeypatch, folder: Path) -> None:
     (folder / LIST).write_text(json.dumps({**record, "seed": 6}))
 
 
-@pytest.mark.parametrize("change", [say_otherwise, place_otherwise, know_another_word, forget_the_seed, record_another_seed])
+@pytest.mark.parametrize("change", [say_otherwise, place_otherwise, know_another_word, forget_the_seed,
+                                    record_another_seed])
 def test_a_folder_that_would_be_spoken_otherwise_now_is_refused(spoken, monkeypatch, change):
     synthesis.check(spoken)
     change(monkeypatch, spoken)
-    with pytest.raises(synthesis.UserError, match="made: made by another version .* make it again with `python -m training.syn"):
+    with pytest.raises(synthesis.UserError, match="made: made by another version .* make it again with `python -m training"):
         synthesis.check(spoken)
 
 
@@ -165,8 +166,9 @@ def test_a_command_killed_between_two_renames_leaves_no_list_beside_other_clips(
         synthesis.load(spoken)
 
 
-@pytest.mark.parametrize("name, content", [(LIST, b"[]"), (LIST, b'{"words": 3}'), (LIST, b'{"words": [3]}'), (LIST, b"\xff"),
-                                           (ARRAY, b""), (ARRAY, b"\x93NUMPY"), (ARRAY, b"no array")], ids=str)
+@pytest.mark.parametrize("name, content", [
+    (LIST, b"[]"), (LIST, b'{"words": 3}'), (LIST, b'{"words": [3]}'), (LIST, b"\xff"), (ARRAY, b""),
+    (ARRAY, b"\x93NUMPY"), (ARRAY, b"no array")], ids=str)
 def test_a_damaged_folder_is_one_line(spoken, name, content):
     (spoken / name).write_bytes(content)
     with pytest.raises(synthesis.UserError, match="make them (again )?with `python -m training.synthesis"):

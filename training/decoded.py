@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from training import sources
+from training import progress, sources
 from training.atomic import replacing
 from training.dataset import Clip, read_clips
 from training.description import FEATURES, LABELS
@@ -19,11 +18,11 @@ def decoded(clips: Sequence[Clip], split: str, noises: Sequence[np.ndarray], cac
     """The samples of a split, from `cache` where it has them whole, and the indices of their labels."""
     path = cache / f"{split}-{fingerprint(clips, noises)}.npy"
     if cached(path, len(clips)) is None:
-        def progress(items: Sequence[Clip]) -> tqdm:
-            return tqdm(items, f"decoding {split}", unit="clip", disable=None)
+        def counted(items: Sequence[Clip]) -> Iterator[Clip]:
+            return progress.over(items, f"decoding {split}", "clip")
 
         training = split == "training"
-        audio = read_training_clips(clips, progress) if training else read_clips(clips, noises, progress)
+        audio = read_training_clips(clips, counted) if training else read_clips(clips, noises, counted)
         with replacing(path) as temporary:
             np.save(temporary, audio)
     target = np.array([LABELS.index(clip.label) for clip in clips])

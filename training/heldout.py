@@ -44,8 +44,8 @@ def check_unheard(words: Sequence[str], option: str, checkpoint: Checkpoint | No
     unheard = str(checkpoint.training.get(UNHEARD, "")).split() if checkpoint else words
     heard = [word for word in words if word not in unheard]
     if heard:
-        raise UserError(f"--without {heard[0]}: the checkpoint of {option} has heard it, or does not say that it has not, and "
-                        f"what it taught is no measure of words never heard; name one that was trained --without "
+        raise UserError(f"--without {heard[0]}: the checkpoint of {option} has heard it, or does not say that it has not, "
+                        f"and what it taught is no measure of words never heard; name one that was trained --without "
                         f"{','.join(words)}, or leave {option} out")
 
 

@@ -18,9 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
-
-from training import clip_folder, voices, workers
+from training import clip_folder, progress, voices, workers
 from training.description import KEYWORDS
 from training.errors import OptionParser, UserError, one_line_errors
 from training.room import CLIP, placed, recorded, voiced
@@ -92,11 +90,11 @@ def generate(words: Sequence[str], seed: int, out: Path, processes: int | None =
 def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> None:
     """As `generate`, in a folder that is held."""
     parts = [(list(words[start:start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
-    with tqdm(total=len(words), desc="speaking", unit="clip", disable=None) as bar:
+    with progress.counting(len(words), "speaking", "clip") as update:
         def made() -> Iterator[tuple[int, np.ndarray]]:
             for index, clips in workers.run(chunk, parts, processes):
                 yield index * CHUNK, clips
-                bar.update(len(clips))
+                update(len(clips))
 
         clip_folder.write(out, words, seed, made())
 
