@@ -28,7 +28,7 @@ from convert.result import MODEL, default_build
 from engine import golden as engine_golden
 from engine import render as engine_render
 from frontend import binding, golden, render
-from training import dataset
+from training import dataset, locks
 from training.atomic import write_text
 from training.audio import read_clip
 from training.description import FEATURES, parse_tau
@@ -179,6 +179,16 @@ def main(argv: list[str] | None = None) -> int:
     build = args.build or default_build(tau)
     tools = {"compiler": version(emulator.COMPILER), "emulator": version(emulator.EMULATOR)}
     emulator.plugin()
+    with locks.writing(build):
+        locks.try_to_write(build)
+        reasons = count(build, tau, args, tools)
+    for reason in reasons:
+        print(f"failed: {reason}", file=sys.stderr)
+    return 1 if reasons else 0
+
+
+def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, str]) -> list[str]:
+    """Measure a build, show and write its figures; what is not bit-exact or beyond its limit, a line each."""
     firmware = engine_on_core.find(build, tau)
     name, clip, origin, audio = choose_audio(args.data)
     with frontend_on_core.source_folder(build / "firmware") as folder, ThreadPoolExecutor(2) as pool:
@@ -197,10 +207,7 @@ def main(argv: list[str] | None = None) -> int:
     if (build / MODEL).is_file():
         report.write(build)
         print(build / report.HTML)
-    reasons = limits.failures(figures)
-    for reason in reasons:
-        print(f"failed: {reason}", file=sys.stderr)
-    return 1 if reasons else 0
+    return limits.failures(figures)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -62,7 +63,7 @@ def compile_library(command: Sequence[str], out: Path, files: Mapping[str, str],
         done = subprocess.run([*command, *FLAGS, *flags, "-o", str(library), *paths], capture_output=True, text=True)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            reason = next((line for line in lines if "error" in line), lines[0])
+            reason = next((line for line in lines if "error" in line), lines[0]).replace(f"{folder}/", "")
             raise UserError(f"{shlex.join(command)}: cannot compile the device's C sources ({reason}); "
                             "name another C compiler in CC")
 
@@ -71,9 +72,11 @@ def compiled(name: str, files: Mapping[str, str], sources: Sequence[str], flags:
     """The library `name` of C sources as `compile_library` takes them, compiled once for each compiler and text."""
     command = compiler()
     version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
-    key = "\n".join((shlex.join((*command, *FLAGS, *flags)), version, *files.values()))
+    key = json.dumps([command, FLAGS, flags, version, sources, dict(files)])
     path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
-    if not path.is_file():
+    try:
+        return ctypes.CDLL(str(path.resolve()))
+    except OSError:  # not there, or damaged
         compile_library(command, path, files, sources, flags)
     return ctypes.CDLL(str(path.resolve()))
 

@@ -1,6 +1,7 @@
 """Which clips make up each split, and what is said of a folder that does not hold the data set."""
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import OTHER_WORDS
 from training import dataset
 from training.__main__ import main
 from training.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
@@ -63,6 +65,14 @@ def test_unknown_and_silence_are_cut_to_the_benchmarks_size(archive, monkeypatch
         assert labels.count(UNKNOWN) == labels.count(SILENCE) == size
 
 
+def test_the_other_words_that_are_kept_are_the_first_by_their_hash_and_so_of_every_word(archive, monkeypatch):
+    monkeypatch.setitem(dataset.EXTRA, 1, (8,) * 3)
+    others = [name for name in listed(archive, "training") if name.split("/")[0] not in KEYWORDS]
+    kept = sorted(others, key=lambda name: hashlib.sha1(name.encode()).digest())[:8]
+    clips = [clip.name for clip in dataset.split_clips(archive, "training", 1) if clip.label == UNKNOWN]
+    assert clips == sorted(kept) and {name.split("/")[0] for name in clips} == {*OTHER_WORDS}
+
+
 def test_the_cut_of_unknown_does_not_depend_on_where_or_in_which_order_the_files_lie(copy, archive, monkeypatch):
     ours = [clip.name for clip in dataset.split_clips(archive, "validation", 2)]
     others = [name for name in listed(archive, "validation") if name.split("/")[0] not in KEYWORDS]
@@ -87,6 +97,12 @@ def test_the_silence_of_validation_is_the_same_every_time_and_never_louder_than_
     assert len({row.tobytes() for row in audio}) == len(clips)
     loudest = max(np.abs(noise.astype(int)).max() for noise in noises)
     assert 0 < np.abs(audio.astype(int)).max() <= loudest
+
+
+def test_the_silence_of_validation_is_as_often_faint_as_loud():
+    noise = np.full(2 * FEATURES.clip_samples, 10_000, np.int16)
+    level = np.array([dataset.silence_excerpt([noise], index)[0] / 10_000 for index in range(400)])
+    assert np.histogram(level, 4, (0, 1))[0].min() > 70
 
 
 def test_either_archive_may_be_given_on_its_own(tiny_speech_commands):

@@ -400,6 +400,13 @@ def test_impossible_options_are_one_line(options, build, tiny_speech_commands, f
     assert options[1] in failure(verify_int8.main, "--build", build, "--data", tiny_speech_commands, *options)
 
 
+def test_a_build_that_cannot_be_written_is_one_line_before_the_work(build, tiny_speech_commands, failure, read_only,
+                                                                   monkeypatch):
+    monkeypatch.setattr(backends, "run_all", lambda *arguments: pytest.fail("it began to measure"))
+    line = failure(verify_int8.main, "--build", build, "--data", tiny_speech_commands)
+    assert line == f"error: {build}: Read-only file system"
+
+
 def test_ctrl_c_ends_all_processes_in_one_line_and_writes_nothing(build, tiny_speech_commands):
     process = subprocess.Popen(command(build, tiny_speech_commands), text=True, cwd=ROOT, start_new_session=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -34,11 +34,15 @@ PITCH = 15, 85  # of espeak-ng's 0 to 99
 STRETCH = 0.7, 1.4  # of flite's durations
 
 
+def missing() -> list[str]:
+    """Those that are not installed."""
+    return [name for name in SYNTHESISERS if shutil.which(name) is None]
+
+
 def need_synthesisers() -> None:
     """UserError where one is not installed."""
-    for name in SYNTHESISERS:
-        if shutil.which(name) is None:
-            raise UserError(f"{name} is not installed; install it (Debian: apt-get install {' '.join(SYNTHESISERS)})")
+    for name in missing():
+        raise UserError(f"{name} is not installed; install it (Debian: apt-get install {' '.join(SYNTHESISERS)})")
 
 
 def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
