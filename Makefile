@@ -52,7 +52,7 @@ $(foreach mark,' " ` $$ ; : % *, \
 	$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
 $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
 
-# quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where the variable is set;
+# quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(2)),$(1)=$(call quoted,$(2)))

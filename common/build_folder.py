@@ -24,6 +24,14 @@ def default_build(tau: float) -> Path:
     return Path(f"build/tau{tau:g}")
 
 
+def build_of(tau: float) -> Path:
+    """The default build folder of a tau, which need not be there; UserError where it holds another one's conversion."""
+    build = default_build(tau)
+    if (build / CONVERSION).is_file():
+        load(build)
+    return build
+
+
 def load(build: Path) -> dict:
     """The conversion's facts, from conversion.json; UserError where there are none."""
     path = Path(build, CONVERSION)

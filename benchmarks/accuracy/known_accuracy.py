@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.report.contents import ROOT, VERIFY, read_json
-from common.build_folder import NATIVE, default_build
+from common.build_folder import NATIVE, build_of
 from common.errors import UserError
 
 PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
@@ -17,7 +19,7 @@ PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
 class Accuracy:
     """A verification of one width.
 
-    origin: "measured" in the build, or "recorded" with the checkpoint. engine: SHA-256 of the native network that
+    origin: "measured" in the build, or "recorded" with the checkpoint. data: SHA-256 of the clips. engine: SHA-256 of the native network that
     `rows` "native" and "native_stream" are of, None where it has none. rows: those of verify.json by backend, "float"
     the trained network on training's features.
     """
@@ -25,6 +27,7 @@ class Accuracy:
     origin: str
     date: str
     clips: int
+    data: str
     engine: str | None
     rows: dict[str, dict]
 
@@ -56,7 +59,7 @@ def sha256(path: Path) -> str | None:
 
 def trained(tau: float) -> bool:
     """Whether there is a network of this width: a shipped checkpoint, or one that was converted."""
-    return checkpoint_path(tau).is_file() or (default_build(tau) / NATIVE).is_file()
+    return checkpoint_path(tau).is_file() or (build_of(tau) / NATIVE).is_file()
 
 
 def find(tau: float) -> Accuracy | None:
@@ -64,7 +67,7 @@ def find(tau: float) -> Accuracy | None:
 
     Where both are of the same network it is the one over more clips: a look at a few hides no record.
     """
-    build, shipped = default_build(tau), sha256(checkpoint_path(tau))
+    build, shipped = build_of(tau), sha256(checkpoint_path(tau))
     engine = sha256(build / NATIVE)
     places = [("measured", build / VERIFY), *(("recorded", path) for path in
                                               sorted((ROOT / "checkpoints").glob(f"tau{tau:g}-*.verify.json")))]
@@ -79,9 +82,16 @@ def find(tau: float) -> Accuracy | None:
             same = engine and of == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
             if same:
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
-                known.append(Accuracy(origin, figures["measured"], figures["clips"], of,
+                known.append(Accuracy(origin, figures["measured"], figures["clips"], figures["data"]["sha256"], of,
                                       rows | {"float": figures["backends"]["pytorch"]}))
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{path}: not a verification of this project; {remedy}") from None
     same_network = [accuracy for accuracy in known if accuracy.engine == known[0].engine]
     return max(same_network, key=lambda accuracy: accuracy.clips, default=None)
+
+
+def over_the_same_clips(found: Mapping[float, Accuracy]) -> dict[float, Accuracy]:
+    """Of verifications by width those that can be compared: over the clips that most are over, of two such the more."""
+    widths = Counter(accuracy.data for accuracy in found.values())
+    most = max(found.values(), key=lambda accuracy: (widths[accuracy.data], accuracy.clips), default=None)
+    return {tau: accuracy for tau, accuracy in found.items() if accuracy.data == most.data}

@@ -192,16 +192,24 @@ def test_a_network_that_the_engine_cannot_hold_is_reported_with_the_reason(build
         assert "a sum is too large" in text
 
 
-def test_a_measured_accuracy_goes_before_a_recorded_one(build, tmp_path):
+def test_a_measured_accuracy_goes_before_a_recorded_one_over_no_more_clips(build, tmp_path):
     recorded = write_json(tmp_path / "recorded.json", verification(build))
-    measured = verification(build, measured="2031-06-01", clips=39)
+    measured = verification(build, measured="2031-06-01")
     write_json(build / contents.VERIFY, measured)
     content = contents.write(build, recorded)
-    assert content["accuracy"]["origin"] == "measured" and content["accuracy"]["clips"] == 39
+    assert content["accuracy"]["origin"] == "measured"
     assert content["fidelity"]["agreement"] == measured["device_backends"]["tflite"]["agreement"]
     assert content["fidelity"]["source"] == "verification"
     text = (build / contents.MARKDOWN).read_text()
     assert "measured 2031-06-01" in text and "recorded 2031" not in text
+
+
+def test_a_look_at_fewer_clips_hides_no_record_unless_it_alone_knows_the_native_engine(build, tmp_path):
+    write_json(build / contents.VERIFY, verification(build, clips=3))
+    recorded = verification(build)
+    assert contents.merge(build, write_json(tmp_path / "recorded.json", recorded))["accuracy"]["clips"] == 40
+    recorded["native"]["sha256"] = "0" * 64
+    assert contents.merge(build, write_json(tmp_path / "recorded.json", recorded))["accuracy"]["clips"] == 3
 
 
 def test_a_verification_of_an_older_model_gives_way_to_the_recorded_one(build, tmp_path):

@@ -242,12 +242,40 @@ def test_tflm_that_differs_in_one_logit_of_one_clip_is_a_failure(
     assert json.loads((build / contents.VERIFY).read_text())["bit_exact_with_tflm"] is False
 
 
-def test_all_means_validation_and_test_set_together(build, tiny_speech_commands, noisy_backends):
+def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are(build, tiny_speech_commands,
+                                                                               noisy_backends, capsys):
     run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--split"]
+    assert verify.main([*run, "all"]) == 0
+    whole, clips_of_all = (build / contents.VERIFY).read_text(), json.loads((build / contents.VERIFY).read_text())["clips"]
+    capsys.readouterr()
+    assert verify.main([*run, "testing"]) == 0
+    said = capsys.readouterr().out
+    fewer = json.loads((build / contents.VERIFY_FEWER).read_text())["clips"]
+    assert f"stay with the {clips_of_all} clips" in said and f"let these {fewer} take their place" in said
+    assert (build / contents.VERIFY).read_text() == whole and fewer < clips_of_all
+    assert json.loads((build / contents.JSON).read_text())["accuracy"]["clips"] == clips_of_all
+    assert verify.main([*run, "all"]) == 0 and not (build / contents.VERIFY_FEWER).exists()
+
+
+@pytest.mark.parametrize("before", ["{", '{"clips": 9999}', "of another model", "of another engine"])
+def test_a_verification_of_other_networks_or_a_damaged_one_gives_way(build, tiny_speech_commands, noisy_backends, before):
+    run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100"]
+    assert verify.main(run) == 0
+    found = json.loads((build / contents.VERIFY).read_text())
+    if before.startswith("of another"):
+        other = {"sha256": "0" * 64}
+        before = json.dumps(found | {"clips": 9999, {"model": "model", "engine": "native"}[before.split()[-1]]: other})
+    (build / contents.VERIFY).write_text(before)
+    assert verify.main(run) == 0 and json.loads((build / contents.VERIFY).read_text()) == found
+
+
+def test_all_means_validation_and_test_set_together(build, tiny_speech_commands, noisy_backends, tmp_path):
+    run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--json", str(tmp_path / "out"),
+           "--split"]
     sizes = {}
     for split in ("validation", "testing", "all"):
         assert verify.main([*run, split]) == 0
-        found = json.loads((build / contents.VERIFY).read_text())
+        found = json.loads((tmp_path / "out").read_text())
         sizes[split] = found["clips"]
         assert sum(part["clips"] for part in found["parts"].values()) == found["clips"]
     assert sizes["all"] == sizes["validation"] + sizes["testing"] and min(sizes.values()) > 0
