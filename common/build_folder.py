@@ -1,4 +1,4 @@
-"""What a conversion leaves in build/tau<T>/, and how later stages read it. Needs no TensorFlow."""
+"""The files of build/tau<T>/, and how stages behind the conversion read what it left. Needs no TensorFlow."""
 from __future__ import annotations
 
 import json
@@ -13,6 +13,10 @@ ONNX = "model.onnx"
 CALIBRATION = "calibration.txt"
 GRAPHS = "graphs"
 NATIVE = "native.npz"
+VERIFY, BENCH, MANIFEST = "verify.json", "bench.json", "firmware/manifest.json"
+VERIFY_FEWER = "verify_fewer.json"
+"""A verification over fewer clips than the one in VERIFY."""
+REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML = "report.json", "report.md", "report.html"
 KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
                   "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
 """What conversion.json holds. `files`: SHA-256 of each of the conversion's files by its path in the build folder, but of the

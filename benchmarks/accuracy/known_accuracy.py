@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
-from benchmarks.report.contents import ROOT, VERIFY, read_json
-from common.build_folder import NATIVE, build_of
+from common.build_folder import NATIVE, VERIFY, build_of
 from common.errors import UserError
+from common.reading import read_json, sha256
+from common.shipped import checkpoint_path, recorded_paths
 
 PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
 """Top-1 of the float networks on all of Speech Commands v0.02, %: Kim et al., Interspeech 2021."""
@@ -47,16 +46,6 @@ class Accuracy:
         return f"{100 * self.row(backend)['top1']:.2f} %" + " in float" * (backend not in self.rows)
 
 
-def checkpoint_path(tau: float) -> Path:
-    """Where the checkpoint of this width is, or would be, shipped."""
-    return ROOT / "checkpoints" / f"tau{tau:g}.safetensors"
-
-
-def sha256(path: Path) -> str | None:
-    """Of a file, None where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
 def trained(tau: float) -> bool:
     """Whether there is a network of this width: a shipped checkpoint, or one that was converted."""
     return checkpoint_path(tau).is_file() or (build_of(tau) / NATIVE).is_file()
@@ -69,8 +58,7 @@ def find(tau: float) -> Accuracy | None:
     """
     build, shipped = build_of(tau), sha256(checkpoint_path(tau))
     engine = sha256(build / NATIVE)
-    places = [("measured", build / VERIFY), *(("recorded", path) for path in
-                                              sorted((ROOT / "checkpoints").glob(f"tau{tau:g}-*.verify.json")))]
+    places = [("measured", build / VERIFY), *(("recorded", path) for path in recorded_paths(tau))]
     known = []
     for origin, path in places:
         remedy = "remove it" if origin == "measured" else "restore it from the repository"

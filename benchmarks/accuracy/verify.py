@@ -26,16 +26,17 @@ import numpy as np
 
 from benchmarks.accuracy import backends, clips, statistics
 from benchmarks.listening import streaming
-from benchmarks.report import contents, text as report_text
+from benchmarks.report import text as report_text
 from common import build_folder
 from engine import binding, network
 from firmware_gen.inputs import native_file
 from common import checkpoint, locks
 from common.atomic import write_text
+from common.reading import read_json
+from common.shipped import ROOT
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -144,14 +145,14 @@ def place(build: Path, figures: dict) -> tuple[Path, int]:
     Those of the same networks over more clips stay: a look at a few hides no verification.
     """
     try:
-        before = contents.read_json(build / contents.VERIFY, "")
+        before = read_json(build / build_folder.VERIFY, "")
         same = all(before[key]["sha256"] == figures[key]["sha256"] for key in ("model", "native"))
         if same and before["clips"] > figures["clips"]:
-            return build / contents.VERIFY_FEWER, before["clips"]
+            return build / build_folder.VERIFY_FEWER, before["clips"]
     except (UserError, KeyError, TypeError):
         pass  # there is none, or it is damaged
-    (build / contents.VERIFY_FEWER).unlink(missing_ok=True)
-    return build / contents.VERIFY, 0
+    (build / build_folder.VERIFY_FEWER).unlink(missing_ok=True)
+    return build / build_folder.VERIFY, 0
 
 
 def failures(figures: dict, max_drop: float) -> list[str]:
@@ -245,9 +246,8 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
     path, stays = place(build, figures)
     for file in [path] + ([args.json] if args.json else []):
         write_text(file, text)
-    contents.write(build)
-    print(f"{table(figures)}\n{path}\n{build / contents.MARKDOWN}\n{build / contents.HTML}")
+    print(f"{table(figures)}\n{path}")
     if stays:
-        print(f"{build / contents.VERIFY} and the report stay with the {stays:,} clips that this model was verified over before; "
-              f"remove it to let these {figures['clips']:,} take their place")
+        print(f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified over "
+              f"before; remove it to let these {figures['clips']:,} take their place")
     return failures(figures, args.max_drop)

@@ -5,11 +5,11 @@ import dataclasses
 
 from benchmarks.cost import baseline
 from benchmarks.cost.emulator import CORES
-from benchmarks.report.contents import BENCH, read_json
-from common.build_folder import NATIVE, build_of, default_build
+from common.build_folder import BENCH, NATIVE, build_of, default_build
 from engine import network
 from engine import render as engine_render
 from frontend import render
+from common.reading import read_json
 from common.description import FEATURES, TAUS
 
 HOPS = FEATURES.sample_rate // FEATURES.hop

@@ -7,6 +7,8 @@ import shutil
 import pytest
 
 from benchmarks.accuracy import known_accuracy
+from common import shipped as shipped_files
+from common.reading import sha256
 from benchmarks.cost import baseline, budget, needs, quantities
 from benchmarks.cost.emulator import CORES
 from common.build_folder import NATIVE
@@ -37,9 +39,9 @@ def agreed(monkeypatch, tmp_path) -> dict:
     shipped.write_bytes(b"a checkpoint")
     row = {"top1": 0.9437, "ci95": [0.937, 0.9498]}
     (shipped.parent / "tau1-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": known_accuracy.sha256(shipped)},
+        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(shipped)},
         "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
-    monkeypatch.setattr(known_accuracy, "ROOT", tmp_path)
+    monkeypatch.setattr(shipped_files, "CHECKPOINTS", tmp_path / "checkpoints")
     figures = {"recorded": "2031-05-07", "compiler": "a compiler", "agreement": {},
                "frontend": {core: FRONTEND for core in CORES},
                "taus": {f"{tau:g}": {"weights": "random", "boards": {core: engine(tau) for core in CORES}}
@@ -94,7 +96,7 @@ def test_of_trained_widths_the_most_accurate_is_the_best(agreed, tmp_path, capsy
     wider.write_bytes(b"another checkpoint")
     row = {"top1": of_the_wider, "ci95": [of_the_wider - 0.01, of_the_wider + 0.01]}
     (wider.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": known_accuracy.sha256(wider)},
+        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(wider)},
         "backends": {"pytorch": {**row, "top1": 0.1}}, "device_backends": {"native_stream": row}}))
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     answer = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the best")]
@@ -106,7 +108,7 @@ def test_an_accuracy_over_a_few_other_clips_beats_no_width_that_was_verified_ove
     few.write_bytes(b"another checkpoint")
     row = {"top1": 1.0, "ci95": [0.44, 1.0]}
     (few.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
-        "clips": 3, "data": {"sha256": "mine"}, "measured": "2031-05-06", "checkpoint": {"sha256": known_accuracy.sha256(few)},
+        "clips": 3, "data": {"sha256": "mine"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(few)},
         "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -231,22 +233,22 @@ def test_accuracy_is_of_the_build_where_it_was_verified_else_of_the_shipped_chec
                "device_backends": {"native": row}}
     (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": "0" * 64}}))
     assert known_accuracy.find(1).origin == "recorded"
-    sha256 = known_accuracy.sha256(build / NATIVE)
-    (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": sha256}}))
+    own = sha256(build / NATIVE)
+    (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": own}}))
     found = known_accuracy.find(1)
     assert found.origin == "measured" and found.text("native") == "50.00 % [40.00, 60.00] (40 clips)"
     assert found.text("native_stream").endswith("in float, the engine's not verified")
-    record = known_accuracy.ROOT / "checkpoints" / "tau1-accurate.verify.json"
+    record = shipped_files.CHECKPOINTS / "tau1-accurate.verify.json"
     recorded = json.loads(record.read_text())
-    record.write_text(json.dumps(recorded | {"native": {"sha256": sha256}}))  # of the same network, over more clips
+    record.write_text(json.dumps(recorded | {"native": {"sha256": own}}))  # of the same network, over more clips
     assert known_accuracy.find(1).clips == 5013
-    (build / "verify.json").write_text(json.dumps({"native": {"sha256": sha256}}))
+    (build / "verify.json").write_text(json.dumps({"native": {"sha256": own}}))
     with pytest.raises(UserError, match="not a verification"):
         known_accuracy.find(1)
 
 
 def test_a_verification_of_another_checkpoint_says_nothing_of_this_one(agreed, capsys):
-    (known_accuracy.ROOT / "checkpoints" / "tau1.safetensors").write_bytes(b"a better one")
+    (shipped_files.CHECKPOINTS / "tau1.safetensors").write_bytes(b"a better one")
     assert known_accuracy.find(1) is None
     assert budget.main([*CHIP]) == 0
     assert "tau 1, accuracy not verified yet: make verify TAU=1" in capsys.readouterr().out
