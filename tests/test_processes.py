@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 import firmware_gen.__main__ as generator
-from benchmarks import bench, on_board, report, verify_int8
+from benchmarks.accuracy import verify
+from benchmarks.cost import bench, on_board
+from benchmarks.report import contents
 from convert import __main__ as converter
-from convert import result
+from common import build_folder
 from firmware_gen.export import __main__ as exporter
 from training import __main__ as trainer
-from training import checkpoint, locks, speech, synthesis
+from common import checkpoint, locks
+from training.spoken import pieces, synthesis
 
 ROOT = Path(__file__).parents[1]
 FORMAT = "--format", "arduino"
@@ -64,7 +67,7 @@ def wait_for(folder: Path, main, arguments: list[str], capsys) -> int:
 
 
 @pytest.mark.parametrize("main, options", [(converter.main, ()), (generator.main, ()), (exporter.main, FORMAT),
-                                           (report.main, ())], ids=["convert", "firmware", "export", "report"])
+                                           (contents.main, ())], ids=["convert", "firmware", "export", "report"])
 def test_each_stage_of_a_build_waits_for_another_command_in_it(build, capsys, monkeypatch, main, options):
     monkeypatch.setattr(converter, "shipped_checkpoint", lambda tau: Path("checkpoints/tau1.safetensors"))
     (build.parents[1] / "checkpoints").symlink_to(ROOT / "checkpoints")
@@ -72,8 +75,8 @@ def test_each_stage_of_a_build_waits_for_another_command_in_it(build, capsys, mo
 
 
 def test_measuring_waits_for_another_command_in_the_build(build, capsys, monkeypatch):
-    monkeypatch.setattr(verify_int8, "verify", lambda *arguments: [])
-    assert wait_for(build, verify_int8.main, ["--data", "none"], capsys) == 0
+    monkeypatch.setattr(verify, "verify", lambda *arguments: [])
+    assert wait_for(build, verify.main, ["--data", "none"], capsys) == 0
     monkeypatch.setattr(bench, "count", lambda *arguments: [])
     monkeypatch.setattr(bench, "version", lambda program: "")
     monkeypatch.setattr(bench.emulator, "plugin", lambda: None)
@@ -90,8 +93,8 @@ def test_training_waits_for_another_command_in_its_folder(tiny_speech_commands, 
     monkeypatch.setattr(trainer, "run", run)
     data = ["--data", str(tiny_speech_commands), "--out", str(tmp_path / "run")]
     assert wait_for(tmp_path / "run", trainer.main, data, capsys) == 0
-    monkeypatch.setattr(speech, "generate", lambda *arguments: 7)
-    assert wait_for(tmp_path / "speech", speech.main, ["x", "--out", str(tmp_path / "speech")], capsys) == 0
+    monkeypatch.setattr(pieces, "generate", lambda *arguments: 7)
+    assert wait_for(tmp_path / "speech", pieces.main, ["x", "--out", str(tmp_path / "speech")], capsys) == 0
     monkeypatch.setattr(synthesis.voices, "missing", lambda: [])
     monkeypatch.setattr(synthesis, "speak", lambda *arguments: None)
     assert wait_for(tmp_path / "said", synthesis.main, ["--out", str(tmp_path / "said")], capsys) == 0
@@ -165,9 +168,9 @@ def test_two_commands_at_once_leave_a_build_that_fits_together(tau1_build, tmp_p
             output, errors = process.communicate()
             assert process.returncode == 0, output + errors
     finish("firmware_gen", "--build", build)
-    facts = result.load(build)
-    for name, source in ((result.MODEL, "tflite"), (result.ONNX, "onnx")):
+    facts = build_folder.load(build)
+    for name, source in ((build_folder.MODEL, "tflite"), (build_folder.ONNX, "onnx")):
         assert (build / name).read_bytes() == (build / facts["graphs"][facts["graph"]][source]).read_bytes()
-    manifest = json.loads((build / report.MANIFEST).read_text())
+    manifest = json.loads((build / build_folder.MANIFEST).read_text())
     assert manifest["model_sha256"] == facts["graphs"][facts["graph"]]["sha256"]
     assert not [path for path in build.rglob(".*")]

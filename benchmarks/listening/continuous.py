@@ -1,7 +1,7 @@
 """Recordings as a device hears them that listens without end: one stream, with the noise of a quiet room between them.
 
 - The stream is a pause, then each recording and a pause behind it, in the order of their paths. A recording is heard
-  whole, at its own level, its channels averaged, at 16 kHz (`benchmarks.resampling`), 16 bits.
+  whole, at its own level, its channels averaged, at 16 kHz (`common.resampling`), 16 bits.
 - A pause is seeded white noise of ROOM_DBFS: what a microphone of -26 dBFS at 94 dB SPL gives of a room of 35 dB SPL when
   it is raised by 24 dB. Digital silence is like no room. A pause lasts two seconds, and as much longer as it takes for the
   next recording to begin with a hop. No score is of more than LOOK_BACK, 1.5 s, so that none hears two recordings; for

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 HOLDER = """if True:
     import sys
     from pathlib import Path
-    from training import locks
+    from common import locks
     with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
         print("has it", flush=True)
         sys.stdin.read()

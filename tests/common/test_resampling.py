@@ -74,7 +74,7 @@ def test_every_sample_is_a_sum_of_whole_numbers_that_float64_holds_in_any_order(
 
 def test_other_processors_make_the_same_filters():
     """Stood in for by the math library and NumPy without the instructions of newer ones."""
-    command = (sys.executable, "-c", "import hashlib; from benchmarks import resampling; "
+    command = (sys.executable, "-c", "import hashlib; from common import resampling; "
                                      "print(hashlib.sha256(resampling.filters(44100).tobytes()).hexdigest())")
     older = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-AVX512F", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F",
              "OPENBLAS_CORETYPE": "Nehalem"}

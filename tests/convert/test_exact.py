@@ -24,8 +24,8 @@ import hashlib, sys
 import threadpoolctl
 from convert import calibration, fold, native
 from engine import network
-from training import checkpoint
-from training.description import FEATURES
+from common import checkpoint
+from common.description import FEATURES
 
 features = calibration.shipped().features[::8]
 folded = fold.fold(checkpoint.load(sys.argv[1]))

@@ -236,7 +236,7 @@ def test_features_that_the_network_cannot_take_are_refused(mels):
 
 WITH_OTHER_FEATURES = """
 import dataclasses, runpy, sys
-from training import description
+from common import description
 description.FEATURES = dataclasses.replace(description.FEATURES, **{changes})
 sys.argv[0] = "command"
 runpy.run_module("{command}", run_name="__main__")

@@ -72,8 +72,8 @@ def test_each_keyword_is_drawn_equally_often_and_a_rare_word_more_often_than_its
 def test_the_draws_are_the_same_bits_in_every_process():
     script = """if True:
         from pathlib import Path
-        from training.dataset import Clip
-        from training.description import KEYWORDS
+        from training.data.dataset import Clip
+        from common.description import KEYWORDS
         from training.openset import draws
         counts = {word: 3 + 7 * i for i, word in enumerate("bed cat dog eight five four happy house one six".split())}
         clips = [Clip(word, Path(word) / "a.wav") for word in KEYWORDS]
