@@ -95,7 +95,7 @@ def test_the_columns_of_a_stream_are_in_the_firmware_and_a_stale_one_is_not_expo
                                                                                      failure):
     build = shutil.copytree(tau1_build, tmp_path / "tau1")
     assert generator.main(["--build", str(build)]) == 0 and "up to date" in capsys.readouterr().out
-    altered(sources.ROOT / "training" / "description.py")
+    altered(sources.ROOT / "common" / "description.py")
     assert "firmware: missing, changed or of another" in failure(exporter.main, "--build", build, "--format", "arduino")
     assert generator.main(["--build", str(build)]) == 0 and "up to date" not in capsys.readouterr().out
     assert exporter.main(["--build", str(build), "--format", "arduino"]) == 0

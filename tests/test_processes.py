@@ -16,7 +16,7 @@ import pytest
 import firmware_gen.__main__ as generator
 from benchmarks.accuracy import verify
 from benchmarks.cost import bench, on_board
-from benchmarks.report import contents
+from benchmarks.report import contents as report
 from convert import __main__ as converter
 from common import build_folder
 from firmware_gen.export import __main__ as exporter
@@ -67,7 +67,7 @@ def wait_for(folder: Path, main, arguments: list[str], capsys) -> int:
 
 
 @pytest.mark.parametrize("main, options", [(converter.main, ()), (generator.main, ()), (exporter.main, FORMAT),
-                                           (contents.main, ())], ids=["convert", "firmware", "export", "report"])
+                                           (report.main, ())], ids=["convert", "firmware", "export", "report"])
 def test_each_stage_of_a_build_waits_for_another_command_in_it(build, capsys, monkeypatch, main, options):
     monkeypatch.setattr(converter, "shipped_checkpoint", lambda tau: Path("checkpoints/tau1.safetensors"))
     (build.parents[1] / "checkpoints").symlink_to(ROOT / "checkpoints")
