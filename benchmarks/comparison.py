@@ -5,19 +5,38 @@ import json
 from pathlib import Path
 
 RECORDED = Path(__file__).parent / "recorded_tflm.json"
-CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+CORES = ("cortex-m4", "cortex-m55")
 """Those that the recorded rows are of."""
 FLASH_CORE = "cortex-m4"
 
 
+def recorded_code(row: dict, build: str) -> int | None:
+    """Bytes of code that a recorded row tells of one of TFLM's builds: with kernels for int8 alone where that is known, as
+    op_resolver.h registers them, else with those for all types."""
+    known = row["code_bytes"].get(build, {}) | row["int8_code_bytes"].get(build, {})
+    return known.get(FLASH_CORE)
+
+
 def recorded() -> list[dict]:
-    """The rows of recorded_tflm.json, their flash that of code and model where both are known."""
+    """The rows of recorded_tflm.json, one for each build of TFLM; flash is code and model where both are known."""
     found = json.loads(RECORDED.read_text())
-    return [{"name": row["name"], "recorded": True, "versions": found["versions"], "date": found["date"],
-             "instructions": row["instructions"], "ram_bytes": row["ram_bytes"],
-             "flash_bytes": row["code_bytes"] + row["model_bytes"] if row["model_bytes"] else None,
-             "code_bytes": row["code_bytes"], "model_bytes": row["model_bytes"], "top1": row["top1"],
-             "top1_text": row.get("top1_text"), "drop_points": None, "agreement": None} for row in found["rows"]]
+    rows = []
+    for row in found["rows"]:
+        for build, flags in found["builds"].items():
+            code, model = recorded_code(row, build), row["model_bytes"]
+            rows.append({"name": f"{row['name']}, {build} build", "recorded": True, "versions": found["versions"],
+                         "date": found["date"], "build": build, "flags": flags,
+                         "instructions": row["instructions"][build], "ram_bytes": row["arena_bytes"],
+                         "flash_bytes": code + model if code and model else None, "code_bytes": code,
+                         "model_bytes": model, "top1": None, "top1_text": row["top1_text"], "drop_points": None,
+                         "agreement": None})
+    return rows
+
+
+def builds(found: list[dict]) -> str:
+    """What the builds of the recorded rows are: `default build: …; release build: …`."""
+    flags = {row["build"]: row["flags"] for row in found if row["recorded"]}
+    return "; ".join(f"{build} build: {text}" for build, text in flags.items())
 
 
 def verified(accuracy: dict | None, backend: str) -> dict:
@@ -57,8 +76,8 @@ def rows(report: dict) -> list[dict]:
     then what was recorded.
 
     Each row: name, recorded, versions, date, instructions of a window by core, ram_bytes (state or arena), flash_bytes
-    (code_bytes and model_bytes together), top1 (0 to 1; top1_text where a range is known), drop_points, agreement. None
-    is what nobody measured.
+    (code_bytes and model_bytes together), top1 (0 to 1; top1_text where a range is known), drop_points, agreement;
+    recorded ones also build and flags. None is what nobody measured.
     """
     own = [] if "refused" in report["native"] else [native_row(report)]
     return [*own, tflm_row(report), *recorded()]
@@ -78,7 +97,7 @@ def share(value: float | None) -> str:
 
 
 def millions_of(count: int) -> str:
-    """`7.70 M`, `104.2 M`: no more digits than were recorded."""
+    """`7.70 M`, `104.2 M`: three digits or four."""
     return f"{count / 1e6:.{2 if count < 10_000_000 else 1}f} M"
 
 
@@ -100,7 +119,9 @@ def notes(found: list[dict]) -> str:
     then = next(row for row in found if row["recorded"])
     return (f"Instructions of an inference, executed on emulated cores (no cycles), without the feature pipeline. Rows "
             f"marked so were recorded {then['date']} with {then['versions']} (`benchmarks/recorded_tflm.json`) and "
-            "cannot be measured again here: neither library is built. RAM is the arena (here: of a 64-bit host, which "
-            "takes 12 to 16 % more than an Arm) or the native engine's state, a stream's included; without stacks. "
-            "Flash is that of Cortex-M4: code and model, or the native engine's code, weights and tables. An empty cell was "
-            "not measured; `make bench` and `make verify` fill those of this build.")
+            f"cannot be measured again here: neither library is built ({builds(found)}). RAM is the arena (here: of a "
+            "64-bit host; the recorded ones of a Cortex-M) or the native engine's state, a stream's included; without "
+            "stacks. Flash is that of Cortex-M4: code and model, or the native engine's code, weights and tables; TFLM's "
+            "code in a release build of BC-ResNet is that with kernels for int8 alone, as `op_resolver.h` registers them, "
+            "in the other recorded rows with those for all types. An empty cell was not measured; `make bench` and `make "
+            "verify` fill those of this build.")

@@ -186,7 +186,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         },
         "memory": {"arena_bytes": chosen["arena_bytes"],
                    "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
-                   "arena_bytes_arm_estimate": list(arena_estimate(chosen["arena_bytes"])),
+                   "arena_bytes_arm_estimate": arena_estimate(conversion["graph"], chosen["arena_bytes"]),
                    "live_tensors": live, "live_peak_bytes": max(row["bytes"] for row in live)},
         "calibration": conversion["calibration"],
         "fidelity": fidelity,

@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from benchmarks import plots
+from benchmarks import comparison, plots
 from benchmarks.plots import Figure, Stack, Whisker
 from benchmarks.report_text import SHOWN, TITLES
 
@@ -288,6 +288,10 @@ class Page:
         op = self.report["model"]["op_table"][row]["op"]
         return Markup(plots.stacks(f"op-{column}-{row}", f"{op}: {column}", "As long as its share of the greatest.", [
             Stack("", (("c0", op, self.figure("int", "model", "op_table", row, column)),), None)], most, 0, 0))
+
+    def builds(self) -> str:
+        """What the builds of the recorded rows are."""
+        return comparison.builds(self.report["comparison"])
 
     def compared(self) -> list[int]:
         """Which rows of the comparison know their instructions on the core that is shown."""

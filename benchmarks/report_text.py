@@ -43,8 +43,7 @@ def yes(value: bool) -> str:
 
 def on_arm(memory: dict) -> str:
     """The arena to expect on a Cortex-M."""
-    least, greatest = memory["arena_bytes_arm_estimate"]
-    return f"about {least:,} to {greatest:,} on Arm"
+    return f"about {memory['arena_bytes_arm_estimate']:,} on Arm"
 
 
 def when(accuracy: dict) -> str:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from convert import tflm_ops
 from convert.result import default_build
 from firmware_gen import __version__, ctext, folder, inputs, model_array, settings, tflm
 from firmware_gen.identity import identity, native_identity
@@ -75,6 +76,7 @@ def fingerprint(build: Path) -> str:
     sources = sorted(here.glob("*.py")) + sorted((here / "templates").glob("*.j2"))
     sources += sorted(render.TEMPLATES.parent.glob("*.py")) + sorted(render.TEMPLATES.glob("*.j2"))
     sources += sorted(engine.TEMPLATES.parent.glob("*.py")) + sorted(engine.TEMPLATES.glob("*.j2"))
+    sources.append(Path(tflm_ops.__file__))
     digests = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL, *sources)]
     return folder.sha256(" ".join((__version__, *digests)).encode())
 

@@ -21,6 +21,8 @@ from training.description import FeatureDescription
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "tests" / "tflm_stub"
+TFLM = [f"-I{STUB}", "-DTF_LITE_STATIC_MEMORY"]
+"""As TFLM's users compile."""
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITISERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 TARGETS = {
@@ -47,7 +49,7 @@ def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...
                   "zero_point": features.int8_zero_point},
         "output": {"shape": [1, len(labels)], "scale": float(np.float32(0.12345)), "zero_point": -5},
         "graphs": {"small": {"sha256": hashlib.sha256(model).hexdigest(), "tflite_bytes": len(model),
-                             "arena_bytes": 9001, "ops": ops}},
+                             "arena_bytes": 90_001, "ops": ops}},
     }
     (path / "model_int8.tflite").write_bytes(model)
     (path / "model.onnx").touch()
@@ -96,13 +98,16 @@ def compiler(target: str) -> list[str]:
 def compile_objects(command: list[str], sources: list[Path], out: Path, *flags: str) -> list[Path]:
     """Compile each source to an object file in `out`; a warning fails the test."""
     out.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*command, *WARNINGS, *flags, f"-I{STUB}", "-c", *map(str, sources)], cwd=out, check=True)
+    subprocess.run([*command, *WARNINGS, *TFLM, *flags, "-c", *map(str, sources)], cwd=out, check=True)
     return [out / f"{source.stem}.o" for source in sources]
 
 
-def link(program: Path, firmware: Path, *sources: Path) -> Path:
-    """A program for this machine: the generated sources and the given ones, C99 and C++11, under the sanitisers."""
-    flags = [*SANITISERS, f"-I{STUB}", f"-I{firmware}"]
+def link(program: Path, firmware: Path, *sources: Path, more: tuple[str, ...] = ()) -> Path:
+    """A program for this machine: the generated sources and the given ones, C99 and C++11, under the sanitisers.
+
+    more: further flags of the compiler.
+    """
+    flags = [*SANITISERS, f"-I{firmware}", *more]
     units = compile_objects(["gcc"], sorted(firmware.glob("*.c")), program.parent / "c", "-std=c99", "-O1", *flags)
     units += compile_objects(["g++"], [*sorted(firmware.glob("*.cc")), *sources], program.parent / "cc", "-std=c++11",
                              *flags)
@@ -149,8 +154,8 @@ class Driver:
         return [(what, self.status[int(result)] if what in calls else result) for what, result in lines]
 
 
-def build_driver(build: Path, out: Path) -> Driver:
-    return Driver(link(out / "driver", build / "firmware", STUB / "driver.cc"), build)
+def build_driver(build: Path, out: Path, *more: str) -> Driver:
+    return Driver(link(out / "driver", build / "firmware", STUB / "driver.cc", more=more), build)
 
 
 @dataclasses.dataclass

@@ -9,17 +9,19 @@ import hashlib
 import re
 import shutil
 import struct
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine import golden
 from engine.tables import EXPONENTIAL_STEP
-from firmware_builds import (TARGETS, Driver, ObjectFile, build_driver, change_record, compile_objects, compiler,
+from firmware_builds import (TARGETS, TFLM, Driver, ObjectFile, build_driver, change_record, compile_objects, compiler,
                              contents, generate, record_of, write_build, write_small_build)
-from firmware_gen import __version__, tflm
+from firmware_gen import __version__
 from training.description import FEATURES, LABELS
 
 
@@ -105,6 +107,20 @@ def test_every_file_compiles_without_warnings(generated, tmp_path, target, stand
     assert len(units) == len(list(firmware.iterdir())) - 1 and all(unit.is_file() for unit in units)  # - manifest
 
 
+def errors(generated: Path, *flags: str) -> str:
+    """What the compiler says of kws_tflm.cc with further flags."""
+    command = ["g++", "-std=c++17", "-fsyntax-only", f"-I{generated / 'firmware'}", *TFLM, *flags]
+    return subprocess.run([*command, generated / "firmware" / "kws_tflm.cc"], capture_output=True, text=True).stderr
+
+
+def test_missing_static_memory_is_an_error_where_it_changes_the_tensors(generated):
+    """The newer releases have one layout and do not know the macro; a library may have been compiled without it."""
+    assert errors(generated) == ""
+    assert "compile with -DTF_LITE_STATIC_MEMORY" in errors(generated, "-UTF_LITE_STATIC_MEMORY")
+    assert errors(generated, "-UTF_LITE_STATIC_MEMORY", "-DTFLM_STUB_NESTED") == ""
+    assert errors(generated, "-UTF_LITE_STATIC_MEMORY", "-DKWS_TFLM_DYNAMIC_TENSORS") == ""
+
+
 @pytest.mark.parametrize("command", ["gcc", "arm-none-eabi-gcc"])
 def test_interface_headers_compile_as_c99(generated, tmp_path, command):
     if shutil.which(command) is None:
@@ -158,13 +174,22 @@ def files(features, tmp_path_factory) -> dict[str, Path]:
     return {"tensor": path / "tensor.bin", "columns": path / "columns.bin"}
 
 
-def test_init_gives_tflm_the_model_and_registers_exactly_its_ops(driver):
-    steps = driver(f"init={driver.arena}", "model", "ops", "used")
+def test_init_gives_tflm_the_model_and_registers_exactly_its_ops_for_int8_alone(driver):
+    steps = driver(f"init={driver.arena}", "model", "ops")
     ops = record_of(driver.build)["graphs"]["small"]["ops"]
     assert steps[:2] == [("init", "OK"), ("model", "1")]
-    assert {name for what, name in steps if what == "op"} == {tflm.ADD_FUNCTIONS[op] for op in ops}
+    assert {name for what, name in steps if what == "op"} == {
+        f"{ADD_FUNCTIONS[op]}, {f'{op} int8' if op in INT8_KERNELS else 'all types'}" for op in ops}
     assert ("capacity", str(len(ops))) in steps
-    assert steps[-1] == ("used", str(driver.arena))
+
+
+def test_a_release_without_int8_registrations_is_served_with_a_macro(generated, tmp_path):
+    """It lacks some of the headers as well; who forgets the macro reads a name to look up in the comment."""
+    driver = build_driver(generated, tmp_path, "-DTFLM_STUB_OLD", "-DKWS_TFLM_ALL_TYPES")
+    steps = driver(f"init={driver.arena}", "ops")
+    ops = record_of(generated)["graphs"]["small"]["ops"]
+    assert {name for what, name in steps if what == "op"} == {f"{ADD_FUNCTIONS[op]}, all types" for op in ops}
+    assert "_INT8" in errors(generated, "-DTFLM_STUB_OLD")
 
 
 def test_each_failing_registration_is_noticed(driver):
@@ -179,6 +204,28 @@ def test_each_failing_registration_is_noticed(driver):
 def test_too_small_an_arena_is_reported(driver):
     for size in (0, 1, driver.mels * driver.frames, driver.arena - 16):
         assert driver(f"init={size}", "used") == [("init", "ARENA_TOO_SMALL"), ("used", "0")]
+
+
+def test_far_too_small_an_arena_is_refused_before_tflm_is_asked(driver):
+    """TFLM would write through null or hang in arenas of some sizes, all below half of what is to be reserved."""
+    half, aligned = driver.arena // 2, 15
+    unseen = [("init", "ARENA_TOO_SMALL"), ("model", "0"), ("interpreters", "0")]
+    for size in (0, 1, driver.mels * driver.frames + 16, half - 1):
+        assert driver(f"needed={half}", f"init={size}", "model", "counts")[:3] == unseen, size
+    assert driver(f"needed={half}", f"init={half}", "model") == [("init", "OK"), ("model", "1")]
+    assert driver(f"needed={half}", f"init_unaligned={half + aligned - 1}", "model", "counts")[:3] == unseen
+    assert driver(f"needed={half}", f"init_unaligned={half + aligned}", "model") == [("init", "OK"), ("model", "1")]
+
+
+def test_the_arena_that_is_said_to_suffice_does_and_what_is_said_to_be_used_does_not(driver):
+    for needed in range(driver.arena - 20, driver.arena + 1):
+        steps = dict(driver(f"needed={needed}", "enough", f"init={driver.arena}", "used", "enough"))
+        used, enough = int(steps["used"]), int(steps["enough"])
+        assert driver(f"needed={needed}", f"init={used}") == [("init", "ARENA_TOO_SMALL")]
+        assert driver(f"needed={needed}", f"init={enough}") == [("init", "OK")]
+        assert enough % 16 == 0 and enough - needed < 16
+    assert driver("used", "enough", "init=0", "enough") == [
+        ("used", "0"), ("enough", "0"), ("init", "ARENA_TOO_SMALL"), ("enough", "0")]
 
 
 def test_unaligned_arena_of_the_advised_size_counts_as_too_small(driver):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from convert.interpreters import tflm_logits
-from firmware_builds import (ROOT, SMALL, STUB, TARGETS, Driver, build_driver, compile_objects, compiler, generate,
+from firmware_builds import (ROOT, SMALL, STUB, TARGETS, TFLM, Driver, build_driver, compile_objects, compiler, generate,
                              link, record_of, write_build, write_small_build)
 from frontend import binding, golden, render
 from frontend_inputs import recordings
@@ -230,7 +230,7 @@ def builds(tmp_path_factory) -> dict[str, Path]:
 def preprocess(text: str, *folders: Path) -> str:
     """The complaints of the preprocessor."""
     includes = [f"-I{folder}" for folder in folders]
-    return subprocess.run(["g++", "-std=c++11", "-E", "-o", os.devnull, *includes, f"-I{STUB}", "-x", "c++", "-"],
+    return subprocess.run(["g++", "-std=c++11", "-E", "-o", os.devnull, *includes, *TFLM, "-x", "c++", "-"],
                           input=text, capture_output=True, text=True).stderr
 
 
@@ -262,7 +262,7 @@ def test_frontend_of_another_build_is_refused_by_the_header_of_the_inference(bui
 @pytest.mark.parametrize("name", ["model.cc", "kws_tflm.cc"])
 def test_source_does_not_compile_with_headers_of_another_build(builds, name, what):
     def errors(headers: Path) -> str:
-        command = ["g++", "-std=c++11", "-fsyntax-only", f"-I{headers}", f"-I{STUB}", "-x", "c++", "-"]
+        command = ["g++", "-std=c++11", "-fsyntax-only", f"-I{headers}", *TFLM, "-x", "c++", "-"]
         return subprocess.run(command, input=(builds["base"] / name).read_text(), capture_output=True, text=True).stderr
 
     assert errors(builds["base"]) == ""

@@ -196,6 +196,7 @@ def test_a_native_engine_without_accuracy_is_said_to_be_unmeasured(tau1_build, t
 def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):
     content = json.loads(json.dumps(report.merge(tau1_build, tmp_path / "absent.verify.json")))
     row = {"name": "another `graph`", "recorded": True, "versions": "TFLM of old", "date": "2031-05-07",
+           "build": "tiny", "flags": "-Oz alone",
            "instructions": {"cortex-m4": 91_600_000}, "ram_bytes": 81_234, "flash_bytes": None, "code_bytes": 70_001,
            "model_bytes": None, "top1": None, "top1_text": "91 to 92 %"}
     here = row | {"name": "here", "recorded": False, "instructions": {}, "code_bytes": None, "model_bytes": 79_000,
@@ -204,7 +205,7 @@ def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):
     page = report_html.page(content)
     assert mismatches(page, content) == [] and Reader(page).loose == []
     section = page.partition("Beside TFLM")[2].partition("</section>")[0]
-    for text in ("another graph", "on 2031-05-07 with TFLM of old", "91.60\N{NO-BREAK SPACE}M", "81,234",
+    for text in ("another graph", "on 2031-05-07 with TFLM of old", "tiny build: -Oz alone", "91.60\N{NO-BREAK SPACE}M", "81,234",
                  "91 to 92 %", "94.37\N{NO-BREAK SPACE}%"):
         assert text in section
     assert 'data-key="/comparison/0/instructions' not in page

@@ -172,11 +172,13 @@ void Step(const std::string &name, const std::string &value, Memory *memory) {
     printf("scale %.9g\n", static_cast<double>(KWS_TFLM_SCORE_SCALE));
   } else if (name == "used") {
     printf("used %lu\n", static_cast<unsigned long>(kws_tflm_arena_used_bytes()));
+  } else if (name == "enough") {
+    printf("enough %lu\n", static_cast<unsigned long>(kws_tflm_arena_needed_bytes()));
   } else if (name == "seen") {
     PrintBytes("seen", control.seen, KWS_FEATURE_COUNT);
   } else if (name == "ops") {
     for (int index = 0; index < control.added_count; ++index) {
-      printf("op %s\n", control.added[index]);
+      printf("op %s, %s\n", control.added[index], control.kernels[index]);
     }
     printf("capacity %u\n", control.capacity);
   } else if (name == "counts") {
