@@ -106,7 +106,7 @@ def middles_ms(hops: int, columns: int) -> np.ndarray:
     columns: how many are averaged. The first hop that has scores is the one in which column
     `delay + columns - 1` is complete; less the lag, it is due at the middle of its columns.
     """
-    return MS_PER_COLUMN * (np.arange(hops) + columns - 1) - MS_PER_COLUMN * columns // 2
+    return MS_PER_COLUMN * (np.arange(hops) + columns - 1) - lag_ms(0, columns)
 
 
 def due(scores: np.ndarray, columns: int) -> np.ndarray:

@@ -66,6 +66,7 @@ def test_recordings_are_read_in_excerpts_but_not_those_named_after_a_keyword(rec
     assert [(excerpt.path.name, round(excerpt.seconds, 2)) for excerpt in found] == [
         ("short.ogg", 2.0), ("long.flac", 20.0), ("long.flac", 10.0)]
     assert len(read(found[2])) == 10 * RATE
+    assert speech.named(found[2], 2) == ["long.flac 20"] * 2
 
 
 def test_no_more_is_read_than_the_clips_need(recordings):

@@ -92,6 +92,20 @@ def test_hops_count_whose_average_is_centred_within_300_ms_of_the_clips_middle(c
     assert (np.diff(counted) == 1).all()
 
 
+@pytest.mark.parametrize("columns", [1, 30, 31, 101])
+def test_a_hop_is_due_the_headers_lag_before_it_comes(made, columns):
+    engine = binding.Engine(made, (f"-DKWS_STREAM_COLUMNS={columns}",))
+    silence, pushed = np.zeros(FEATURES.mels, np.int8), 0
+    while engine.scores_stream()[0] == binding.Status.NOT_YET:
+        engine.push(silence)
+        pushed += 1
+    newest = 10 * (pushed - 1)  # ms at which the last column is centred
+    first = newest - streaming.lag_ms(made.delay, columns)
+    assert streaming.middles_ms(3, columns).tolist() == [first, first + 10, first + 20]
+    hops = np.arange(281 - columns + 1)  # the clip's middle is at 1,700 ms
+    assert streaming.due(hops, columns).tolist() == [hop for hop in hops if 1400 <= first + 10 * hop <= 2000]
+
+
 def test_what_counts_is_out_of_sight_of_the_reset(made, audio, noises):
     columns = frontend.Stream().feed(streaming.embed(audio[0], noises))
     engine = binding.Engine(made)
@@ -162,7 +176,9 @@ def test_a_word_is_reported_once_it_was_sure_often_enough_while_it_won_and_the_e
     probability = np.array([200] * 10 + [255] * 4 + [200] * 5 + [255] * 9 + [200, 99] * 4 + [200])
     assert decisions.word_classes(LABELS) == set(range(2, 12))
     assert decisions.reported(winner, probability, {3, 4}, Rule(100, 5)) == [(4, 3), (18, 3), (36, 3)]
+    assert decisions.reported(winner, probability, {3, 4}, Rule(200, 5)) == [(4, 3), (18, 3), (36, 3)]
     assert decisions.reported(winner, probability, {3, 4}, Rule(201, 4)) == [(13, 4)]
+    assert decisions.reported(winner, probability, {3, 4}, Rule(255, 4)) == [(13, 4)]
     assert decisions.reported(winner, probability, {3, 4}, Rule(201, 5)) == []
     for example in ("examples/baremetal/main.c", "firmware_gen/templates/export/_listen.j2"):
         source = (Path(__file__).parents[1] / example).read_text()

@@ -1,4 +1,4 @@
-"""Recordings of any length, rate and number of channels, below some folders, in excerpts of some seconds."""
+"""Recordings of any length, rate and number of channels, below some folders: whole, or in excerpts of some seconds."""
 from __future__ import annotations
 
 import contextlib
@@ -14,6 +14,14 @@ from training.errors import UserError
 from training.room import resample
 
 SUFFIXES = {".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+UNKNOWN_LENGTH = 2**63 - 1  # SF_COUNT_MAX of libsndfile
+
+
+class Found(NamedTuple):
+    """The recordings below some folders, in the order of their paths, and those passed over for their names."""
+
+    paths: list[Path]
+    passed_over: list[Path]
 
 
 class Excerpt(NamedTuple):
@@ -38,27 +46,41 @@ def naming_damage(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
 
 
-def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
-    """All recordings below `folders`, in the order of their paths, in excerpts of so many seconds and the rest.
+def header(path: Path) -> tuple[int, int]:
+    """Samples of a recording, and samples a second. UserError where it cannot be read, or states no length."""
+    with naming_damage(path):
+        info = soundfile.info(str(path))
+    if info.frames == UNKNOWN_LENGTH:
+        raise UserError(f"{path}: states no length, as what was streamed; write it anew (`ffmpeg -i IN OUT.flac`)")
+    return info.frames, info.samplerate
 
-    A file named after a keyword is passed over, and one without a sample. UserError where a folder has none, or none is
-    named.
+
+def find(folders: Sequence[Path]) -> Found:
+    """All recordings below `folders`, each once. One whose file is named after a keyword is passed over.
+
+    UserError where a folder has none, or none is named.
     """
     if not folders:
         raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
-    found = []
+    found: dict[Path, Path] = {}
     for folder in folders:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         if not paths:
             raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")
         for path in paths:
-            if path.stem.lower() in KEYWORDS:
-                continue
-            with naming_damage(path):
-                info = soundfile.info(str(path))
-            length = seconds * info.samplerate
-            found += [Excerpt(path, start, min(length, info.frames - start), info.samplerate)
-                      for start in range(0, info.frames, length)]
+            found.setdefault(path.resolve(), path)
+    named = [path for path in found.values() if path.stem.lower() in KEYWORDS]
+    return Found([path for path in found.values() if path not in named], named)
+
+
+def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
+    """All recordings below `folders` (see `find`), in excerpts of so many seconds and the rest. One without a sample has
+    none."""
+    found = []
+    for path in find(folders).paths:
+        samples, rate = header(path)
+        found += [Excerpt(path, start, min(seconds * rate, samples - start), rate)
+                  for start in range(0, samples, seconds * rate)]
     return found
 
 
@@ -67,3 +89,13 @@ def read(excerpt: Excerpt) -> np.ndarray:
     with naming_damage(excerpt.path):
         samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
     return resample(samples.mean(1), FEATURES.sample_rate / rate) if len(samples) else np.zeros(0)
+
+
+def blocks(path: Path, seconds: int) -> Iterator[np.ndarray]:
+    """A whole recording at its own rate, its channels averaged, int16 [samples], saturated, in blocks of so many seconds
+    and the rest. UserError where it cannot be read, or holds what is no number."""
+    with naming_damage(path), soundfile.SoundFile(str(path)) as file:
+        while len(samples := file.read(seconds * file.samplerate, always_2d=True)):
+            if not np.isfinite(samples).all():
+                raise UserError(f"{path}: holds samples that are not numbers; remove it")
+            yield np.clip(np.rint(32768 * samples.mean(1)), -32768, 32767).astype(np.int16)
