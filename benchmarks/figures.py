@@ -3,9 +3,9 @@
     python -m benchmarks.figures            # names the blocks that are out of date; exit status 1 where there are any
     python -m benchmarks.figures --write    # rewrites them
 
-A block stands between `<!-- figures: NAME -->` and `<!-- end -->`. Sources: checkpoints/*.verify.json and the cards beside
-them, baseline.json, recorded_tflm.json, and, for the sample outputs alone, the build of tau 1 (`make quantize TAU=1`, as
-converted: its own verification and bench are not looked at).
+A block stands between `<!-- figures: NAME -->` and `<!-- end -->`. Sources: checkpoints/ (*.verify.json, false_accepts.json
+and the cards), baseline.json, recorded_tflm.json, and, for the sample outputs alone, the build of tau 1: as converted,
+without its own verification and bench.
 """
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ import re
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import baseline, budget, comparison, family, known_accuracy, needs, on_board, report, report_text
+from benchmarks import (baseline, budget, comparison, decisions, family, known_accuracy, needs, on_board,
+                        recorded_false_accepts, report, report_text)
 from benchmarks.emulator import CORES
 from benchmarks.report import ROOT
 from convert import result
@@ -28,6 +30,7 @@ from training.atomic import write_text
 from training.audio import read_wav
 from training.description import TAUS
 from training.errors import OptionParser, UserError, one_line_errors
+from training.intervals import poisson
 
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
 PAGES = ("README.md", "docs/**/*.md")
@@ -82,7 +85,7 @@ def tflm(name: str) -> dict:
 def results() -> str:
     """Tau 1 on both ways onto the chip, beside MLPerf Tiny's network."""
     costs, figures = boards(1), {graph: verification(1, graph) for graph in ("accurate", "small")}
-    accurate, small, ds_cnn = (tflm(name) for name in ("BC-ResNet-1, graph `accurate`", "BC-ResNet-1, graph `small`", "DS-CNN"))
+    accurate, small, ds_cnn = map(tflm, ("BC-ResNet-1, graph `accurate`", "BC-ResNet-1, graph `small`", "DS-CNN"))
     native = figures["accurate"]["device_backends"]["native"]
     models = [figures[graph]["device_backends"]["tflm"] for graph in figures]
     m4 = costs["cortex-m4"]
@@ -93,14 +96,15 @@ def results() -> str:
     rows = [["top-1, %", *(family.top1(row) for row in (native, *models)), ds_cnn["top1_text"].removesuffix(" %")],
             ["lost against float, points", *(family.lost(row) for row in (native, *models)), ""],
             ["RAM, bytes", f"{m4['engine_state_bytes']:,}", *(f"{row['ram_bytes']:,}" for row in (accurate, small)), ""],
-            ["flash on Cortex-M4, bytes", f"{m4['engine_flash_bytes']:,}", *(flash(row) for row in (accurate, small, ds_cnn))],
+            ["flash on Cortex-M4, bytes", f"{m4['engine_flash_bytes']:,}", *map(flash, (accurate, small, ds_cnn))],
             *([f"instructions of a one-second window, {NAMES[core]}",
                comparison.millions_of(costs[core]["network_window"]),
                *(comparison.millions_of(row["instructions"][core]) for row in (accurate, small, ds_cnn))]
               for core in comparison.CORES)]
     for row in rows:
         row[1] = f"**{row[1]}**"
-    return markdown(["", "**native engine**", "TFLM, graph `accurate`", "TFLM, graph `small`", "MLPerf Tiny DS-CNN, TFLM"], rows)
+    return markdown(["", "**native engine**", "TFLM, graph `accurate`", "TFLM, graph `small`", "MLPerf Tiny DS-CNN, TFLM"],
+                    rows)
 
 
 def widths() -> str:
@@ -111,7 +115,8 @@ def widths() -> str:
     for tau in TAUS:
         costs = {core: needs.need(row, None) for core, row in boards(tau).items()}
         cycles = {core: need.instructions * float(budget.CPI) / TYPICAL_LOAD for core, need in costs.items()}
-        stream = (family.top1(family.recorded(tau)["device_backends"]["native_stream"]) if tau in shipped() else "not trained")
+        trained = tau in shipped()
+        stream = family.top1(verification(tau)["device_backends"]["native_stream"]) if trained else "not trained"
         rows.append([f"{tau:g}", stream, *(f"{max(getattr(need, key) for need in costs.values()) / 1024:.1f} KB"
                                            for key in ("ram_bytes", "flash")),
                      *(f"{max(cycles[core] for core in cores) / 1e6:.0f} MHz" for cores in kinds.values())])
@@ -122,10 +127,12 @@ def verified() -> str:
     """Everything that was verified of tau 1."""
     figures = {graph: verification(1, graph) for graph in ("accurate", "small")}
     device = figures["accurate"]["device_backends"]
-    rows = {"float, PyTorch": figures["accurate"]["backends"]["pytorch"], "float, on the device's features": device["pytorch"],
+    rows = {"float, PyTorch": figures["accurate"]["backends"]["pytorch"],
+            "float, on the device's features": device["pytorch"],
             "**native engine**": device["native"], "TFLM, graph `accurate`": device["tflm"],
             "TFLM, graph `small`": figures["small"]["device_backends"]["tflm"],
-            "native engine, a window in noise": device["native_in_noise"], "native engine, in a stream": device["native_stream"]}
+            "native engine, a window in noise": device["native_in_noise"],
+            "native engine, in a stream": device["native_stream"]}
     return markdown(["", "top-1, %", "lost, points", "answers as in float, %", "SQNR of the logits, dB"],
                     [[name, family.top1(row), family.lost(row) if "drop_points" in row else "",
                       f"{100 * row['agreement']:.2f}" if "agreement" in row else "",
@@ -172,7 +179,8 @@ def costs_by_width() -> str:
                      *(f"{found[core][key]:,}" for core in comparison.CORES
                        for key in ("engine_flash_bytes", "network_window", "network_hop"))])
     titles = ("flash, bytes", "window", "hop")
-    return markdown(["tau", "state, bytes", *(f"{NAMES[core]}: {title}" for core in comparison.CORES for title in titles)], rows)
+    return markdown(["tau", "state, bytes", *(f"{NAMES[core]}: {title}" for core in comparison.CORES for title in titles)],
+                    rows)
 
 
 def recorded_tflm() -> str:
@@ -185,9 +193,29 @@ def recorded_tflm() -> str:
                       f"{row['ram_bytes']:,}" if row["ram_bytes"] else "", comparison.flash(row)] for row in rows])
 
 
+def false_accepts() -> str:
+    """Reports an hour of the shipped networks over recordings in which no keyword is said, by hops in agreement."""
+    rows = []
+    for row in recorded_false_accepts.load():
+        if row["checkpoint"] != known_accuracy.sha256(known_accuracy.checkpoint_path(row["tau"])):
+            raise UserError(f"{recorded_false_accepts.PATH}: tau {row['tau']:g} is of another checkpoint; record it anew "
+                            f"with `make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`")
+        rates = []
+        for rule in (rule for rule in decisions.RULES if rule.sure == decisions.EXAMPLE.sure):
+            count = row["reports"][str(rule)]
+            low, high = (bound / row["hours"] for bound in poisson(count))
+            text = f"{count / row['hours']:.1f} [{low:.1f}, {high:.1f}]"
+            rates.append(f"**{text}**" if rule == decisions.EXAMPLE else text)
+        rows.append([f"{row['tau']:g}", row["name"], f"{row['hours']:.2f}", *rates, row["measured"]])
+    hops = [f"{rule.hops} hops" for rule in decisions.RULES if rule.sure == decisions.EXAMPLE.sure]
+    hops[0] = f"an hour, {decisions.EXAMPLE.sure} of 255 at {hops[0]}"
+    return markdown(["tau", "recordings", "hours", *hops, "recorded"], rows, 2)
+
+
 def budget_output() -> str:
     """`make budget`, as it says it where nothing was built."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
+    out = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(out):
         budget.main(list(BUDGET))
     return f"```text\n{out.getvalue()}```"
 
@@ -196,9 +224,10 @@ def dates() -> str:
     """When the tables were recorded, in a sentence."""
     accuracy = sorted({verification(tau)["measured"] for tau in shipped()} | {verification(1, "small")["measured"]})
     agreed, then = baseline.load(), comparison.recorded()[0]
-    return (f"Recorded: accuracy {' and '.join(accuracy)} (`make verify SPLIT=all`), costs {agreed['recorded']} (`make "
-            f"bench-baseline`, {agreed['compiler'].split(' (')[0]} {agreed['compiler'].rsplit(' ', 2)[-2]}), TFLM {then['date']} "
-            f"({then['versions']}; cannot be built here).")
+    name, version = re.match(r"(\S+) .*?([\d.]+) \d+$", agreed["compiler"]).groups()
+    return textwrap.fill(
+        f"Recorded: accuracy {' and '.join(accuracy)} (`make verify SPLIT=all`), costs {agreed['recorded']} (`make "
+        f"bench-baseline`, {name} {version}), TFLM {then['date']} ({then['versions']}; cannot be built here).", 120)
 
 
 def quantize_output(build: Path) -> str:
@@ -219,9 +248,11 @@ def board_output(build: Path, program: str, samples: np.ndarray) -> str:
 RECORDED: dict[str, Callable[[], str]] = {
     "results": results, "widths": widths, "family": family.table, "verified": verified, "parts": parts,
     "other-words": other_words, "costs": costs, "costs-by-width": costs_by_width, "tflm": recorded_tflm,
+    "false-accepts": false_accepts,
     "budget": budget_output, "dates": dates}
 BUILT: dict[str, Callable[[Path], str]] = {
-    "quantize": quantize_output, "run": lambda build: board_output(build, on_board.LISTEN, read_wav(ROOT / "examples" / "yes.wav")),
+    "quantize": quantize_output,
+    "run": lambda build: board_output(build, on_board.LISTEN, read_wav(ROOT / "examples" / "yes.wav")),
     "selftest": lambda build: board_output(build, on_board.SELFTEST, np.empty(0, np.int16))}
 
 

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "speech", "false-accepts", "bench", "bench-check",
-              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "test", "test-all", "clean")
+              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "docs-figures", "test", "test-all",
+              "clean")
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
