@@ -23,7 +23,8 @@ KEYS = {"tau", "name", "checkpoint", "native", "measured", "hours", "recordings"
 
 def load() -> list[dict]:
     """The rows, by width and name; none where nothing was recorded. UserError where the file is damaged."""
-    rows = (read_json(PATH, REMEDY) or {"rows": []}).get("rows")
+    figures = read_json(PATH, REMEDY)
+    rows = [] if figures is None else figures.get("rows")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() == KEYS for row in rows):
         raise UserError(f"{PATH}: damaged, figures are missing; {REMEDY}")
     return rows
