@@ -3,17 +3,62 @@
 TAU ?= 1
 VER ?= 2
 BOARD ?= mps2-an386
-PYTHON ?= $(or $(shell command -v python3.11),python3)
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(or $(shell command -v python3.11),python3)
+endif
 VENV := .venv
-BIN := $(VENV)/bin/python
 
-# option,variable: --option 'value' where the variable is set
-option = $(if $($(2)),$(1) '$($(2))')
+# The variables that each target takes.
+quantize.takes := TAU CHECKPOINT GRAPH DATA
+verify.takes := TAU DATA SPLIT MAX_DROP
+train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
+	SPEECH THREADS
+speech.takes := RECORDINGS
+false-accepts.takes := TAU RECORDINGS RECORD
+bench.takes := TAU DATA CORE
+budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
+run.takes := TAU BOARD WAV
+selftest.takes := TAU BOARD
+export.takes := TAU FORMAT
+report.takes := TAU
+calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts bench bench-check bench-baseline budget run \
 	selftest export report calibration docs-figures test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
+
+# What the user gives reaches the programs as it was typed: make expands no dollar sign in it, and the shell sees it between
+# quotes. A variable that no target takes is misspelt, unless it is one of those that programs find in the environment.
+OTHERS := PYTHON VENV CC GSC_ROOT SPEECH_COMMANDS_URL SHELL MAKE% PYTHON% PIP_% CUDA_% OMP_% OPENBLAS_% TF_% %_proxy %_PROXY
+VARIABLES := $(sort $(foreach takes,$(filter %.takes,$(.VARIABLES)),$($(takes))))
+define newline
+
+
+endef
+given := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+ifeq ($(MAKELEVEL),0)
+misspelt := $(firstword $(filter-out $(VARIABLES) $(OTHERS),$(given)))
+$(if $(misspelt),$(error there is no variable $(misspelt); `make` alone lists those that there are, and one of the \
+	environment stands before make))
+unused := $(filter-out $(foreach goal,$(or $(MAKECMDGOALS),help),$($(goal).takes)) $(OTHERS),$(given))
+$(if $(unused),$(info note: make $(or $(MAKECMDGOALS),help) does not use $(unused)))
+endif
+$(foreach name,$(VARIABLES) PYTHON VENV, \
+	$(if $(findstring $(newline),$(value $(name))),$(error $(name): one line is wanted)))
+$(foreach name,$(filter-out SHELL MAKE%,$(filter $(VARIABLES) $(OTHERS),$(given))), \
+	$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
+$(foreach mark,' " ` $$ ; : % *, \
+	$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
+$(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
+
+# quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where the variable is set;
+# flag,--option,VARIABLE: --option where it is set, but not to 0
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(2)),$(1)=$(call quoted,$(2)))
+flag = $(if $(filter-out 0 no,$(value $(2))),$(1))
+BIN = $(call quoted,VENV)/bin/python
+TAU_OPTION = $(call option,--tau,TAU)
 
 help:
 	echo "BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M"
@@ -28,7 +73,7 @@ help:
 	echo "       [STREAM=0.35: share of batches heard as a stream] [TEACHER=FILE: larger network to learn from] [DROPOUT=0.1]"
 	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected] [OMIT=splices,…:"
 	echo "       parts of RECIPE=open to leave out]"
-	echo "       [SPEECH=build/speech: more other words]"
+	echo "       [SPEECH=build/speech: more other words] [THREADS=1: of the CPU]"
 	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open"
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for RECIPE=open SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
@@ -49,44 +94,45 @@ help:
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
 	echo "  make docs-figures                    rewrite the tables of README and docs/ from the recorded files"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
-	echo "  make clean                           remove build/"
+	echo "  make clean                           remove build/, but for trained networks"
 	echo
 	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
 	echo "firmware_gen|benchmarks.verify_int8|benchmarks.on_board|benchmarks.report --help"
 
 quantize: $(VENV)/convert
-	$(BIN) -m convert --tau '$(TAU)' $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
+	$(BIN) -m convert $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
 		$(call option,--data,DATA)
-	$(BIN) -m firmware_gen --tau '$(TAU)'
-	$(BIN) -m benchmarks.report --tau '$(TAU)'
+	$(BIN) -m firmware_gen $(TAU_OPTION)
+	$(BIN) -m benchmarks.report $(TAU_OPTION)
 
 verify: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.verify_int8 --tau '$(TAU)' $(call option,--data,DATA) $(call option,--split,SPLIT) \
+	$(BIN) -m benchmarks.verify_int8 $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
 		$(call option,--max-drop,MAX_DROP)
 
 family: $(VENV)/convert
 	$(BIN) -m benchmarks.family
 
 train: $(VENV)/training
-	$(BIN) -m training --tau '$(TAU)' --ver '$(VER)' $(call option,--gpu,GPU) $(call option,--data,DATA) \
+	$(BIN) -m training $(TAU_OPTION) $(call option,--ver,VER) $(call option,--gpu,GPU) $(call option,--data,DATA) \
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
 		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
 		$(call option,--without,WITHOUT) $(call option,--omit,OMIT) $(call option,--stream,STREAM) \
 		$(call option,--teacher,TEACHER) $(call option,--dropout,DROPOUT) $(call option,--speech,SPEECH) \
-		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
+		$(call option,--threads,THREADS) $(call flag,--download,DOWNLOAD) $(call flag,--resume,RESUME)
 
 synthetic: $(VENV)/training
 	$(BIN) -m training.synthesis
 
 speech: $(VENV)/training
-	$(BIN) -m training.speech $(RECORDINGS)
+	$(BIN) -m training.speech $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 false-accepts: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.false_accepts $(RECORDINGS) --tau '$(TAU)' $(call option,--record,RECORD)
+	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(call option,--record,RECORD) \
+		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 bench: $(VENV)/convert $(VENV)/training
-	$(if $(filter all,$(TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
-		$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA) $(call option,--core,CORE))
+	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
+		$(BIN) -m benchmarks.bench $(TAU_OPTION) $(call option,--data,DATA) $(call option,--core,CORE))
 
 bench-check: $(VENV)/convert
 	$(BIN) -m benchmarks.baseline
@@ -98,19 +144,19 @@ bench-baseline: $(VENV)/convert
 budget: $(VENV)/convert
 	$(BIN) -m benchmarks.budget $(call option,--ram,RAM) $(call option,--flash,FLASH) $(call option,--clock,CLOCK) \
 		$(call option,--mode,MODE) $(call option,--every,EVERY) $(call option,--core,CORE) $(call option,--cpi,CPI) \
-		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),--tau '$(TAU)')
+		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),$(TAU_OPTION))
 
 run: $(VENV)/convert
-	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' $(call option,--wav,WAV)
+	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) $(call option,--wav,WAV)
 
 selftest: $(VENV)/convert
-	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' --selftest
+	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) --selftest
 
 export: $(VENV)/convert
-	$(BIN) -m firmware_gen.export --tau '$(TAU)' $(call option,--format,FORMAT)
+	$(BIN) -m firmware_gen.export $(TAU_OPTION) $(call option,--format,FORMAT)
 
 report: $(VENV)/convert
-	$(BIN) -m benchmarks.report --tau '$(TAU)'
+	$(BIN) -m benchmarks.report $(TAU_OPTION)
 
 calibration: $(VENV)/convert
 	$(BIN) -m convert.calibration $(call option,--data,DATA)
@@ -125,18 +171,11 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 	$(BIN) -m pytest -m ''
 
 clean:
-	rm -rf build
+	$(call quoted,PYTHON) -m training.clean
 
 # The virtual environment. Each part is installed once, from pinned versions, when something needs it.
-$(VENV)/bin/python:
-	$(PYTHON) -c 'import platform as p, sys; \
-		ok = sys.version_info[:2] == (3, 11) and (p.system(), p.machine()) == ("Linux", "x86_64"); \
-		ok or sys.exit("error: needs Python 3.11 on Linux x86-64, not Python " + p.python_version() + " on " \
-		+ p.system() + " " + p.machine() + "; name an interpreter with PYTHON=")'
-	echo "making $(VENV)"
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/bin/activate $(VENV)/bin/python:
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
 
-$(VENV)/%: requirements/%.txt | $(VENV)/bin/python
-	echo "installing requirements/$*.txt into $(VENV) (once)"
-	$(BIN) -m pip install --disable-pip-version-check --quiet --progress-bar on -r $< -c requirements/convert.txt
-	touch $@
+$(VENV)/%: requirements/%.txt | $(VENV)/bin/activate $(VENV)/bin/python
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV) '$*'

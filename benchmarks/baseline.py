@@ -120,7 +120,7 @@ def passed(before: dict, after: dict) -> str:
 def main_write(tools: dict, name: str, measured: dict) -> None:
     """Rewrite baseline.json."""
     facts = {"command": "make bench-baseline", "recorded": datetime.date.today().isoformat(), "clip": name,
-             "pipeline": render.PIPELINE_ID, **tools}
+             "pipeline": render.pipeline_id(), **tools}
     write_text(PATH, json.dumps(facts | record(measured), indent=1) + "\n")
     print(PATH)
 

@@ -180,13 +180,14 @@ def footprint(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path],
 
 @functools.cache
 def plugin() -> Path:
-    """The counting plugin, compiled by the host's C compiler where the cache has none of these sources."""
+    """The counting plugin, compiled where the cache has none of these sources by this compiler of the host's."""
     sources = [HERE / "icount_plugin.c", HERE / "qemu_plugin.h"]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    path = CACHE / f"icount_plugin-{digest}.so"
+    command = [HOST_COMPILER, "-std=gnu99", "-O2", *WARNINGS, "-shared", "-fPIC"]
+    key = json.dumps([command, call([HOST_COMPILER, "--version"]), *(path.read_text() for path in sources)])
+    path = CACHE / f"icount_plugin-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     if not path.is_file():
         with replacing(path) as temporary:
-            call([HOST_COMPILER, "-std=gnu99", "-O2", *WARNINGS, "-shared", "-fPIC", "-o", temporary, sources[0]])
+            call([*command, "-o", temporary, sources[0]])
     return path
 
 

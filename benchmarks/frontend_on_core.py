@@ -58,8 +58,8 @@ def source_folder(firmware: Path) -> Iterator[Path]:
             yield Path(folder)
         return
     found = re.search(r"^#define KWS_PIPELINE_ID 0x(\w{16})", header.read_text(), re.M)
-    if found is None or found[1] != render.PIPELINE_ID:
-        raise UserError(f"{header}: not of the present pipeline ({render.PIPELINE_ID}); {remedy(firmware.parent)}")
+    if found is None or found[1] != render.pipeline_id():
+        raise UserError(f"{header}: not of the present pipeline ({render.pipeline_id()}); {remedy(firmware.parent)}")
     yield firmware
 
 

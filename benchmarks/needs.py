@@ -73,7 +73,7 @@ def benched(tau: float) -> dict | None:
     """Figures by core from the bench of the engine that the build of this width holds; None where there is none."""
     build = default_build(tau)
     figures = read_json(build / BENCH, f"remove it and run `make bench TAU={tau:g}`")
-    if figures is None or not (build / NATIVE).is_file() or figures.get("pipeline") != render.PIPELINE_ID:
+    if figures is None or not (build / NATIVE).is_file() or figures.get("pipeline") != render.pipeline_id():
         return None
     boards = figures.get("boards")
     whole = isinstance(boards, dict) and boards.keys() == CORES.keys() and all(

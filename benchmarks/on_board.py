@@ -18,8 +18,10 @@ import numpy as np
 
 from benchmarks import emulator
 from benchmarks.emulator import BAREMETAL, CORES, Core, GuestError, Image
-from convert.result import default_build
+from convert import result
+from convert.result import CONVERSION, default_build
 from firmware_gen.inputs import remedy
+from training import locks
 from training.audio import read_wav
 from training.description import FEATURES, parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
@@ -34,6 +36,8 @@ TIMEOUT = 60
 def firmware_of(build: Path) -> Path:
     """The folder of the generated sources; UserError where the native engine is not among them."""
     firmware = build / "firmware"
+    if (build / CONVERSION).is_file():
+        result.load(build)  # refuses a folder that was renamed to another tau's
     if not firmware.is_dir():
         raise UserError(f"{firmware}: missing; {remedy(build)}")
     if not (firmware / "native").is_dir():
@@ -79,11 +83,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.board not in BOARDS:
         raise UserError(f"no board {args.board}; choose one of {', '.join(BOARDS)}")
-    firmware = firmware_of(default_build(parse_tau(args.tau)))
-    samples = np.empty(0, np.int16) if args.selftest else read_wav(args.wav)
-    emulator.need(emulator.EMULATOR)
-    program = SELFTEST if args.selftest else LISTEN
-    with tempfile.TemporaryDirectory() as folder:
+    build = default_build(parse_tau(args.tau))
+    with locks.reading(build), tempfile.TemporaryDirectory() as folder:
+        firmware = firmware_of(build)
+        samples = np.empty(0, np.int16) if args.selftest else read_wav(args.wav)
+        emulator.need(emulator.EMULATOR)
+        program = SELFTEST if args.selftest else LISTEN
         image = build_program(BOARDS[args.board], program, firmware, Path(folder) / f"{Path(program).stem}.elf")
         status, text = run_program(image, samples)
     print(text, end="")

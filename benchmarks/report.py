@@ -19,6 +19,7 @@ from convert import result
 from engine import network, render
 from firmware_gen.inputs import native_file
 from firmware_gen.settings import arena_estimate
+from training import locks
 from training.atomic import write_text
 from training.description import parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
@@ -216,7 +217,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
     args = parser.parse_args(argv)
     build = args.build or result.default_build(parse_tau(args.tau))
-    print(report_text.short(write(build), build))
+    with locks.rewriting(build):
+        content = write(build)
+    print(report_text.short(content, build))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from convert.result import default_build
 from engine import render as engine_render
 from engine.random_network import random_network
 from frontend import render
+from training import locks
 from training.atomic import write_text
 from training.description import TAUS
 from training.errors import OptionParser, one_line_errors
@@ -43,10 +44,12 @@ def firmware(tau: float) -> Iterator[tuple[str, Firmware]]:
 
     Raises UserError where the build has an engine, but not the present one.
     """
-    found = engine_on_core.find(default_build(tau), tau)
-    if found:
-        yield CONVERTED, found
-        return
+    build = default_build(tau)
+    with locks.reading(build):
+        found = engine_on_core.find(build, tau)
+        if found:
+            yield CONVERTED, found
+            return
     with tempfile.TemporaryDirectory() as folder:
         made = random_network(tau)
         for name, text in engine_render.sources(made).items():
@@ -113,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     tools = versions()
     name, clip, origin, audio = bench.choose_audio(args.data)
-    figures = {"clip": name, "audio": origin, "pipeline": render.PIPELINE_ID, **tools, **measure(TAUS, clip, audio)}
+    figures = {"clip": name, "audio": origin, "pipeline": render.pipeline_id(), **tools, **measure(TAUS, clip, audio)}
     write_text(BENCH_ALL, json.dumps(figures, indent=1) + "\n")
     print(table(figures))
     print(BENCH_ALL)

@@ -16,26 +16,31 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from convert import calibration, make_graph, native, result
+from convert.calibration import Calibration
 from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
 from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
 from engine import network
-from frontend.render import PIPELINE_ID
-from training import checkpoint, workers
+from frontend.render import pipeline_id
+from training import checkpoint, locks, sources, workers
 from training.atomic import naming
+from training.checkpoint import Checkpoint
 from training.description import FEATURES, parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
 
 GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"
 PACKAGES = ("numpy", "onnx", "onnx2tf", "tensorflow", "tflite-runtime", "tflite-micro")
+UNDER_WAY, CHOICE = ".conversion-", ".choice-"
+"""How the names of temporary folders in the build folder begin."""
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 
 
@@ -51,21 +56,24 @@ def shipped_checkpoint(tau: float) -> Path:
 
 
 def fingerprint(*inputs: str) -> str:
-    """Hash of everything that determines the conversion: inputs, this package's sources, versions."""
+    """Hash of everything that determines the conversion: inputs, the sources that the command is made of, versions."""
     digest = hashlib.sha256("\n".join(inputs).encode())
-    here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "training" / "description.py",
-               *(here.parent / "engine" / f"{name}.py" for name in ("golden", "network", "tables"))]
-    for source in sources:
-        digest.update(source.read_bytes())
-    digest.update(json.dumps(versions()).encode())
+    digest.update(sources.digest("convert.__main__").encode())
+    digest.update(json.dumps(versions(requirements())).encode())
     return digest.hexdigest()
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that shape the bytes."""
+def requirements() -> tuple[str, ...]:
+    """The packages of requirements/convert.txt, where that is here: whatever those of PACKAGES call is among them."""
+    path = Path(__file__).parents[1] / "requirements" / "convert.txt"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return PACKAGES + tuple(line.partition("==")[0] for line in lines if line and not line.startswith("#"))
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Versions of these packages, by default of those that shape the bytes; of those that are installed."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -74,13 +82,11 @@ def versions() -> dict[str, str]:
 
 
 def already_made(build: Path, mark: str) -> dict | None:
-    """The facts of `build` where it holds both graphs of the same inputs, whole; else None."""
+    """The facts of `build` where it holds all files of the same inputs, whole; else None."""
     try:
         facts = json.loads((build / CONVERSION).read_text())
-        whole = facts["fingerprint"] == mark and all(
-            "refused" in row or digest(build / row["tflite"]) == row["sha256"] for row in facts["graphs"].values())
-        row = facts["native"]
-        whole = whole and ("refused" in row or digest(build / NATIVE) == row["sha256"])
+        whole = facts["fingerprint"] == mark and facts.keys() >= result.KEYS and all(
+            digest(build / name) == expected for name, expected in facts["files"].items())
         return facts if whole else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
@@ -91,21 +97,24 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
-def choose(build: Path, facts: dict, graph: str) -> bool:
+def choose(build: Path, facts: dict, graph: str, path: Path) -> bool:
     """Let `graph`, which is made already, be the one that ships; False where it does so already.
 
-    Raises UserError where the gate refused it.
+    path: of the checkpoint, which may have been moved. Raises UserError where the gate refused the graph.
     """
     row = facts["graphs"][graph]
     if "refused" in row:
         raise UserError(f"graph {graph} must not ship: {row['refused']}")
-    if facts["graph"] == graph and digest(build / MODEL) == row["sha256"] and (build / ONNX).is_file():
+    shipped = {MODEL: row["tflite"], ONNX: row["onnx"]}
+    if (facts["graph"], facts["checkpoint"]["path"]) == (graph, str(path)) and all(
+            digest(build / name) == facts["files"][source] for name, source in shipped.items()):
         return False
-    with tempfile.TemporaryDirectory(dir=build, prefix=".choice-") as temporary, naming(build):
+    with naming(build, build / CHOICE), tempfile.TemporaryDirectory(dir=build, prefix=CHOICE) as temporary:
         folder = Path(temporary)
-        shutil.copy(build / row["tflite"], folder / MODEL)
-        shutil.copy(build / row["onnx"], folder / ONNX)
+        for name, source in shipped.items():
+            shutil.copy(build / source, folder / name)
         chosen = {**facts, "graph": graph, "input": row["input"], "output": row["output"],
+                  "checkpoint": {**facts["checkpoint"], "path": str(path)},
                   "calibration": {**facts["calibration"], "ranges": row["ranges"]}}
         (folder / CONVERSION).write_text(json.dumps(chosen, indent=2) + "\n")
         for name in (ONNX, MODEL, CONVERSION):
@@ -177,48 +186,59 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     clips = calibration.from_audio(args.data) if args.data else calibration.shipped()
-    mark = fingerprint(source.sha256, clips.sha256, clips.source, PIPELINE_ID)
+    with locks.writing(build, f"{UNDER_WAY}*", f"{CHOICE}*"):
+        bring_up_to_date(build, path, source, folded, clips, args.graph)
+
+
+def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: FoldedNetwork, clips: Calibration,
+                     chosen: str) -> None:
+    """Convert into the build folder what it does not hold yet, and let the graph `chosen` ship.
+
+    path, source, folded: the checkpoint's file, content and network. UserError where the gate refuses the chosen graph.
+    """
+    tau, mark = source.tau, fingerprint(source.sha256, clips.sha256, clips.source, pipeline_id())
     facts = already_made(build, mark)
     if facts:
-        changed = choose(build, facts, args.graph)
-        print(f"{build / MODEL}: {'graph ' + args.graph if changed else 'up to date'}")
+        changed = choose(build, facts, chosen, path)
+        print(f"{build / MODEL}: {'graph ' + chosen if changed else 'up to date'}")
         return
     print(f"converting {path} (tau {tau:g}) to full int8, both graphs and the native engine, "
           f"{len(clips.names)} calibration clips", flush=True)
-    build.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build, prefix=".conversion-") as temporary, naming(build):
+    with naming(build, build / UNDER_WAY), tempfile.TemporaryDirectory(dir=build, prefix=UNDER_WAY) as temporary:
         folder = Path(temporary)
-        made = convert_both(folded, clips.features, args.graph)
+        made = convert_both(folded, clips.features, chosen)
         (folder / GRAPHS).mkdir()
         for name, graph in made.items():
             if "refused" in graph:
                 continue
             (folder / GRAPHS / f"{name}.tflite").write_bytes(graph["tflite"])
             (folder / GRAPHS / f"{name}.onnx").write_bytes(graph["onnx"])
-        (folder / MODEL).write_bytes(made[args.graph]["tflite"])
-        (folder / ONNX).write_bytes(made[args.graph]["onnx"])
+        (folder / MODEL).write_bytes(made[chosen]["tflite"])
+        (folder / ONNX).write_bytes(made[chosen]["onnx"])
         (folder / CALIBRATION).write_text("\n".join(clips.names) + "\n")
         facts = {
             "tau": tau,
             "labels": list(source.labels),
-            "graph": args.graph,
-            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": PIPELINE_ID},
+            "graph": chosen,
+            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": pipeline_id()},
             "checkpoint": {"path": str(path), "sha256": source.sha256, "training": source.training},
             "parameters": parameters(source),
             "macs": network_macs(folded),
             "macs_counting": COUNTING,
             "calibration": {"source": clips.source, "clips": len(clips.names), "sha256": clips.sha256,
-                            "list": CALIBRATION, "ranges": made[args.graph]["facts"]["ranges"]},
-            "input": made[args.graph]["facts"]["input"],
-            "output": made[args.graph]["facts"]["output"],
+                            "list": CALIBRATION, "ranges": made[chosen]["facts"]["ranges"]},
+            "input": made[chosen]["facts"]["input"],
+            "output": made[chosen]["facts"]["output"],
             "graphs": {name: graph["facts"] for name, graph in made.items()},
             "native": convert_native(folded, tau, clips.features, folder / NATIVE),
             "versions": versions(),
             "fingerprint": mark,
         }
+        facts["files"] = {str(file.relative_to(folder)): digest(file) for file in sorted(folder.rglob("*"))
+                          if file.is_file() and file.name not in (MODEL, ONNX)}
         (folder / CONVERSION).write_text(json.dumps(facts, indent=2) + "\n")
         publish(folder, build)
-    print(f"{build / MODEL}: {made[args.graph]['facts']['tflite_bytes']} bytes, graph {args.graph}")
+    print(f"{build / MODEL}: {made[chosen]['facts']['tflite_bytes']} bytes, graph {chosen}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from frontend import binding
-from frontend.render import PIPELINE_ID
+from frontend.render import pipeline_id
 from training import atomic, dataset
 from training.errors import OptionParser, UserError, one_line_errors
 
@@ -57,9 +57,9 @@ def from_audio(data: Path, ver: int = 2) -> Calibration:
 def shipped() -> Calibration:
     """The features that the repository carries."""
     with np.load(SHIPPED) as file:
-        if str(file["pipeline_id"]) != PIPELINE_ID:
+        if str(file["pipeline_id"]) != pipeline_id():
             raise UserError(f"{SHIPPED.name}: made by another feature pipeline ({file['pipeline_id']}, not "
-                            f"{PIPELINE_ID}); regenerate it with `make calibration DATA=<Speech Commands>`")
+                            f"{pipeline_id()}); regenerate it with `make calibration DATA=<Speech Commands>`")
         return Calibration(file["features"], tuple(str(name) for name in file["names"]),
                            f"shipped features ({file['source']})")
 
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     made = from_audio(args.data, args.ver)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), pipeline_id=PIPELINE_ID,
+    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), pipeline_id=pipeline_id(),
                         source=made.source)
     atomic.write_bytes(args.out, buffer.getvalue())
     print(f"{args.out}: int8 features of {len(made.names)} clips, {args.out.stat().st_size} bytes")

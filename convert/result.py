@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from training.errors import UserError
@@ -13,8 +14,9 @@ CALIBRATION = "calibration.txt"
 GRAPHS = "graphs"
 NATIVE = "native.npz"
 KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
-                  "input", "output", "graphs", "native", "versions", "fingerprint"})
-"""What conversion.json holds."""
+                  "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
+"""What conversion.json holds. `files`: SHA-256 of each of the conversion's files by its path in the build folder, but of the
+two that are copies of the chosen graph's."""
 
 
 def default_build(tau: float) -> Path:
@@ -36,6 +38,8 @@ def load(build: Path) -> dict:
         raise UserError(f"{path}: damaged; {remedy}") from None
     if missing:
         raise UserError(f"{path}: damaged, it lacks {missing[0]}; {remedy}")
+    if re.fullmatch(r"\d+(\.\d+)?", tau) and result["tau"] != float(tau):
+        raise UserError(f"{path}: holds tau {result['tau']}, not {tau}; {remedy}")
     for name in (MODEL, ONNX):
         if not Path(build, name).is_file():
             raise UserError(f"{Path(build, name)}: missing; {remedy}")

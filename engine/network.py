@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from frontend.ctext import c_string
 from training.atomic import write_bytes
-from training.description import BANDS, FEATURES, STAGES, channels
+from training.description import BANDS, FEATURES, STAGES, TAUS, channels
 from training.errors import UserError
 
 FRACTION = 3
@@ -22,7 +23,8 @@ HALF = 1 << (FRACTION - 1)
 ACTIVATION_MAX = 255
 BASE_MAX = (1 << 14) - 1
 """The temporal branch's contribution, with `FRACTION` bits, saturates at 15 bits: so its sum with the frequency
-branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits."""
+branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits. The MVE form adds it without its half: there
+the lowest sum saturates at 16 bits, far below what a ReLU lets through."""
 SILU_ENTRIES = 1024
 SILU_SHIFT = 14
 """The temporal sum shifted right by this is an index of the table of SiLU; its middle is 0."""
@@ -39,7 +41,7 @@ CLASSIFIER_TAPS = 5
 
 
 def mean_shift(rows: int) -> int:
-    """From the weighted sum over 5, 10 or 20 rows to the 16-bit mean: 3, 4 or 5 bits."""
+    """From the weighted sum over 5, 10 or 20 rows, which is what 40 mels come to, to the 16-bit mean: 3, 4 or 5 bits."""
     return {5: 3, 10: 4, 20: 5}[rows]
 
 
@@ -151,6 +153,8 @@ def _check_dense(layer: Dense, low: int, high: int, what: str) -> tuple[np.ndarr
 
 def check(network: Network) -> None:
     """Raise UserError unless the network has BC-ResNet's form and no sum can overflow, whatever the input."""
+    _require(network.tau in TAUS, f"its tau is {network.tau:g}, none of {', '.join(f'{tau:g}' for tau in TAUS)}")
+    _require(len(network.labels) >= 2, "it tells fewer than two classes apart")
     head, *widths, tail = channels(network.tau)
     stages = [(c, stride if i == 0 else 1, dilation, i == 0)
               for c, (count, stride, dilation) in zip(widths, STAGES) for i in range(count)]
@@ -186,6 +190,11 @@ def check(network: Network) -> None:
     _check_dense(network.classifier, -(1 << 15), (1 << 15) - 1, "the classifier")
     _require(network.output.weight.shape == (len(network.labels), tail), "its output has another shape")
     _check_dense(network.output, 0, HIDDEN_MAX, "the output")
+    for label in network.labels:
+        try:
+            c_string(label)
+        except ValueError as error:
+            raise UserError(f"the label {error}; rename it in the checkpoint") from None
 
 
 def _check_types(network: Network) -> None:

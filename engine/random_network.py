@@ -76,13 +76,13 @@ def random_block(rng: np.random.Generator, x: np.ndarray, c: int, stride: int, d
     return Block(**{**vars(block), "pointwise": pointwise})
 
 
-def random_network(tau: float, seed: int = 0) -> Network:
+def random_network(tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS) -> Network:
     """A network of this width for which `network.check` proves that nothing overflows."""
     rng, silu = np.random.default_rng(seed), tables.silu()
     head, *widths, tail = channels(tau)
     features = random_features(CLIPS, seed)
     flat = random_dense(rng, golden.head_windows(features), head, 8 * 255)
-    made = Network(tau, LABELS, Dense(flat.weight.reshape(head, 5, 5), flat.bias, flat.multiplier), silu, (),
+    made = Network(tau, labels, Dense(flat.weight.reshape(head, 5, 5), flat.bias, flat.multiplier), silu, (),
                    int8(rng, widths[-1], 5, 5), flat, flat, 2.0**-10)
     x, blocks = golden.activation(made.head, golden.head_windows(features)), []
     for c, (count, stride, dilation) in zip(widths, STAGES):
@@ -92,7 +92,7 @@ def random_network(tau: float, seed: int = 0) -> Network:
             x = golden.run_block(made, blocks[-1], x)
     vector = golden.depthwise(made.depthwise, x)
     classifier = random_dense(rng, vector, tail, HIDDEN_MAX / 2)
-    output = random_dense(rng, golden.hidden(classifier, vector), len(LABELS), 10_000)
+    output = random_dense(rng, golden.hidden(classifier, vector), len(labels), 10_000)
     made = Network(**{**vars(made), "blocks": tuple(blocks), "classifier": classifier, "output": output})
     network.check(made)
     return made

@@ -7,8 +7,6 @@ writes them to the folder OUT; `python -m firmware_gen` ships them with the rest
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import sys
 from pathlib import Path
 
@@ -18,7 +16,8 @@ from engine import network as definition
 from engine import pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
-from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
+from frontend.ctext import c_string, without_comments
+from frontend.render import HEAD, feature_identity, hexadecimal, pipeline_id, rows
 from training import atomic
 from training.description import BANDS, FEATURES, STREAM_COLUMNS
 from training.errors import OptionParser, one_line_errors
@@ -43,14 +42,14 @@ def render(name: str, network: Network, head: str, identity: str, engine: str, *
         network=network, plan=plan(network), dsp=pack_dsp, packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
         tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS,
         exponentials=tables.exponentials(network.score_scale),
-        score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
+        score_scale=f"{network.score_scale!r}f", class_names=[c_string(name) for name in network.labels],
         stream_columns=STREAM_COLUMNS, head=head.rstrip("\n"),
         identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants, **more)
 
 
 def engine_id(network: Network) -> str:
     """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of network and arithmetic."""
-    texts = [" ".join(re.sub("//.*", "", render(name, network, "", "", "0")).split()) for name in FILES]
+    texts = [without_comments(render(name, network, "", "", "0")) for name in FILES]
     return hashlib.sha256("\n".join((FEATURES.id, *texts)).encode()).hexdigest()[:16]
 
 
@@ -68,7 +67,7 @@ def sources(network: Network, head: str = HEAD, identity: str | None = None) -> 
 def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
     """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
     hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
-    values = dict(checksums=selftest.checksums(network, STREAM_COLUMNS), pipeline_id=hexadecimal(PIPELINE_ID),
+    values = dict(checksums=selftest.checksums(network, STREAM_COLUMNS), pipeline_id=hexadecimal(pipeline_id()),
                   hops=hops, selftest_samples=selftest.SAMPLES, chirp=selftest.chirp(),
                   chirp_hz=(selftest.CHIRP_START, selftest.CHIRP_RISE), segment_bits=selftest.SEGMENT_BITS,
                   noise_factors=selftest.NOISE_FACTORS)

@@ -1,4 +1,7 @@
 """A verified int8 model -> C and C++ sources for firmware. No interpreter and no framework is needed here."""
+from training.interrupts import end_while_loading
+
+end_while_loading()
 
 __version__ = "0.1.0"
 """Version of the project; every generated file names it."""

@@ -11,15 +11,16 @@ import argparse
 import functools
 import sys
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 
-from convert import tflm_ops
 from convert.result import default_build
 from firmware_gen import __version__, ctext, folder, inputs, model_array, settings, tflm
 from firmware_gen.identity import identity, native_identity
 from firmware_gen.inputs import Inputs
 from engine import render as engine
 from frontend import render
+from training import locks, sources
 from training.description import parse_tau
 from training.errors import OptionParser, one_line_errors
 
@@ -48,6 +49,8 @@ def native_files(source: Inputs) -> dict[str, str]:
 
 NATIVE = "native"
 """Subfolder of the native engine."""
+PACKAGES = ("Jinja2", "numpy")
+"""Whose versions may shape the text."""
 
 RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "model.h": model_array.model_h,
@@ -71,14 +74,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def fingerprint(build: Path) -> str:
-    """SHA-256 of all that the generated text depends on: the two inputs, the generator and its version."""
-    here = Path(__file__).parent
-    sources = sorted(here.glob("*.py")) + sorted((here / "templates").glob("*.j2"))
-    sources += sorted(render.TEMPLATES.parent.glob("*.py")) + sorted(render.TEMPLATES.glob("*.j2"))
-    sources += sorted(engine.TEMPLATES.parent.glob("*.py")) + sorted(engine.TEMPLATES.glob("*.j2"))
-    sources.append(Path(tflm_ops.__file__))
-    digests = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL, *sources)]
-    return folder.sha256(" ".join((__version__, *digests)).encode())
+    """SHA-256 of all that the generated text depends on: the two inputs, the generator, and what it is made of."""
+    templates = [path for where in (ctext.TEMPLATES, render.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
+    read = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
+    generator = sources.digest("firmware_gen.__main__", files=templates)
+    versions = [metadata.version(package) for package in PACKAGES]
+    return folder.sha256(" ".join((__version__, *read, generator, *versions)).encode())
 
 
 def generate(source: Inputs) -> dict[str, str]:
@@ -90,6 +91,12 @@ def generate(source: Inputs) -> dict[str, str]:
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     build = args.build or default_build(parse_tau(args.tau))
+    with locks.rewriting(build):
+        bring_up_to_date(build)
+
+
+def bring_up_to_date(build: Path) -> None:
+    """Generate the firmware of a build folder where it has not that of its present content."""
     source = inputs.load(build)
     stamp, out = fingerprint(build), build / "firmware"
     if folder.is_up_to_date(out, stamp):

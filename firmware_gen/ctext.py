@@ -1,6 +1,6 @@
-"""Values as C text: strings, identifiers, numbers, rows of bytes, and the rendering of a template.
+"""Values as C text: comments, identifiers, numbers, rows of bytes, and the rendering of a template.
 
-Whatever comes out of these functions is valid C99, C++11 and C++17 alike.
+Whatever comes out of these functions is valid C99, C++11 and C++17 alike. Strings: frontend/ctext.py.
 """
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import struct
 from pathlib import Path
 
 import jinja2
+
+from frontend.ctext import c_string
 
 TEMPLATES = Path(__file__).parent / "templates"
 KEYWORDS = frozenset("""
@@ -19,23 +21,6 @@ KEYWORDS = frozenset("""
     while xor
 """.split())
 """Reserved in C99, in C++17 or in both."""
-
-
-def c_string(text: str) -> str:
-    r"""A C string literal that holds the UTF-8 bytes of `text`.
-
-    Bytes outside printable ASCII become octal escapes, which, unlike hexadecimal ones, cannot run
-    into the character behind them; `?` is escaped because of C++11's trigraphs.
-
-    >>> c_string('say "yes?"')
-    '"say \\"yes\\?\\""'
-    """
-    def escaped(byte: int) -> str:
-        if chr(byte) in '"\\?':
-            return "\\" + chr(byte)
-        return chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}"
-
-    return '"' + "".join(escaped(byte) for byte in text.encode()) + '"'
 
 
 def comment(text: object) -> str:

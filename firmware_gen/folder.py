@@ -43,21 +43,25 @@ def is_up_to_date(folder: Path, fingerprint: str) -> bool:
 def replace_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Write `files` (path below `folder` -> text or bytes) to a folder beside `folder`, then put it in its place.
 
-    On any exception, Ctrl-C and a full disk included, the old folder stands as it was.
+    On any exception, Ctrl-C and a full disk included, the old folder stands as it was. No two may do this at once.
     Raises OSError when a file cannot be written or the folder cannot be renamed.
     """
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    new, old = work / "new", work / "old"
-    try:
-        new.mkdir()
-        for name, file in files.items():
-            with naming(folder / name):
-                (new / name).parent.mkdir(parents=True, exist_ok=True)
-                (new / name).write_bytes(content(file))
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(folder, old)
-        os.rename(new, folder)
-    finally:
-        if old.exists() and not folder.exists():
-            os.rename(old, folder)
-        shutil.rmtree(work, ignore_errors=True)
+    beginning = f".{folder.name}."
+    for left in folder.parent.glob(f"{beginning}*"):  # by a command that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with naming(folder, folder.parent / beginning):
+        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=beginning))
+        new, old = work / "new", work / "old"
+        try:
+            new.mkdir()
+            for name, file in files.items():
+                with naming(folder / name, new / name):
+                    (new / name).parent.mkdir(parents=True, exist_ok=True)
+                    (new / name).write_bytes(content(file))
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(folder, old)
+            os.rename(new, folder)
+        finally:
+            if old.exists() and not folder.exists():
+                os.rename(old, folder)
+            shutil.rmtree(work, ignore_errors=True)

@@ -10,6 +10,7 @@ from convert import result
 from convert.result import CONVERSION, MODEL
 from engine import network
 from engine.network import Network
+from frontend.ctext import c_string
 from training.description import FeatureDescription
 from training.errors import UserError
 
@@ -65,6 +66,8 @@ def parse(record: dict, model: bytes) -> Inputs:
         raise ValueError("the features do not match their id")
     if not all(isinstance(label, str) for label in record["labels"]):
         raise ValueError("a label is not a string")
+    for label in record["labels"]:
+        c_string(label)  # ValueError for what C cannot hold
     return Inputs(
         model=model, sha256=chosen["sha256"], tau=float(record["tau"]), graph=str(record["graph"]),
         labels=tuple(record["labels"]), features=features,

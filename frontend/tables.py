@@ -23,7 +23,7 @@ import math
 
 import numpy as np
 
-from training.description import FEATURES, FeatureDescription
+from training.description import FEATURES, FeatureDescription, check_mels
 from training.errors import UserError
 
 FFT, WINDOW = 512, 480
@@ -71,7 +71,8 @@ def mel_edges(features: FeatureDescription = FEATURES) -> np.ndarray:
 
 
 def check(features: FeatureDescription) -> None:
-    """UserError where this pipeline cannot compute such features."""
+    """UserError where this pipeline cannot compute such features, or the network cannot take them."""
+    check_mels(features)
     if (features.fft, features.window) != (FFT, WINDOW) or not 0 < features.hop <= WINDOW:
         raise UserError(f"the integer feature pipeline has an FFT of {FFT} and a window of {WINDOW} samples, not "
                         f"{features.fft} and {features.window} with a hop of {features.hop}; "
@@ -103,8 +104,7 @@ def tables(features: FeatureDescription = FEATURES) -> Tables:
     floor = round(features.floor * 2**POWER_BITS)
     # Truncation lets an energy fall below 0 by 2^15 for each real or imaginary part; the floor must lift it up again.
     if not 2 * 2**15 * 2 * counts.max() < floor < 2**31 or not 0 < octave < 32 or counts.max() > 255:
-        raise UserError("the integer feature pipeline has no room for this floor, scale or number of mels; "
-                        "change training/description.py")
+        raise UserError("the integer feature pipeline has no room for this floor or scale; change training/description.py")
     return Tables(window=fixed(-window, SAMPLE_BITS + 16), twiddles=minus_cos_sin(2 * np.pi * powers * k / POINTS, 15),
                   split=minus_cos_sin(2 * np.pi * np.arange(1, POINTS // 2 + 1) / FFT, 31),
                   digit_reversed=(j % 4) * 16 + j // 4 % 4 * 4 + j // 16,

@@ -1,6 +1,7 @@
 """What several tests share: a tiny data set in the official layout, wav files of every kind, one-line failures."""
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import checkpoint, dataset
+from training import checkpoint, dataset, locks
 from training.description import FEATURES, KEYWORDS, LABELS
 
 ROOT = Path(__file__).parent.parent
@@ -100,6 +101,14 @@ def tau1_build() -> Path:
 def interrupts_heard():
     """Children hear Ctrl-C even where the tests run in the background of a shell, which has it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """No folder can be written."""
+    def refused(*_, dir, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir / "tmpa1b2c3d4"))
+    monkeypatch.setattr(locks.tempfile, "TemporaryFile", refused)
 
 
 @pytest.fixture

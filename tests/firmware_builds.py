@@ -31,8 +31,9 @@ TARGETS = {
     "cortex-m4": ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb"],
     "cortex-m55": ["arm-none-eabi-g++", "-mcpu=cortex-m55", "-mthumb"],
 }
-AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7")
-SMALL = FeatureDescription(clip_samples=1600, mels=7, int8_scale=0.1, int8_zero_point=-3)
+AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7",
+           "\x01\x7f8", "smile \U0001f600")
+SMALL = FeatureDescription(clip_samples=1600, int8_scale=0.1, int8_zero_point=-3)
 
 
 def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...], ops: dict[str, int],
@@ -150,7 +151,7 @@ class Driver:
         ran = subprocess.run([self.program, *first, *steps], capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr
         lines = (line.partition(" ")[::2] for line in ran.stdout.splitlines())
-        calls = "init", "column", "run", "infer", "audio", "ring"
+        calls = "init", "column", "run", "infer", "audio", "ring", "push"
         return [(what, self.status[int(result)] if what in calls else result) for what, result in lines]
 
 

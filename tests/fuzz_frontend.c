@@ -10,7 +10,8 @@
 //
 // An input is: a byte of flags, a byte n, n bytes that give the lengths of the chunks in turn, then the samples.
 // Whatever it is, the columns must be those of the same samples in the largest chunks possible, the calls must take and
-// deliver what frontend.h promises, and a clip must agree with a stream. Every chunk, column and state has memory of
+// deliver what frontend.h promises, a clip must agree with a stream, and a state that is anything but one must be
+// refused. Every chunk, column and state has memory of
 // its own, so that the address sanitiser sees a single byte too much.
 #include <stdint.h>
 #include <stdio.h>
@@ -125,6 +126,33 @@ static void check_clip(const int16_t *samples, uint32_t count) {
   free(clip);
 }
 
+// A push on a state that was never reset but is `bytes` over and over.
+static void check_never_reset(const uint8_t *bytes, size_t size, const int16_t *samples, uint32_t count) {
+  kws_frontend *state = malloc(sizeof *state);
+  int8_t *const column = malloc(KWS_FRONTEND_COLUMN);
+  int32_t ready = -1;
+
+  CHECK(state != NULL && column != NULL);
+  for (size_t i = 0; i < sizeof *state; ++i) {
+    ((uint8_t *)state)[i] = bytes[i % size];
+  }
+  kws_frontend *const before = copy_of(state, sizeof *state);
+  const uint32_t taken = kws_frontend_push(state, samples, count, column, &ready);
+  if (taken == KWS_FRONTEND_NOT_RESET) {
+    uint32_t calls = 0;
+    for (uint32_t done = 0; done < count;) {  // as frontend.h shows it
+      CHECK(++calls == 1);
+      done += kws_frontend_push(state, samples + done, count - done, column, &ready);
+    }
+    CHECK(ready == 0 && memcmp(state, before, sizeof *state) == 0);
+  } else {
+    CHECK(taken <= count && size >= 4);  // the fuzzer has found what a reset leaves there
+  }
+  free(before);
+  free(column);
+  free(state);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) {
     return 0;
@@ -138,6 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int8_t(*const expected)[KWS_FRONTEND_COLUMN] = stream(samples, count, NULL, 0, 0);
 
   CHECK(memcmp(columns, expected, columns_of(count) * sizeof *columns) == 0);
+  check_never_reset(data, size, samples, count);
+  check_never_reset(data, 1, samples, count);
   if ((flags & CHECK_CLIP) && count > 0) {
     check_clip(samples, count);
   }

@@ -1,11 +1,15 @@
 """Which wav files are read, and the one line that each of the others gets."""
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from benchmarks import on_board
 from training.audio import read_clip, read_wav
 from training.description import FEATURES
 from training.errors import UserError
@@ -52,6 +56,70 @@ def test_other_chunks_in_the_file_are_passed_over(tmp_path, samples):
     path = tmp_path / "a.wav"
     path.write_bytes(chunks((b"fmt ", pcm_format()), (b"LIST", b"INFOabcd"), (b"data", samples.tobytes())))
     np.testing.assert_array_equal(read_wav(path), samples)
+
+
+def piped(path: Path, samples: np.ndarray, size: int) -> Path:
+    """A wav file as a program writes it to a pipe: it cannot go back and fill in the sizes."""
+    data = chunks((b"fmt ", pcm_format()), (b"LIST", b"INFOISFT\x04\0\0\0abc\0"), (b"data", samples.tobytes()))
+    at = len(data) - samples.nbytes - 4
+    path.write_bytes(data[:4] + struct.pack("<I", size) + data[8:at] + struct.pack("<I", size) + data[at + 4:])
+    return path
+
+
+@pytest.mark.parametrize("size", [0xFFFF_FFFF, 0x7FFF_F000, 0x8000_0000])
+def test_a_file_that_came_through_a_pipe_ends_where_it_ends(tmp_path, samples, size):
+    np.testing.assert_array_equal(read_wav(piped(tmp_path / "a.wav", samples, size)), samples)
+
+
+def test_an_extensible_format_is_what_its_guid_says(tmp_path, samples):
+    for subtype, words in (("PCM_16", None), ("PCM_24", "24 bits, PCM"), ("FLOAT", "32 bits, float")):
+        path = tmp_path / f"{subtype}.wav"
+        soundfile.write(path, samples, FEATURES.sample_rate, subtype, format="WAVEX")
+        assert path.read_bytes()[20:22] == b"\xfe\xff"
+        if words:
+            assert words in refusal(path)
+        else:
+            np.testing.assert_array_equal(read_wav(path), samples)
+
+
+def test_an_extensible_format_of_another_family_is_refused(tmp_path, samples):
+    path = tmp_path / "a.wav"
+    body = pcm_format(0xFFFE) + struct.pack("<HHI", 22, 16, 4) + b"\1\0" + bytes(14)
+    path.write_bytes(chunks((b"fmt ", body), (b"data", samples.tobytes())))
+    assert "encoding 65534" in refusal(path)
+
+
+@pytest.mark.parametrize("name", [b"LIST", b"fmt "])
+def test_a_chunk_that_is_longer_than_the_file_is_refused(tmp_path, samples, name):
+    path = tmp_path / "a.wav"
+    first = b"fmt " + struct.pack("<I", 16) + pcm_format() if name != b"fmt " else b""
+    path.write_bytes(b"RIFF\x40\0\0\0WAVE" + first + name + struct.pack("<I", 50_000) + samples[:100].tobytes())
+    assert "says 50000 bytes, but 200 are there" in refusal(path)
+
+
+def test_a_pipe_and_a_folder_are_refused_at_once(tmp_path, samples):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.wav").mkdir()
+    assert "no plain file" in refusal(tmp_path / "pipe.wav")
+    assert "a folder" in refusal(tmp_path / "folder.wav")
+
+
+def test_a_missing_file_a_folder_and_one_that_cannot_be_read_end_a_command_alike(tmp_path, monkeypatch, capsys, write_wav,
+                                                                                 samples):
+    monkeypatch.setattr(on_board, "firmware_of", lambda build: build)
+    locked = write_wav(tmp_path / "locked.wav", samples)
+    whole = Path.read_bytes
+
+    def read_bytes(path):
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    for path, reason in ((tmp_path / "none.wav", "no such file"), (tmp_path, "a folder"), (locked, "Permission denied")):
+        assert on_board.main(["--wav", str(path)]) == 2
+        line, = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {path}: ") and reason in line
 
 
 def test_a_stereo_file_is_refused(tmp_path, write_wav, samples):

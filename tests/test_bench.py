@@ -214,7 +214,7 @@ def test_firmware_of_another_pipeline_is_refused(tmp_path, failure):
     need_emulator()
     firmware = tmp_path / "firmware"
     firmware.mkdir()
-    text = render.source("frontend.h").replace(render.PIPELINE_ID, "0123456789abcdef")
+    text = render.source("frontend.h").replace(render.pipeline_id(), "0123456789abcdef")
     (firmware / "frontend.h").write_text(text)
     line = failure(bench.main, "--build", tmp_path)
     assert "frontend.h: not of the present pipeline" in line and "make quantize" in line

@@ -10,7 +10,7 @@ from benchmarks.emulator import CORES
 from convert.result import NATIVE
 from engine import network, render
 from engine.random_network import random_network
-from frontend.render import PIPELINE_ID
+from frontend.render import pipeline_id
 from test_makefile import make
 from training.description import TAUS
 from training.errors import UserError
@@ -174,7 +174,7 @@ def test_a_damaged_baseline_is_one_line(agreed, failure, damage, line):
 def bench_of(made: network.Network, **changes) -> dict:
     """bench.json of a network that takes one instruction a hop."""
     boards = {core: FRONTEND | engine(1) | {"network_hop": 1} for core in CORES}
-    return {"engine": render.engine_id(made), "pipeline": PIPELINE_ID, "boards": boards} | changes
+    return {"engine": render.engine_id(made), "pipeline": pipeline_id(), "boards": boards} | changes
 
 
 def test_the_bench_of_this_very_engine_goes_before_the_baseline(agreed, tmp_path):

@@ -135,14 +135,18 @@ def test_second_run_changes_nothing_and_says_so(tau1_build):
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+def choose(build: Path, facts: dict) -> bool:
+    return command.choose(build, facts, facts["graph"], facts["checkpoint"]["path"])
+
+
 def test_a_touched_model_is_made_again(tau1_build, facts, tmp_path):
     build = tmp_path / "tau1"
     shutil.copytree(tau1_build, build)
-    assert command.already_made(build, facts["fingerprint"]) and not command.choose(build, facts, facts["graph"])
+    assert command.already_made(build, facts["fingerprint"]) and not choose(build, facts)
     model = build / result.MODEL
     whole = model.read_bytes()
     model.write_bytes(whole[:-1])
-    assert command.choose(build, facts, facts["graph"]) and model.read_bytes() == whole
+    assert choose(build, facts) and model.read_bytes() == whole
     graph = build / "graphs" / "small.tflite"
     graph.write_bytes(graph.read_bytes()[:-1])
     assert not command.already_made(build, facts["fingerprint"])
@@ -168,7 +172,7 @@ def test_shipped_calibration_features_come_from_the_listed_clips(gsc_root):
 
 
 def test_features_of_another_pipeline_are_refused(failure, monkeypatch):
-    monkeypatch.setattr(calibration, "PIPELINE_ID", "0123456789abcdef")
+    monkeypatch.setattr(calibration, "pipeline_id", lambda: "0123456789abcdef")
     line = failure(command.main, "--tau", 1)
     assert "another feature pipeline" in line and "make calibration DATA=" in line
 

@@ -1,12 +1,16 @@
 """Which clips make up each split, and what is said of a folder that does not hold the data set."""
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from conftest import OTHER_WORDS
 from training import dataset
 from training.__main__ import main
 from training.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
@@ -61,6 +65,14 @@ def test_unknown_and_silence_are_cut_to_the_benchmarks_size(archive, monkeypatch
         assert labels.count(UNKNOWN) == labels.count(SILENCE) == size
 
 
+def test_the_other_words_that_are_kept_are_the_first_by_their_hash_and_so_of_every_word(archive, monkeypatch):
+    monkeypatch.setitem(dataset.EXTRA, 1, (8,) * 3)
+    others = [name for name in listed(archive, "training") if name.split("/")[0] not in KEYWORDS]
+    kept = sorted(others, key=lambda name: hashlib.sha1(name.encode()).digest())[:8]
+    clips = [clip.name for clip in dataset.split_clips(archive, "training", 1) if clip.label == UNKNOWN]
+    assert clips == sorted(kept) and {name.split("/")[0] for name in clips} == {*OTHER_WORDS}
+
+
 def test_the_cut_of_unknown_does_not_depend_on_where_or_in_which_order_the_files_lie(copy, archive, monkeypatch):
     ours = [clip.name for clip in dataset.split_clips(archive, "validation", 2)]
     others = [name for name in listed(archive, "validation") if name.split("/")[0] not in KEYWORDS]
@@ -87,6 +99,12 @@ def test_the_silence_of_validation_is_the_same_every_time_and_never_louder_than_
     assert 0 < np.abs(audio.astype(int)).max() <= loudest
 
 
+def test_the_silence_of_validation_is_as_often_faint_as_loud():
+    noise = np.full(2 * FEATURES.clip_samples, 10_000, np.int16)
+    level = np.array([dataset.silence_excerpt([noise], index)[0] / 10_000 for index in range(400)])
+    assert np.histogram(level, 4, (0, 1))[0].min() > 70
+
+
 def test_either_archive_may_be_given_on_its_own(tiny_speech_commands):
     for name, test_set in ((TRAINING, False), (TEST_SET, True)):
         own = tiny_speech_commands / name
@@ -100,6 +118,81 @@ def test_the_test_set_is_read_by_its_folders(tiny_speech_commands):
     clips = dataset.folder_clips(tiny_speech_commands / TEST_SET)
     assert [clip.label for clip in clips] == [label for label in sorted(LABELS) for _ in range(2)]
     assert dataset.read_clips(clips).shape == (len(clips), FEATURES.clip_samples)
+
+
+def test_wav_files_of_any_case_and_depth_are_clips_named_from_their_words_folder_on(tmp_path, write_wav):
+    samples = np.ones(FEATURES.clip_samples, np.int16)
+    for name in ("yes/a.WAV", "yes/c.Wav", "yes/alice/1.wav", "no/b.wav"):
+        write_wav(tmp_path / name, samples)
+    clips = dataset.folder_clips(tmp_path)
+    assert [(clip.label, clip.word, clip.name) for clip in clips] == [
+        ("no", "no", "no/b.wav"), ("yes", "yes", "yes/a.WAV"), ("yes", "yes", "yes/alice/1.wav"), ("yes", "yes", "yes/c.Wav")]
+    assert dataset.passed_over(tmp_path) == ""
+
+
+def test_sound_files_that_are_not_read_are_counted_aloud(tmp_path, write_wav):
+    write_wav(tmp_path / "yes" / "a.wav", np.ones(FEATURES.clip_samples, np.int16))
+    (tmp_path / "yes" / "notes.txt").touch()
+    assert dataset.passed_over(tmp_path) == ""
+    (tmp_path / "loose.wav").touch()
+    assert dataset.passed_over(tmp_path) == f"{tmp_path}: passed over a sound file, no <label>/*.wav: loose.wav"
+    (tmp_path / "yes" / "b.flac").touch()
+    (tmp_path / "yes" / "c.MP3").touch()
+    assert dataset.passed_over(tmp_path) == f"{tmp_path}: passed over 3 sound files, no <label>/*.wav: loose.wav, …"
+
+
+def test_the_training_archive_is_read_at_any_case_and_depth_too(copy, archive, write_wav):
+    samples = np.ones(2 * FEATURES.clip_samples, np.int16)
+    for name in ("yes/alice/1.wav", "yes/B.WAV", f"{dataset.NOISE}/hum.WAV"):
+        write_wav(copy / TRAINING / name, samples)
+    with open(copy / TRAINING / "validation_list.txt", "a") as file:
+        file.write("yes/alice/1.wav\n")
+
+    def new(split: str) -> set[str]:
+        ours, theirs = ({clip.name for clip in dataset.split_clips(a, split, 2)} for a in (copy / TRAINING, archive))
+        return {name for name in ours - theirs if name.startswith("yes")}
+
+    assert (new("training"), new("validation")) == ({"yes/B.WAV"}, {"yes/alice/1.wav"})
+    assert len(dataset.read_noises(copy / TRAINING)) == 1 + len(dataset.read_noises(archive))
+
+
+def test_names_and_lists_that_are_no_utf_8_are_read_as_they_are(copy, archive):
+    name = os.fsdecode(b"yes/h\xe4lt.wav")
+    clip = dataset.split_clips(archive, "training", 2)[0]
+    shutil.copy(clip.path, copy / TRAINING / name)
+    with open(copy / TRAINING / "validation_list.txt", "ab") as file:
+        file.write(b"yes/h\xe4lt.wav\n")
+    found, = (clip for clip in dataset.split_clips(copy / TRAINING, "validation", 2) if clip.key == name)
+    assert found.name == "yes/h\\xe4lt.wav" and found.path == copy / TRAINING / name
+    assert name not in {clip.key for clip in dataset.split_clips(copy / TRAINING, "training", 2)}
+
+
+def test_a_missing_list_gives_one_line(copy, tmp_path, failure):
+    (copy / TRAINING / "testing_list.txt").unlink()
+    line = failure(main, "--epochs", 1, "--data", copy, "--out", tmp_path / "out")
+    assert str(copy / TRAINING / "testing_list.txt") in line and "unpack the archive again" in line
+
+
+@pytest.mark.parametrize("labels", [(SILENCE, UNKNOWN, "yes", "bed"), (UNKNOWN, "bed"), ("bed", "cat"), (SILENCE, "no")])
+def test_a_split_has_the_words_of_other_labels_and_as_many_of_the_rest_as_of_a_word(archive, labels):
+    clips = dataset.split_clips(archive, "training", 2, labels=labels)
+    words = dataset.keywords(labels)
+    assert {clip.label for clip in clips} == {*labels}
+    assert {clip.name for clip in clips if clip.label in words} == {
+        name for name in listed(archive, "training") if name.split("/")[0] in words}
+    assert not {clip.word for clip in clips if clip.label == UNKNOWN} & {*words, dataset.NOISE}
+    count = Counter(clip.label for clip in clips)
+    for label in {SILENCE, UNKNOWN} & {*labels}:
+        assert count[label] == round(sum(count[word] for word in words) / len(words))
+
+
+def test_the_test_set_serves_a_model_of_some_of_its_words(tiny_speech_commands):
+    folder = tiny_speech_commands / TEST_SET
+    clips = dataset.clips_of_test_set(folder, (SILENCE, UNKNOWN, "yes", "no"), 2)
+    assert Counter(clip.label for clip in clips) == {"yes": 2, "no": 2, UNKNOWN: 2, SILENCE: 2}
+    assert not {clip.word for clip in clips if clip.label == UNKNOWN} & {"yes", "no", SILENCE}
+    assert [clip.label for clip in dataset.clips_of_test_set(folder, ("yes", "no"), 2)] == ["no", "no", "yes", "yes"]
+    assert dataset.clips_of_test_set(folder, LABELS[::-1], 2) == dataset.folder_clips(folder)
 
 
 def test_a_folder_without_the_data_set_gives_one_line_with_the_remedy(tmp_path, failure):

@@ -1,17 +1,20 @@
 """The generated C engine on this machine equals the integer model, and the integer model itself, for every width."""
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
+from benchmarks.engine_on_core import stream_scores
 from engine import golden, render
 from engine.binding import Engine, Status
-from engine.network import Network
+from engine.network import Network, check
 from engine.plan import plan
 from engine.random_network import random_features, random_network
+from engine_inputs import CLASS_COUNTS, SEED, at_the_ends, extremes, numbered
 from firmware_builds import SANITISERS, WARNINGS
 from training.description import FEATURES, TAUS
 from training.errors import UserError
@@ -25,13 +28,6 @@ COMPILERS = {
        for core in ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")},
     "cortex-m55": ["arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"],
 }
-
-
-def extremes() -> np.ndarray:
-    """Clips int8 [3, 40, 101] at the ends of the range, and going from one to the other in every row and column."""
-    shape = (FEATURES.mels, FEATURES.frames)
-    alternating = np.where(np.indices(shape).sum(0) % 2, 127, -128)
-    return np.stack([np.full(shape, -128), np.full(shape, 127), alternating]).astype(np.int8)
 
 
 @pytest.fixture(scope="module", params=TAUS, ids=lambda tau: f"tau {tau:g}")
@@ -219,23 +215,36 @@ int main(void) {
 """
 
 
-@pytest.mark.parametrize("tau", (1, 1.5))
-def test_sanitisers_find_nothing_in_random_and_extreme_input(tau, tmp_path):
-    network = random_network(tau, 3)
+SANITISED_NETWORKS = {
+    "tau 1.5": lambda: random_network(1.5, 3),
+    "at the ends": lambda: at_the_ends(random_network(1, SEED)),
+    **{f"{count} classes": lambda count=count: random_network(1, 3, numbered(count)) for count in CLASS_COUNTS},
+}
+
+
+@pytest.mark.parametrize("name", SANITISED_NETWORKS)
+def test_sanitisers_find_nothing_in_random_and_extreme_input(name, tmp_path):
+    network = SANITISED_NETWORKS[name]()
     files = render.sources(network) | {"main.c": SANITISED}
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
     subprocess.run(["gcc", "-std=c99", "-O1", *WARNINGS, *SANITISERS, "-o", "main", *render.SOURCES, "main.c"],
                    cwd=tmp_path, check=True)
     columns = np.concatenate([*random_features(1, 4), *extremes()], 1).T
     done = subprocess.run([tmp_path / "main"], input=np.ascontiguousarray(columns).tobytes(), capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     found = np.frombuffer(done.stdout, np.int16).reshape(-1, len(network.labels))
-    engine = Engine(network)
-    stream = engine.stream(columns)
+    stream = stream_scores(network, columns, render.STREAM_COLUMNS)
     first = FEATURES.frames - network.delay - render.STREAM_COLUMNS + 1  # scores of the stream up to the window's
-    expected = [*stream[:first], engine.windows(columns[:101].T[None])[0], *stream[first:]]
-    assert np.array_equal(found, expected)
+    window = golden.window(network, columns[None, :FEATURES.frames].transpose(0, 2, 1))
+    assert np.array_equal(found, np.concatenate([stream[:first], window, stream[first:]]))
+
+
+def test_network_of_a_single_class_or_another_width_is_refused(small):
+    with pytest.raises(UserError, match="it tells fewer than two classes apart"):
+        random_network(1, labels=numbered(1))
+    with pytest.raises(UserError, match="its tau is 1.25, none of 1, 1.5, 2, 3, 6, 8"):
+        check(dataclasses.replace(small.network, tau=1.25))
 
 
 def test_compiler_that_is_missing_is_named(monkeypatch, small):

@@ -15,6 +15,7 @@ from emulated import need_emulator
 from engine import golden, render
 from engine.binding import Status
 from engine.random_network import random_features, random_network
+from engine_inputs import extremes
 from frontend import golden as frontend
 from training import dataset
 from training.audio import read_clip
@@ -61,10 +62,8 @@ def firmwares(tau1_build, tmp_path_factory) -> dict[str, Firmware]:
 
 def windows(name: str, speech: np.ndarray) -> np.ndarray:
     """What a network is tested on, int8 [n, 40, 101]: speech, noise in the features, extremes and alternating ones."""
-    shape = (FEATURES.mels, FEATURES.frames)
-    extremes = [np.full(shape, -128), np.full(shape, 127), np.where(np.indices(shape).sum(0) % 2, 127, -128)]
     heard = frontend.columns(speech[:NETWORKS[name]]).transpose(0, 2, 1)
-    return np.concatenate([heard, random_features(2), np.stack(extremes).astype(np.int8)])
+    return np.concatenate([heard, random_features(2), extremes()])
 
 
 def stream(name: str, speech: np.ndarray) -> np.ndarray:

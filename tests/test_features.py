@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from training import features
 from training.dataset import folder_clips, read_clips
 from training.description import FEATURES
+from training.errors import UserError
 from training.features import LogMel, hz_to_mel, log_mel, mel_filters, mel_to_hz
 
 F = FEATURES
@@ -130,3 +132,10 @@ def test_real_clips_have_the_features_of_a_direct_dft(gsc_root):
     clips = read_clips(folder_clips(gsc_root / "speech_commands_test_set_v0.02")[::200])
     for ours, samples in zip(log_mel(clips), clips):
         np.testing.assert_allclose(ours, direct_log_mel(samples), rtol=0, atol=LSB / 100)
+
+
+@pytest.mark.parametrize("mels", [20, 80])
+def test_features_that_the_network_cannot_take_are_refused_in_training(monkeypatch, mels):
+    monkeypatch.setattr(features, "FEATURES", dataclasses.replace(FEATURES, mels=mels))
+    with pytest.raises(UserError, match=f"BC-ResNet takes 40 mels, not {mels}; change training/description.py"):
+        LogMel()

@@ -45,7 +45,7 @@ def driver(build, tmp_path_factory) -> Driver:
 
 @pytest.fixture(scope="module")
 def small_driver(tmp_path_factory) -> Driver:
-    """With 7 mels of 11 frames."""
+    """With 11 frames."""
     path = write_small_build(tmp_path_factory.mktemp("small") / "tau1")
     generate(path)
     return build_driver(path, tmp_path_factory.mktemp("small_driver"))
@@ -132,6 +132,17 @@ def test_ring_counts_as_incomplete_until_it_is_full_and_again_after_a_reset(smal
 
 
 # ---- errors ----
+
+@pytest.mark.parametrize("next_count", [
+    (-0x5A5A5A5B, -0x5A5A5A5B), (0x01010101, SMALL.frames), (SMALL.frames, SMALL.frames), (-1, SMALL.frames), (-1, -1),
+    (3, 4), (0, SMALL.frames + 1)])
+def test_ring_that_was_never_reset_is_refused_and_left_as_it_is(small_driver, save, next_count):
+    column, spoil = save(np.zeros(SMALL.mels, np.int8)), "spoil_ring={},{}".format(*next_count)
+    steps = small_driver(f"init={small_driver.arena}", spoil, "show_ring", f"push_ring=1,{column}", "ring", "show_ring")
+    assert [result for what, result in steps if what in ("push", "ring")] == ["RING_NOT_RESET"] * 2
+    before, after = (result for what, result in steps if what == "shown")
+    assert before == after and set(bytes.fromhex(dict(steps)["scores"])) == {99}
+
 
 def test_audio_and_ring_refuse_null_pointers(small_driver):
     steps = small_driver(f"init={small_driver.arena}", "audio_null", "ring_null")

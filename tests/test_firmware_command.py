@@ -136,7 +136,7 @@ def test_manifest_lists_every_file_with_its_hash(build):
 
 def test_tau_names_the_build_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_small_build(tmp_path / "build" / "tau1.5")
+    change_record(write_small_build(tmp_path / "build" / "tau1.5"), "tau", value=1.5)
     assert generator.main(["--tau", "1.5"]) == 0
     assert (tmp_path / "build" / "tau1.5" / "firmware" / "model.cc").is_file()
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -132,6 +134,22 @@ def test_what_came_before_a_reset_counts_as_zero(sounds):
     np.testing.assert_array_equal(stream.feed(sounds["impulses"]), golden.stream(sounds["impulses"]))
 
 
+@pytest.mark.parametrize("filling", [0x00, 0x01, 0xA5, 0xFF])
+def test_a_state_that_was_never_reset_is_refused_and_left_as_it_is(sounds, filling):
+    state, column, ready = binding.State(), np.full(FEATURES.mels, 99, np.int8), ctypes.c_int32(-1)
+    garbage, samples = bytes([filling]) * ctypes.sizeof(state), sounds["impulses"]
+    ctypes.memmove(ctypes.byref(state), garbage, len(garbage))
+    taken = binding.library().kws_frontend_push(ctypes.byref(state), binding.pointer(samples), len(samples),
+                                                binding.pointer(column), ctypes.byref(ready))
+    assert (taken, ready.value, bytes(state)) == (binding.NOT_RESET, 0, garbage) and (column == 99).all()
+    stream = binding.Stream()
+    stream.restore(garbage)
+    with pytest.raises(ValueError, match="was not reset"):
+        stream.feed(samples)
+    stream.reset()
+    np.testing.assert_array_equal(stream.feed(samples), golden.stream(samples))
+
+
 def test_a_clip_leaves_the_state_reset(sounds):
     state, columns, clip = binding.State(), np.empty((FEATURES.frames, FEATURES.mels), np.int8), sounds["impulses"]
     binding.library().kws_frontend_clip(ctypes.byref(state), binding.pointer(clip), binding.pointer(columns))
@@ -197,16 +215,45 @@ def test_a_failing_compiler_is_one_line_and_leaves_nothing_behind(no_library, mo
 # ---- the sources ----
 
 def test_the_pipeline_id_names_features_and_arithmetic(sources, monkeypatch):
+    ours = render.pipeline_id()
     for name in render.HEADERS[:1] + render.SOURCES:
-        assert f"0x{render.PIPELINE_ID}ULL" in (sources / name).read_text(), name
-    assert render.pipeline_id(SMALL) != render.PIPELINE_ID
+        assert f"0x{ours}ULL" in (sources / name).read_text(), name
+    assert render.pipeline_id(SMALL) != ours
     render.pipeline_id.cache_clear()
     tables = render.tables
     monkeypatch.setattr(render, "tables", lambda features: dataclasses.replace(tables(features), floor=12345))
-    assert render.pipeline_id() != render.PIPELINE_ID
+    assert render.pipeline_id() != ours
     monkeypatch.undo()
     render.pipeline_id.cache_clear()
-    assert render.pipeline_id() == render.PIPELINE_ID
+    assert render.pipeline_id() == ours
+
+
+@pytest.mark.parametrize("mels", [0, 7, 20, 39, 41, 80])
+def test_features_that_the_network_cannot_take_are_refused(mels):
+    with pytest.raises(UserError, match=f"BC-ResNet takes 40 mels, not {mels}; change training/description.py"):
+        render.source("frontend.h", dataclasses.replace(FEATURES, mels=mels))
+
+
+WITH_OTHER_FEATURES = """
+import dataclasses, runpy, sys
+from training import description
+description.FEATURES = dataclasses.replace(description.FEATURES, **{changes})
+sys.argv[0] = "command"
+runpy.run_module("{command}", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("changes", [{"mels": 80}, {"hop": 500}], ids=str)
+@pytest.mark.parametrize("command", ["frontend.render out", "convert", "convert.calibration --data data", "firmware_gen"])
+def test_commands_refuse_features_that_do_not_work_in_one_line(command, changes, tmp_path):
+    """Where one is refused for something else, it is not before it could say so."""
+    name, *options = command.split()
+    program = WITH_OTHER_FEATURES.format(changes=changes, command=name)
+    done = subprocess.run([sys.executable, "-c", program, *options], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(TESTS.parent)})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and done.stderr.startswith("error: "), done.stderr
+    assert name != "frontend.render" or "change training/description.py" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_generated_lines_are_short_and_ascii(sources):

@@ -1,6 +1,7 @@
 """The open recipe: which clips are drawn how often, splices, the running mean, words held out."""
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -238,6 +239,19 @@ def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change
     assert mean.weights["1.num_batches_tracked"] == 1000
 
 
+def test_the_running_mean_soon_forgets_the_weights_that_a_run_began_with():
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
+    mean = train.RunningMean(model, 0.998)
+    mean.weights["0.weight"].fill_(1.0)
+    with torch.no_grad():
+        model[0].weight.fill_(0.0)
+    for step in range(1, 21):
+        model[1].num_batches_tracked.fill_(step)
+        mean.update(model)
+    left = np.prod([step / (step + 9) for step in range(1, 21)])  # of the first weights: a ten-thousandth, not 96 %
+    assert mean.weights["0.weight"].item() == pytest.approx(left, rel=1e-4) and left < 1e-4
+
+
 def test_a_run_with_draws_splices_and_a_mean_continues_bit_for_bit(tmp_path):
     draws = np.full(150, 0.9)
 
@@ -308,9 +322,10 @@ def test_a_rejection_is_silence_or_unknown_and_the_mean_counts_each_word_alike(t
         assert record[f"keywords recognised{how}"].startswith("50.0 %") and "20 clips" in record[f"keywords recognised{how}"]
 
 
-def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_commands, synthetic, tmp_path):
+def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_commands, synthetic, tmp_path, monkeypatch):
+    monkeypatch.setattr(synthesis, "check", lambda folder: None)
     data = ["--data", str(tiny_speech_commands), "--threads", "1", "--epochs", "1"]
-    assert main([*data, "--out", str(tmp_path / "a")]) == 0
+    assert main([*data, "--out", str(tmp_path / "a"), "--without", "bed,cat"]) == 0
     start = tmp_path / "a" / "tau1.safetensors"
     assert main([*data, "--out", str(tmp_path / "b"), "--recipe", "open", "--synthetic", str(synthetic),
                  "--without", "bed", "--start", str(start), "--rate", "0.001"]) == 0
@@ -318,8 +333,37 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
     assert "16 clips" in record["held-out bed rejected"] and "12 clips" not in record["held-out words rejected"]
     assert checkpoint.load(start).sha256[:16] in record["recipe"] and "rate 0.001" in record["recipe"]
     assert record["from"].startswith(f"checkpoint {checkpoint.load(start).sha256[:16]}: python -m training --data DATA")
-    assert str(tmp_path) not in str(record)
+    assert str(tmp_path) not in str(record) and record["never heard"] == "bed"
     assert "recipe" in (tmp_path / "b" / "tau1.md").read_text()
+
+
+def test_a_run_refuses_words_that_another_synthesiser_spoke_unless_it_goes_on(tiny_speech_commands, synthetic, tmp_path,
+                                                                             failure, monkeypatch):
+    monkeypatch.setattr(synthesis.voices, "missing", lambda: [])
+    options = ("--data", tiny_speech_commands, "--out", tmp_path / "out", "--recipe", "open", "--synthetic", synthetic,
+               "--epochs", "1", "--threads", "1")
+    assert "made by another version" in failure(main, *options)
+    assert not (tmp_path / "out").exists()
+    assert main([*map(str, options), "--resume"]) == 0
+
+
+@pytest.mark.parametrize("option", ["--start", "--teacher"])
+@pytest.mark.parametrize("record, heard", [({}, "bed"), ({"never heard": "bed tree"}, "cat"),
+                                           ({"command": "python -m training --without bed,cat"}, "bed")], ids=str)
+def test_a_word_that_a_checkpoint_may_have_heard_cannot_be_held_out_of_what_learns_from_it(
+        tiny_speech_commands, tmp_path, failure, shipped_tau1, option, record, heard):
+    checkpoint.save(tmp_path / "made.safetensors", dataclasses.replace(shipped_tau1, training=record))
+    line = failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out", "--without", "bed,cat", option,
+                   tmp_path / "made.safetensors")
+    assert f"--without {heard}: the checkpoint of {option} has heard it" in line and "--without bed,cat" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_word_that_running_speech_says_cannot_be_held_out_beside_it(tiny_speech_commands, tmp_path, failure):
+    said = synthesis.running_words()[0]
+    options = ("--data", tiny_speech_commands, "--out", tmp_path / "out", "--recipe", "open", "--without", said)
+    assert f"--without {said}: synthetic running speech says it" in failure(main, *options)
+    assert "has no recordings of it" in failure(main, *options, "--omit", "running")
 
 
 @pytest.mark.parametrize("options, part", [

@@ -8,6 +8,7 @@ import pytest
 
 from engine import golden, pack_dsp
 from engine.network import Block, Dense, mean_shift
+from engine_inputs import CLASS_COUNTS
 from training.description import BANDS
 
 CHANNELS = 6
@@ -97,7 +98,7 @@ def test_words_of_five_rows_give_the_golden_frequency_branch():
         np.testing.assert_array_equal(total * upper(word) >> 16, expected[:, :, row])
 
 
-@pytest.mark.parametrize("outputs, inputs", ((12, 8), (18, 18), (30, 24)))
+@pytest.mark.parametrize("outputs, inputs", ((12, 8), (18, 18), (30, 24), *((count, 32) for count in CLASS_COUNTS)))
 def test_groups_of_four_outputs_give_the_sums_whatever_the_width(outputs, inputs):
     rng = np.random.default_rng(2)
     layer = Dense(rng.integers(-128, 128, (outputs, inputs)).astype(np.int8),

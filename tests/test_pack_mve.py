@@ -6,6 +6,7 @@ import pytest
 
 from engine import pack_mve
 from engine.network import Dense
+from engine_inputs import CLASS_COUNTS
 from training.description import TAUS, channels
 
 WIDTHS = sorted({width for tau in TAUS for width in channels(tau)[:-1]})
@@ -31,7 +32,7 @@ def test_overlapping_inputs_count_once(width, lanes):
     np.testing.assert_array_equal(total, weight.astype(np.int64) @ x)
 
 
-@pytest.mark.parametrize("outputs", (2, 4, 12, 18, 30))
+@pytest.mark.parametrize("outputs", (*CLASS_COUNTS, 4, 18, 30))
 def test_bias_makes_up_for_the_offset_of_the_inputs(outputs):
     rng = np.random.default_rng(outputs)
     layer = Dense(rng.integers(-127, 128, (outputs, 24)).astype(np.int8),

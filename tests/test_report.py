@@ -228,6 +228,13 @@ def test_short_form_fits_a_terminal_and_names_files_that_exist(build, nothing_re
     assert len(named) >= 2 and all(path.exists() for path in named)
 
 
+def test_a_class_that_int8_recognises_less_often_has_lost_points(build):
+    found = verification(build)
+    label = next(iter(found["backends"]["pytorch"]["recall"]))
+    found["backends"]["pytorch"]["recall"][label], found["device_backends"]["tflite"]["recall"][label] = 0.75, 0.5
+    assert report.recall_drops(found)["tflite"][label] == 25
+
+
 def test_classes_without_clips_are_left_out_of_the_table(build, nothing_recorded):
     found = verification(build)
     labels = list(found["backends"]["tflite"]["recall"])

@@ -1,6 +1,7 @@
 """Pieces of recorded speech: where recordings are cut, what is written, and what happens without any."""
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 
 from training import speech
 from training.description import FEATURES
-from training.recordings import excerpts, read
+from training.recordings import excerpts, folders_of, read
 from training.room import RATE
 
 SECOND = FEATURES.clip_samples
@@ -67,6 +68,17 @@ def test_recordings_are_read_in_excerpts_but_not_those_named_after_a_keyword(rec
         ("short.ogg", 2.0), ("long.flac", 20.0), ("long.flac", 10.0)]
     assert len(read(found[2])) == 10 * RATE
     assert speech.named(found[2], 2) == ["long.flac 20"] * 2
+    assert excerpts([Path(f"{recordings} {recordings}")], speech.EXCERPT) == found
+
+
+@pytest.mark.parametrize("name", ["one two", "it's", "a 'b' c"])
+def test_a_folder_is_taken_by_its_whole_name_and_else_its_words_are_several(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "other").mkdir()
+    assert folders_of([tmp_path / name, tmp_path / "other"]) == [tmp_path / name, tmp_path / "other"]
+    several = Path(f"{shlex.quote(str(tmp_path / name))} {tmp_path}/other {tmp_path}/absent")
+    assert folders_of([several]) == [tmp_path / name, tmp_path / "other", tmp_path / "absent"]
+    assert folders_of([Path("no such"), Path("it's")]) == [Path("no such"), Path("it's")]
 
 
 def test_no_more_is_read_than_the_clips_need(recordings):
@@ -97,6 +109,12 @@ def test_a_folder_without_recordings_or_speech_and_a_damaged_file_give_one_line_
     line = failure(speech.main, folder, "--out", out)
     assert "bad.ogg: cannot be read" in line and "remove it" in line
     assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_before_the_work(recordings, tmp_path, failure, read_only, monkeypatch):
+    monkeypatch.setattr(speech, "generate", lambda *arguments: pytest.fail("it began to cut"))
+    line = failure(speech.main, recordings, "--out", tmp_path / "out")
+    assert line == f"error: {tmp_path / 'out'}: Read-only file system" and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("options", [("--clips", 0), ("--processes", 0), ("--seed", -1)], ids=str)

@@ -174,6 +174,16 @@ def test_a_teacher_that_agrees_adds_nothing_and_one_that_does_not_is_followed():
     assert (distance[1][1:] < 0.1 * distance[0][1:]).all() and distance[1][0] == distance[0][0], "not asked of silence"
 
 
+def test_the_divergence_from_the_teacher_counts_by_the_square_of_the_temperature():
+    """Softening makes a gradient smaller by that square (Hinton et al., 2015), which this makes up for."""
+    rng = np.random.default_rng(0)
+    logits, taught = rng.normal(0, 3, (2, 6, len(LABELS)))
+    soft, softer = (np.exp(values / 2) / np.exp(values / 2).sum(1, keepdims=True) for values in (taught, logits))
+    expected = 0.7 * 2**2 * (soft * np.log(soft / softer)).sum(1).mean()
+    made = distill.distilled(torch.zeros(6), *map(torch.from_numpy, (logits, taught)), torch.ones(6, dtype=bool))
+    assert made.item() == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_teacher_answers_as_its_checkpoint_does_and_stays_as_it_is(tmp_path, noise):
     made = trained_like(1.5)
     teacher = distill.Teacher(made, LABELS, CPU)

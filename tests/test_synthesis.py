@@ -1,13 +1,15 @@
 """Synthetic words and running speech: the list, the plan, the sound of a clip, and what is said where they fail."""
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training import synthesis, voices
+from training import clip_folder, synthesis, voices
 from training.clip_folder import ARRAY, LIST
 from training.description import FEATURES, KEYWORDS
 
@@ -95,6 +97,82 @@ def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_synth
     (one, spoken), (two, _) = (synthesis.load(tmp_path / name) for name in "12")
     assert spoken == words and np.array_equal(one, two)
     assert (np.abs(one.astype(int)).max(1) > 500).all(), "every clip has a sound in it"
+
+
+@pytest.fixture
+def spoken(tones, tmp_path, monkeypatch) -> Path:
+    """A folder that the stand-in has spoken."""
+    monkeypatch.setattr(voices, "missing", lambda: [])
+    words = synthesis.plan(60, 20, 20, seed=5)
+    clip_folder.write(tmp_path / "made", words, 5, [(0, synthesis.chunk(words, 5, 0))])
+    return tmp_path / "made"
+
+
+def say_otherwise(monkeypatch, folder: Path) -> None:
+    say = synthesis.voices.say
+    monkeypatch.setattr(synthesis.voices, "say", lambda *a: (say(*a)[0] ** 3, say(*a)[1]))
+
+
+def place_otherwise(monkeypatch, folder: Path) -> None:
+    placed = synthesis.placed
+    monkeypatch.setattr(synthesis, "placed", lambda *a: placed(*a)[::-1])
+
+
+def know_another_word(monkeypatch, folder: Path) -> None:
+    words = synthesis.other_words()
+    monkeypatch.setattr(synthesis, "other_words", lambda: sorted([*words, "zzz"]))
+
+
+def forget_the_seed(monkeypatch, folder: Path) -> None:
+    record = json.loads((folder / LIST).read_text())
+    (folder / LIST).write_text(json.dumps({"words": record["words"]}))
+
+
+def record_another_seed(monkeypatch, folder: Path) -> None:
+    record = json.loads((folder / LIST).read_text())
+    (folder / LIST).write_text(json.dumps({**record, "seed": 6}))
+
+
+@pytest.mark.parametrize("change", [say_otherwise, place_otherwise, know_another_word, forget_the_seed,
+                                    record_another_seed])
+def test_a_folder_that_would_be_spoken_otherwise_now_is_refused(spoken, monkeypatch, change):
+    synthesis.check(spoken)
+    change(monkeypatch, spoken)
+    with pytest.raises(synthesis.UserError, match="made: made by another version .* make it again with `python -m training"):
+        synthesis.check(spoken)
+
+
+def test_clips_that_another_processor_rounded_are_the_same(spoken):
+    audio = np.load(spoken / ARRAY)
+    np.save(spoken / ARRAY, audio.clip(-30_000, 30_000) + (audio % 2).astype(np.int16))
+    synthesis.check(spoken)
+
+
+def test_without_a_synthesiser_nothing_is_compared_and_a_line_says_so(spoken, monkeypatch, capsys):
+    monkeypatch.setattr(voices, "missing", lambda: ["flite"])
+    say_otherwise(monkeypatch, spoken)
+    synthesis.check(spoken)
+    assert "taken as it is, for flite is not here" in capsys.readouterr().out
+
+
+def test_a_command_killed_between_two_renames_leaves_no_list_beside_other_clips(spoken, monkeypatch):
+    def killed(*arguments):
+        raise KeyboardInterrupt
+    words = synthesis.plan(60, 20, 20, seed=6)
+    monkeypatch.setattr(clip_folder, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        clip_folder.write(spoken, words, 6, [(0, synthesis.chunk(words, 6, 0))])
+    with pytest.raises(synthesis.UserError, match="no synthetic words here"):
+        synthesis.load(spoken)
+
+
+@pytest.mark.parametrize("name, content", [
+    (LIST, b"[]"), (LIST, b'{"words": 3}'), (LIST, b'{"words": [3]}'), (LIST, b"\xff"), (ARRAY, b""),
+    (ARRAY, b"\x93NUMPY"), (ARRAY, b"no array")], ids=str)
+def test_a_damaged_folder_is_one_line(spoken, name, content):
+    (spoken / name).write_bytes(content)
+    with pytest.raises(synthesis.UserError, match="make them (again )?with `python -m training.synthesis"):
+        synthesis.load(spoken)
 
 
 def test_without_the_synthesiser_one_line_names_the_remedy_and_nothing_is_written(tmp_path, monkeypatch, failure):

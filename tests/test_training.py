@@ -60,6 +60,12 @@ def test_a_run_that_begins_with_a_checkpoint_warms_up_for_a_tenth_of_its_epochs(
     assert rate.argmax() in (39, 40) and rate.max() == pytest.approx(0.03) and rate[-1] < 1e-5
 
 
+@pytest.mark.parametrize("epochs, steps, trained", [(1, 7, False), (3, 7, False), (4, 7, True), (1, 7, True), (9, 1, False)])
+def test_no_rate_exceeds_the_peak_where_the_warm_up_is_no_whole_number_of_steps(epochs, steps, trained):
+    rate = np.array([train.learning_rate(step, steps, epochs, 0.05, trained) for step in range(epochs * steps)])
+    assert rate.max() <= 0.05 and (np.diff(np.sign(np.diff(rate))) <= 0).all(), "it rises, then falls"
+
+
 def test_the_recipe_is_the_papers():
     assert (train.PEAK_RATE, train.WARMUP_EPOCHS, train.MOMENTUM, train.WEIGHT_DECAY, train.BATCH,
             train.PAPER_EPOCHS) == (0.1, 5, 0.9, 1e-3, 100, 200)
@@ -242,6 +248,18 @@ def test_every_clip_is_drawn_once_an_epoch_in_whole_batches_and_in_another_order
     assert (epochs[0] != epochs[1]).any() and (epochs[1] == epochs[2]).all()
 
 
+def test_of_equally_good_epochs_the_later_is_kept_and_a_worse_one_is_not(splits, tmp_path):
+    run = new_run(splits, tmp_path / "last.pt", epochs=3)
+    run.batches = lambda epoch: ()
+    right = np.eye(len(LABELS))[run.validation_target]
+    for answers, keeps in ((right, True), (right, True), (np.roll(right, 1, 1), False)):
+        run.logits = lambda logmel, answers=answers: answers
+        torch.nn.init.normal_(run.model.output.bias)
+        run.train_epoch()
+        kept = all(torch.equal(run.best[name], value) for name, value in run.weights().items())
+        assert kept == keeps
+
+
 @pytest.mark.parametrize("options", [{"seed": 4}, {"epochs": 3}, {"tau": 1.5}, {"data": "other"},
                                      {"precision": "bfloat16"}], ids=lambda o: next(iter(o)))
 def test_a_state_of_another_run_is_refused_by_the_option_that_differs(splits, tmp_path, options):
@@ -350,7 +368,7 @@ def test_ctrl_c_and_a_full_disk_keep_the_last_complete_epoch(tiny_speech_command
 
     process = start(tiny_speech_commands, tmp_path, *options, "--resume", limit=50_000)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and f"resuming after epoch {complete}" in output
+    assert process.returncode == 2 and f"resuming after epoch {complete}" in output
     assert errors.splitlines() == [f"error: {tmp_path / 'last.pt'}: File too large"]
     assert (tmp_path / "last.pt").read_bytes() == state
     assert {path.name for path in tmp_path.iterdir()} == {"decoded", "last.pt"}
@@ -360,7 +378,7 @@ def test_a_disk_full_while_decoding_leaves_no_cache(tiny_speech_commands, tmp_pa
     process = start(tiny_speech_commands, tmp_path, "--epochs", "1", limit=50_000)
     _, errors = process.communicate(timeout=60)
     lines = errors.splitlines()
-    assert process.returncode == 1 and len(lines) == 1 and "decoded" in lines[0] and "disk full" in lines[0]
+    assert process.returncode == 2 and len(lines) == 1 and "decoded" in lines[0] and "disk full" in lines[0]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -377,6 +395,11 @@ def test_a_disk_full_while_decoding_leaves_no_cache(tiny_speech_commands, tmp_pa
 def test_a_bad_option_gives_one_line_and_writes_nothing(tiny_speech_commands, tmp_path, failure, options, part):
     assert part in failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_before_the_work(tiny_speech_commands, tmp_path, failure, read_only):
+    line = failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out")
+    assert line == f"error: {tmp_path / 'out'}: Read-only file system" and not (tmp_path / "out").exists()
 
 
 def test_paths_of_this_machine_do_not_enter_the_card():

@@ -280,9 +280,33 @@ def test_labels_are_the_models_and_not_a_fixed_list(tmp_path, write_wav):
         clips.choose(tmp_path, None, LABELS)
 
 
-def test_a_split_with_silence_is_refused_for_a_model_without_it(tiny_speech_commands):
-    with pytest.raises(UserError, match=SILENCE):
-        clips.choose(tiny_speech_commands, "validation", LABELS[1:])
+def test_official_archives_serve_models_of_other_labels(tiny_speech_commands, tmp_path):
+    archive, test_set = (tiny_speech_commands / name for name in dataset.archive_names(2))
+
+    def labels(data: Path, split: str | None, model: tuple[str, ...]) -> list[set[str]]:
+        return [{clip.label for clip in part.clips} for part in clips.choose(data, split, model)]
+
+    assert labels(tiny_speech_commands, "validation", LABELS[1:]) == [{*LABELS[1:]}]
+    assert labels(tiny_speech_commands, "all", ("yes", "no")) == 2 * [{"yes", "no"}]
+    with_bed = (SILENCE, "yes", "bed")
+    part, = clips.choose(tiny_speech_commands, None, with_bed)  # the test set does not say which clips are "bed"
+    assert part.clips == dataset.split_clips(archive, "testing", 2, labels=with_bed)
+    with pytest.raises(UserError, match="no recordings of bed, which the model knows"):
+        clips.choose(test_set, None, with_bed)
+    with pytest.raises(UserError, match="no test-set archive of the model's words"):
+        clips.choose(tiny_speech_commands, "all", with_bed)
+    with pytest.raises(UserError, match="no clip of lamp"):
+        clips.choose(archive, None, ("lamp", "yes"))
+
+
+def test_a_folder_of_the_benchmarks_labels_and_more_is_a_folder_of_wav_files(tiny_speech_commands, tmp_path, write_wav):
+    mine = shutil.copytree(tiny_speech_commands / dataset.archive_names(2)[1], tmp_path / "mine")
+    write_wav(mine / "lamp" / "a.wav", np.ones(RATE, np.int16))
+    for model in ((*LABELS, "lamp"), None):
+        part, = clips.choose(mine, None, model)
+        assert {clip.label for clip in part.clips} == {*LABELS, "lamp"}
+    with pytest.raises(UserError, match="'lamp' is not a label"):
+        clips.choose(mine, None, LABELS)
 
 
 def spoilt_folders(write_wav, root: Path) -> dict[str, tuple[Path, str]]:
@@ -374,6 +398,13 @@ def test_a_build_that_does_not_fit_together_is_one_line_with_the_remedy(change, 
 @pytest.mark.parametrize("options", [("--tau", "4"), ("--max-drop", "nan"), ("--processes", "0")])
 def test_impossible_options_are_one_line(options, build, tiny_speech_commands, failure):
     assert options[1] in failure(verify_int8.main, "--build", build, "--data", tiny_speech_commands, *options)
+
+
+def test_a_build_that_cannot_be_written_is_one_line_before_the_work(build, tiny_speech_commands, failure, read_only,
+                                                                   monkeypatch):
+    monkeypatch.setattr(backends, "run_all", lambda *arguments: pytest.fail("it began to measure"))
+    line = failure(verify_int8.main, "--build", build, "--data", tiny_speech_commands)
+    assert line == f"error: {build}: Read-only file system"
 
 
 def test_ctrl_c_ends_all_processes_in_one_line_and_writes_nothing(build, tiny_speech_commands):

@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from training import card, checkpoint, dataset, distill, heldout, openset, speech, train
+from training import card, checkpoint, dataset, distill, heldout, locks, openset, speech, synthesis, train
+from training.dataset import Clip
 from training.decoded import data_hash, decoded
 from training.description import LABELS, parse_tau
 from training.download import download
@@ -96,7 +97,16 @@ def check_options(args: argparse.Namespace) -> None:
     args.teacher = checkpoint.load(args.teacher) if args.teacher else None
     if args.start and args.start.tau != args.tau:
         raise UserError(f"--start: a checkpoint of tau {args.start.tau:g}, not {args.tau:g}; name one of that width")
+    for option, given in (("--start", args.start), ("--teacher", args.teacher)):
+        heldout.check_unheard(args.without, option, given)
+    if args.recipe == "open" and "running" in args.parts:
+        heldout.check_unsaid(args.without)
     args.out = args.out or Path(f"build/tau{args.tau:g}/training")
+    check_state(args)
+
+
+def check_state(args: argparse.Namespace) -> None:
+    """UserError where the folder holds a run that is not to be continued."""
     if state_file(args).exists() and not args.resume:
         raise UserError(f"{state_file(args)}: a run is there already; continue it with --resume "
                         "(make train … RESUME=1), or choose another --out")
@@ -184,11 +194,25 @@ def main(argv: list[str] | None = None) -> None:
     archive = dataset.training_archive(args.data, args.ver)
     test_set = dataset.find_archive(args.data, args.ver, test_set=True)
     test_clips = dataset.folder_clips(test_set) if test_set else []
+    for note in (dataset.passed_over(folder) for folder in (archive, test_set) if folder):
+        if note:
+            print(note)
     heldout_clips = heldout.heldout_clips(archive, args.without)
     if args.recipe == "open":
         openset.synthetic_speech(args.synthetic, args.parts)  # before minutes of decoding
+        if not args.resume and {"synthetic", "running"} & {*args.parts}:  # a run that goes on knows its data by their hash
+            synthesis.check(args.synthetic)
     if args.speech:
         speech.load(args.speech)
+    with locks.writing(args.out, ".last.pt.*", "decoded/.*"):
+        locks.try_to_write(args.out)
+        check_state(args)  # another command may have left one while this waited
+        run(args, arguments, archive, test_clips, heldout_clips)
+
+
+def run(args: argparse.Namespace, arguments: Sequence[str], archive: Path, test_clips: Sequence[Clip],
+        heldout_clips: Sequence[Clip]) -> None:
+    """Train in the folder of the run, test, and write the checkpoint with its card and plot."""
     trainer = open_run(args, archive)
     train_epochs(trainer)
     tensors = trainer.load_best()
@@ -198,6 +222,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.teacher:
         record["teacher"] = f"BC-ResNet-{args.teacher.tau:g}, {card.origin(args.teacher)}"
     if heldout_clips:
+        record[heldout.UNHEARD] = " ".join(args.without)
         record |= heldout.rejection_record(trainer, heldout_clips)
     if test_clips:
         record |= card.accuracy_record(trainer, test_clips)

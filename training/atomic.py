@@ -9,15 +9,24 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def naming(path: str | os.PathLike) -> Iterator[None]:
-    """Let an OSError of the block name `path` where it names no file, as a failed write does not."""
+def naming(path: str | os.PathLike, temporary: str | os.PathLike | None = None) -> Iterator[None]:
+    """Let an OSError of the block name `path` where it names no file, as a failed write does not, or a temporary one.
+
+    temporary: how the paths of these begin; nobody knows them by name.
+    """
     try:
         yield
     except OSError as error:
         if error.filename is None:
             error.strerror = error.strerror or f"could not be written whole ({error}); is the disk full?"
+        if error.filename is None or temporary and begins_with(error.filename, temporary):
             error.filename = str(path)
         raise
+
+
+def begins_with(filename: str | bytes | int, prefix: str | os.PathLike) -> bool:
+    """Whether the path of a file that an OSError names, absolute or not, begins with `prefix`."""
+    return isinstance(filename, str) and os.path.abspath(filename).startswith(os.path.abspath(prefix))
 
 
 @contextlib.contextmanager
@@ -28,15 +37,16 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    os.chmod(name, 0o644)
-    try:
-        with naming(path):
+    prefix = f".{path.name}."
+    with naming(path, path.parent / prefix):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
+        os.close(handle)
+        try:
+            os.chmod(name, 0o644)
             yield Path(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:

@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import os
-import wave
 from pathlib import Path
 
 import numpy as np
 
+from training import wav
 from training.description import FEATURES
 from training.errors import UserError
+from training.reading import read_plain
 
 FORMAT = "16 kHz mono 16-bit PCM"
+REMEDY = "convert it with `sox IN -r 16000 -c 1 -b 16 -e signed OUT`"
 
 
 def read_wav(path: str | os.PathLike) -> np.ndarray:
@@ -20,24 +22,20 @@ def read_wav(path: str | os.PathLike) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with wave.open(str(path), "rb") as wav:
-            channels, width, rate, samples = wav.getparams()[:4]
-            data = wav.readframes(samples)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; name a {FORMAT} wav file") from None
-    except (wave.Error, EOFError) as error:
-        reason = str(error) or "ends within its header"
-        raise UserError(f"{path}: not a {FORMAT} wav file ({reason}); convert it with "
-                        f"`sox IN -r 16000 -c 1 -b 16 -e signed OUT`") from None
-    found = f"{rate} Hz, {channels} channel{'s' * (channels != 1)}, {8 * width} bits"
-    if (channels, width, rate) != (1, 2, FEATURES.sample_rate):
-        raise UserError(f"{path}: {found}, but {FORMAT} is needed; convert it with "
-                        f"`sox IN -r 16000 -c 1 -b 16 -e signed OUT`")
+        sound = wav.parse(read_plain(path, f"name a {FORMAT} wav file"))
+    except ValueError as error:
+        raise UserError(f"{path}: not a {FORMAT} wav file ({error}); {REMEDY}") from None
+    if (sound.encoding, sound.rate, sound.channels, sound.bits) != (wav.ENCODINGS[wav.PCM], FEATURES.sample_rate, 1, 16):
+        channels = f"{sound.channels} channel{'s' * (sound.channels != 1)}"
+        raise UserError(f"{path}: {sound.rate} Hz, {channels}, {sound.bits} bits, {sound.encoding}, but {FORMAT} is needed; "
+                        f"{REMEDY}")
+    samples = len(sound.data) // 2
+    if sound.missing:
+        raise UserError(f"{path}: truncated, {samples} of {(len(sound.data) + sound.missing) // 2} samples are there; "
+                        "fetch it again")
     if samples == 0:
         raise UserError(f"{path}: holds no samples; remove it")
-    if len(data) != 2 * samples:
-        raise UserError(f"{path}: truncated, {len(data) // 2} of {samples} samples are there; fetch it again")
-    return np.frombuffer(data, "<i2")
+    return np.frombuffer(sound.data, "<i2", samples)
 
 
 def read_clip(path: str | os.PathLike) -> np.ndarray:

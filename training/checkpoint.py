@@ -72,6 +72,8 @@ def load(path: str | os.PathLike) -> Checkpoint:
         raise UserError(f"{path}: not a checkpoint of this project (its header is foreign); {remedy}") from None
     if features != FEATURES.id:
         raise UserError(f"{path}: trained on other features ({features}, not {FEATURES.id}); train it again")
+    if any("\0" in str(label) for label in labels):
+        raise UserError(f"{path}: a label holds a NUL, where a name ends in firmware; rename it and train again")
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise UserError(f"{path}: its weights are not finite; train it again")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from training import progress, sources
 from training.atomic import replacing
 from training.dataset import Clip, read_clips
 from training.description import FEATURES, LABELS
@@ -15,18 +15,27 @@ from training.train import Split
 
 
 def decoded(clips: Sequence[Clip], split: str, noises: Sequence[np.ndarray], cache: Path) -> Split:
-    """The samples of a split, from `cache` where it has them, and the indices of their labels."""
-    path = cache / f"{split}-{fingerprint(clips)}.npy"
-    if not path.is_file():
-        def progress(items: Sequence[Clip]) -> tqdm:
-            return tqdm(items, f"decoding {split}", unit="clip", disable=None)
+    """The samples of a split, from `cache` where it has them whole, and the indices of their labels."""
+    path = cache / f"{split}-{fingerprint(clips, noises)}.npy"
+    if cached(path, len(clips)) is None:
+        def counted(items: Sequence[Clip]) -> Iterator[Clip]:
+            return progress.over(items, f"decoding {split}", "clip")
 
         training = split == "training"
-        audio = read_training_clips(clips, progress) if training else read_clips(clips, noises, progress)
+        audio = read_training_clips(clips, counted) if training else read_clips(clips, noises, counted)
         with replacing(path) as temporary:
             np.save(temporary, audio)
     target = np.array([LABELS.index(clip.label) for clip in clips])
-    return Split(np.load(path, mmap_mode="c"), target)
+    return Split(cached(path, len(clips)), target)
+
+
+def cached(path: Path, clips: int) -> np.ndarray | None:
+    """So many clips int16 [clips, 16000] (mapped, copied on writing) in a file; None where it is missing or damaged."""
+    try:
+        audio = np.load(path, mmap_mode="c")
+    except (OSError, ValueError, EOFError):
+        return None
+    return audio if (audio.dtype, audio.shape) == (np.int16, (clips, FEATURES.clip_samples)) else None
 
 
 def read_training_clips(clips: Sequence[Clip], progress=iter) -> np.ndarray:
@@ -39,9 +48,11 @@ def read_training_clips(clips: Sequence[Clip], progress=iter) -> np.ndarray:
     return np.concatenate([read_clips(spoken, progress=progress), zeros])
 
 
-def fingerprint(clips: Sequence[Clip]) -> str:
-    """16 hex digits that change with the choice of clips, and with the size or time of a file."""
-    stamp = hashlib.sha256()
+def fingerprint(clips: Sequence[Clip], noises: Sequence[np.ndarray]) -> str:
+    """16 hex digits that change with the choice of clips, the size or time of a file, the noises and the way of reading."""
+    stamp = hashlib.sha256(sources.digest("training.dataset", files=[Path(__file__)]).encode())
+    for noise in noises:
+        stamp.update(hashlib.sha256(noise).digest())
     for clip in clips:
         size = f"{clip.path.stat().st_size} {clip.path.stat().st_mtime_ns}" if clip.path else ""
         stamp.update(f"{clip.name} {size}\n".encode())

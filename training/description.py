@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 
 import numpy as np
 
@@ -74,6 +75,17 @@ BANDS = 5
 """Frequency bands of SubSpectralNorm."""
 STAGES = ((2, 1, 1), (2, 2, 2), (4, 2, 4), (4, 1, 8))
 """Of each stage of BC-ResNet: blocks, frequency stride of its first block, temporal dilation."""
+
+
+MELS = 2 * math.prod(stride for _, stride, _ in STAGES) * BANDS
+"""Rows of features that the network takes, 40: its head and two stages halve them, and the classifier's convolution covers
+what is left, a row for each band."""
+
+
+def check_mels(features: FeatureDescription) -> None:
+    """UserError where features have another number of mels than the network takes, and with it all that computes it."""
+    if features.mels != MELS:
+        raise UserError(f"BC-ResNet takes {MELS} mels, not {features.mels}; change training/description.py")
 
 
 REACH = 2 + sum(blocks * dilation for blocks, _, dilation in STAGES) + 2

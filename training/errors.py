@@ -4,8 +4,11 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
+
+from training import interrupts
 
 
 class UserError(Exception):
@@ -25,23 +28,38 @@ class OptionParser(argparse.ArgumentParser):
 
 
 def one_line_errors(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Wrap a command's `main` so that bad input, a full disk and Ctrl-C end in one line.
+    """Wrap a command's `main` so that bad input, a failing file system and Ctrl-C end in one line.
 
-    Exit status: 2 for bad input, 1 for a failing file system, 130 for Ctrl-C.
+    Exit status: what `main` returns, 1 where it found a regression; 2 for every failure, a fault of the program itself
+    (which keeps its traceback) among them; 130 for Ctrl-C.
     """
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> int:
+        interrupts.hear()
+        print_any_text()
+        status = 2
         try:
             return main(*args, **kwargs) or 0
         except UserError as error:
-            message, status = " ".join(str(error).split()), 2
+            message = str(error)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            message, status = f"{where}{error.strerror or error}", 1
+            message = f"{where}{error.strerror or error}"
+        except MemoryError:
+            message = "out of memory; close other programs and run it again"
         except KeyboardInterrupt:
-            message, status = "interrupted; what was complete before is kept", 130
-        print(f"error: {message}", file=sys.stderr)
+            message, status = interrupts.INTERRUPTED, interrupts.STATUS
+        except Exception:
+            traceback.print_exc()
+            message = "this is a fault of the program, not of its input; please report it with the lines above"
+        print("error:", " ".join(message.split()), file=sys.stderr)
         return status
 
     return wrapped
+
+
+def print_any_text() -> None:
+    """Let characters that the terminal's encoding lacks, such as those of a path, be printed as escapes."""
+    if sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from training import speech, synthesis
+from training import progress, speech, synthesis
 from training.dataset import Clip
 from training.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from training.errors import UserError
@@ -59,7 +58,7 @@ def draws(clips: Sequence[Clip]) -> np.ndarray:
     Keywords equally often; the other words in proportion to the square root of their number of clips.
     """
     total = average_keyword(clips)
-    words = [clip.path.parent.name if clip.path else SILENCE for clip in clips]
+    words = [clip.word for clip in clips]
     count = Counter(words)
     others = sorted({word for word, clip in zip(words, clips) if clip.label == UNKNOWN})  # a set has no fixed order
     roots = sum(count[word] ** 0.5 for word in others)
@@ -132,7 +131,7 @@ def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
         often[words == word] *= 1 - RERECORDED
     rows = np.concatenate(chosen)
     made = [recorded_again(recordings.audio[row], RERECORDED_ECHOES, rng)
-            for row in tqdm(rows, "recording keywords again", unit="clip", disable=None)]
+            for row in progress.over(rows, "recording keywords again", "clip")]
     return [Split(recordings.audio, recordings.target, often),
             Split(np.stack(made), recordings.target[rows], np.concatenate(share))]
 

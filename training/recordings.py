@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +47,20 @@ def naming_damage(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
 
 
+def folders_of(named: Sequence[Path]) -> list[Path]:
+    """The folders that are named; a name that is none itself may be several, with blanks between them and quoted as a shell
+    reads them: make hands RECORDINGS="one two" on as it is."""
+    found = []
+    for path in named:
+        try:
+            words = [Path(word) for word in shlex.split(str(path))]
+        except ValueError:
+            words = []  # a quote that does not end is part of a name
+        several = not path.exists() and any(word.exists() for word in words)
+        found += words if several else [path]
+    return found
+
+
 def header(path: Path) -> tuple[int, int]:
     """Samples of a recording, and samples a second. UserError where it cannot be read, or states no length."""
     with naming_damage(path):
@@ -63,7 +78,7 @@ def find(folders: Sequence[Path]) -> Found:
     if not folders:
         raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
     found: dict[Path, Path] = {}
-    for folder in folders:
+    for folder in folders_of(folders):
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         if not paths:
             raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")

@@ -128,7 +128,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if min(args.clips, args.processes) < 1 or args.seed < 0:
         raise UserError("--clips and --processes must be at least 1, --seed at least 0")
-    clips = generate(args.folders, args.clips, args.seed, args.out, args.processes)
+    with clip_folder.making(args.out):
+        clips = generate(args.folders, args.clips, args.seed, args.out, args.processes)
     print(f"{args.out}: {clips} clips, each a piece of speech as long as a word")
 
 

@@ -18,9 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
-
-from training import clip_folder, voices, workers
+from training import clip_folder, progress, voices, workers
 from training.description import KEYWORDS
 from training.errors import OptionParser, UserError, one_line_errors
 from training.room import CLIP, placed, recorded, voiced
@@ -35,6 +33,9 @@ RUNNING = "(running speech)"
 WORDS_AT_ONCE = 5, 9
 ECHOES = 0.7  # share of the clips
 CHUNK = 100  # clips a process makes at a time
+COMPARED = 25  # clips of a folder that are made anew to know who spoke it
+ROUNDING = 2
+REMEDY = "`python -m training.synthesis --out {}`"
 
 
 @functools.cache
@@ -42,6 +43,11 @@ def other_words() -> list[str]:
     """The words of words.txt, sorted. None is a keyword."""
     lines = WORDS.read_text().splitlines()
     return sorted({word for line in lines if not line.startswith("#") for word in line.split()})
+
+
+def running_words() -> list[str]:
+    """The other words that running speech is made of: none of the data set's, which can be held out of training."""
+    return [word for word in other_words() if word not in DATASET_WORDS]
 
 
 def plan(others: int, keywords: int, running: int, seed: int) -> list[str]:
@@ -62,12 +68,9 @@ def clip(word: str, seed: Sequence[int]) -> np.ndarray:
 
 
 def running_speech(rng: np.random.Generator) -> np.ndarray:
-    """A second out of some words that are said at once, int16 [16000].
-
-    None is one of the data set's, which can be held out of training.
-    """
-    words = [word for word in other_words() if word not in DATASET_WORDS]
-    spoken = voiced(*voices.say(" ".join(rng.choice(words, rng.integers(*WORDS_AT_ONCE))), voices.LANGUAGES, rng), rng)
+    """A second out of some words that are said at once, int16 [16000]."""
+    text = " ".join(rng.choice(running_words(), rng.integers(*WORDS_AT_ONCE)))
+    spoken = voiced(*voices.say(text, voices.LANGUAGES, rng), rng)
     start = rng.integers(max(1, len(spoken) - CLIP + 1))
     return placed(spoken[start:start + CLIP], ECHOES, rng)
 
@@ -80,12 +83,18 @@ def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
 def generate(words: Sequence[str], seed: int, out: Path, processes: int | None = None) -> None:
     """Speak `words` into the folder `out` (see `training.clip_folder`)."""
     voices.need_synthesisers()
+    with clip_folder.making(out):
+        speak(words, seed, out, processes)
+
+
+def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> None:
+    """As `generate`, in a folder that is held."""
     parts = [(list(words[start:start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
-    with tqdm(total=len(words), desc="speaking", unit="clip", disable=None) as bar:
+    with progress.counting(len(words), "speaking", "clip") as update:
         def made() -> Iterator[tuple[int, np.ndarray]]:
             for index, clips in workers.run(chunk, parts, processes):
                 yield index * CHUNK, clips
-                bar.update(len(clips))
+                update(len(clips))
 
         clip_folder.write(out, words, seed, made())
 
@@ -96,8 +105,31 @@ def load(folder: Path) -> tuple[np.ndarray, list[str]]:
     UserError where there are none.
     """
     return clip_folder.load(folder, "synthetic words",
-                            f"`python -m training.synthesis --out {folder}` "
-                            f"(needs {' and '.join(voices.SYNTHESISERS)})")
+                            f"{REMEDY.format(folder)} (needs {' and '.join(voices.SYNTHESISERS)})")
+
+
+def check(folder: Path) -> None:
+    """UserError where the clips of a folder are not those that its seed gives now and here: others have spoken them.
+
+    A few are made anew and compared. Where a synthesiser is not installed nothing is compared, and a line says so.
+    """
+    audio, words = load(folder)
+    absent = voices.missing()
+    if absent:
+        print(f"{folder}: taken as it is, for {absent[0]} is not here to compare it with")
+        return
+    seed = clip_folder.seed_of(folder)
+    keywords, running = (sum(word in kind for word in words) for kind in (KEYWORDS, (RUNNING,)))
+    rows = range(0, len(words), len(words) // COMPARED + 1)
+    if (seed is None or words != plan(len(words) - keywords - running, keywords, running, seed)
+            or any(differ(audio[row], clip(words[row], (seed, row))) for row in rows)):
+        raise UserError(f"{folder}: made by another version of this program, of {' or of '.join(voices.SYNTHESISERS)}; make "
+                        f"it again with {REMEDY.format(folder)}")
+
+
+def differ(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two clips int16 [16000] are other sounds: by more than processors may round differently."""
+    return bool(np.abs(one.astype(int) - other).max() > ROUNDING)
 
 
 @one_line_errors

@@ -86,7 +86,7 @@ def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEA
     """
     warmup = min(WARMUP_EPOCHS, epochs / (10 if trained else 2)) * steps_an_epoch
     if step < warmup:
-        return peak * (step + 1) / warmup
+        return min(peak, peak * (step + 1) / warmup)  # the last step of a warm-up of no whole number would pass it
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
 
 

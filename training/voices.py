@@ -4,14 +4,13 @@ What each says differs in voice, speed and pitch as the caller's generator draws
 """
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
-import wave
 from collections.abc import Sequence
 
 import numpy as np
 
+from training import wav
 from training.errors import UserError
 
 SYNTHESISERS = "espeak-ng", "flite"
@@ -35,11 +34,15 @@ PITCH = 15, 85  # of espeak-ng's 0 to 99
 STRETCH = 0.7, 1.4  # of flite's durations
 
 
+def missing() -> list[str]:
+    """Those that are not installed."""
+    return [name for name in SYNTHESISERS if shutil.which(name) is None]
+
+
 def need_synthesisers() -> None:
     """UserError where one is not installed."""
-    for name in SYNTHESISERS:
-        if shutil.which(name) is None:
-            raise UserError(f"{name} is not installed; install it (Debian: apt-get install {' '.join(SYNTHESISERS)})")
+    for name in missing():
+        raise UserError(f"{name} is not installed; install it (Debian: apt-get install {' '.join(SYNTHESISERS)})")
 
 
 def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
@@ -58,9 +61,11 @@ def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np
 def run(command: list[str]) -> tuple[np.ndarray, int]:
     """What a synthesiser writes, a wav file of one channel: samples, float64 in +-1, and their rate."""
     done = subprocess.run(command, capture_output=True)
-    if done.returncode or len(done.stdout) <= 44:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(f"{' '.join(command)}: {reason[-1] if reason else 'no sound'}; is {command[0]} complete?")
-    with wave.open(io.BytesIO(done.stdout)) as wav:  # espeak-ng's gives no true length: it was written to a pipe
-        rate = wav.getframerate()
-    return np.frombuffer(done.stdout[44:len(done.stdout) // 2 * 2], "<i2") / 32768, rate
+    try:
+        sound = wav.parse(done.stdout)
+        if done.returncode or len(sound.data) < 2:
+            raise ValueError("no sound")
+    except ValueError as error:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(f"{' '.join(command)}: {said[-1] if said else error}; is {command[0]} complete?") from None
+    return np.frombuffer(sound.data, "<i2", len(sound.data) // 2) / 32768, sound.rate

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from tqdm import tqdm
-
+from training import progress
 from training.errors import UserError
 
 
@@ -46,12 +45,12 @@ def run(function: Callable, arguments: Sequence[tuple], processes: int | None = 
 
 def in_order(function: Callable, arguments: Sequence[tuple], what: str, unit: str, processes: int | None = None,
              initializer: Callable | None = None, initargs: tuple = ()) -> list:
-    """As `run`, but all results, in the order of `arguments`; a bar counts the items of the first of each."""
+    """As `run`, but all results, in the order of `arguments`; the items of the first of each are counted on the way."""
     results = [None] * len(arguments)
-    with tqdm(total=sum(len(items) for items, *_ in arguments), desc=what, unit=unit, disable=None) as bar:
+    with progress.counting(sum(len(items) for items, *_ in arguments), what, unit) as update:
         for index, result in run(function, arguments, processes, initializer, initargs):
             results[index] = result
-            bar.update(len(arguments[index][0]))
+            update(len(arguments[index][0]))
     return results
 
 

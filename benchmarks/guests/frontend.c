@@ -5,12 +5,14 @@
 // Output, for each clip: uint32 bytes of stack that the stream took, uint32 those of the whole clip,
 // int8 [stream columns][40], int8 [101][40].
 //
-// Halfway through, the stream's state is saved, destroyed and restored.
+// Halfway through, the stream's state is saved, destroyed and restored. Ahead of it, states that were never reset must be
+// refused.
 #include <string.h>
 
 #include "frontend.h"
 #include "guest.h"
 
+enum { GARBAGE = 0xA5 };
 enum { STREAM_COLUMNS = (KWS_FRONTEND_CLIP - KWS_FRONTEND_WINDOW / 2) / KWS_FRONTEND_HOP + 1 };
 
 static kws_frontend state;
@@ -29,10 +31,20 @@ __attribute__((noipa)) void frontend_hop(const int16_t *block, uint32_t count) {
   }
 }
 
+// Is a state that was never reset refused, and left as it is? filling: what each of its bytes is.
+static int refuses(uint8_t filling) {
+  static kws_frontend before;
+  int32_t ready = 1;
+  memset(&state, filling, sizeof state);
+  memset(&before, filling, sizeof before);
+  return kws_frontend_push(&state, samples, KWS_FRONTEND_CLIP, columns[0], &ready) == KWS_FRONTEND_NOT_RESET && !ready &&
+         memcmp(&state, &before, sizeof state) == 0;
+}
+
 static void save_destroy_restore(void) {
   static kws_frontend saved;
   memcpy(&saved, &state, sizeof state);
-  memset(&state, 0xA5, sizeof state);
+  memset(&state, GARBAGE, sizeof state);
   memcpy(&state, &saved, sizeof state);
 }
 
@@ -55,6 +67,10 @@ int main(void) {
       host_print("the input ends within a clip\n");
       return 1;
     }
+    if (!refuses(0) || !refuses(GARBAGE)) {
+      host_print("a state that was never reset was taken for a stream\n");
+      return 1;
+    }
     stack_paint();
     stream(block);
     stack[0] = stack_used();
@@ -64,7 +80,7 @@ int main(void) {
     }
     static int8_t streamed[STREAM_COLUMNS][KWS_FRONTEND_COLUMN];
     memcpy(streamed, columns, sizeof streamed);
-    memset(&state, 0xA5, sizeof state);
+    memset(&state, GARBAGE, sizeof state);
     stack_paint();
     kws_frontend_clip(&state, (const int16_t *)samples, columns);
     stack[1] = stack_used();

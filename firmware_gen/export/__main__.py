@@ -15,6 +15,7 @@ from convert.result import default_build
 from firmware_gen import __version__, ctext, folder
 from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformio, zephyr
 from firmware_gen.export.library import Library
+from training import locks, sources
 from training.description import parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
 
@@ -40,11 +41,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def fingerprint(source: Library, form: str) -> str:
     """SHA-256 of all that an export depends on: the generated files, the exporter and the papers."""
-    paths = sorted(Path(__file__).parent.glob("*.py")) + sorted((ctext.TEMPLATES / "export").rglob("*.j2"))
-    digests = [folder.sha256(path.read_bytes()) for path in paths]
-    texts = (source.license, source.notice)
-    return folder.sha256(" ".join((form, source.fingerprint, *digests,
-                                   *(folder.sha256(text.encode()) for text in texts))).encode())
+    exporter = sources.digest("firmware_gen.export.__main__", files=(ctext.TEMPLATES / "export").rglob("*.j2"))
+    papers = (folder.sha256(text.encode()) for text in (source.license, source.notice))
+    return folder.sha256(" ".join((form, source.fingerprint, exporter, *papers)).encode())
 
 
 @one_line_errors
@@ -54,12 +53,18 @@ def main(argv: list[str] | None = None) -> None:
     if args.format not in FORMATS:
         wrong = f"format {args.format} does not exist" if args.format else "no format given"
         raise UserError(f"{wrong}; choose one of {', '.join(FORMATS)}")
+    with locks.rewriting(build):
+        bring_up_to_date(build, args.format)
+
+
+def bring_up_to_date(build: Path, form: str) -> None:
+    """Write an export where the build folder has not that of its present firmware."""
     source = library.load(build)
-    stamp, out = fingerprint(source, args.format), build / "export" / args.format
+    stamp, out = fingerprint(source, form), build / "export" / form
     if folder.is_up_to_date(out, stamp):
         print(f"{out}: up to date")
         return
-    files = FORMATS[args.format](source)
+    files = FORMATS[form](source)
     count = len(files)
     files[folder.MANIFEST] = folder.manifest(files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}",
                                              fingerprint=stamp)

@@ -147,8 +147,18 @@ void Step(const std::string &name, const std::string &value, Memory *memory) {
     const size_t count = static_cast<size_t>(atol(value.c_str()));
     const std::vector<int8_t> columns = Read<int8_t>(value.substr(comma + 1), count * KWS_MELS);
     for (size_t index = 0; index < count; ++index) {
-      kws_ring_push(&memory->ring, columns.data() + index * KWS_MELS);
+      const kws_tflm_status status = kws_ring_push(&memory->ring, columns.data() + index * KWS_MELS);
+      if (status != KWS_TFLM_OK) {
+        printf("push %d\n", static_cast<int>(status));
+      }
     }
+  } else if (name == "spoil_ring") {
+    const std::vector<double> next_count = Numbers(value);
+    memset(&memory->ring, 0xa5, sizeof(memory->ring));
+    memory->ring.next = static_cast<int32_t>(next_count[0]);
+    memory->ring.count = static_cast<int32_t>(next_count[1]);
+  } else if (name == "show_ring") {
+    PrintBytes("shown", reinterpret_cast<const int8_t *>(&memory->ring), sizeof(memory->ring));
   } else if (name == "ring") {
     printf("ring %d\n", static_cast<int>(kws_tflm_infer_ring(&memory->ring, scores.data())));
     PrintBytes("scores", scores.data(), scores.size());
