@@ -82,14 +82,11 @@ def code(page: Path) -> list[str]:
 
 
 @functools.cache
-def recipes() -> dict[str, set[str]]:
-    """The variables that each target's recipe of the Makefile takes."""
+def takes() -> dict[str, set[str]]:
+    """The variables that each target of the Makefile takes."""
     text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
-    phony = re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()
-    bodies = {target: re.search(rf"^{target}:.*\n((?:\t.*\n)*)", text, re.M)[1] for target in phony}
-    taken = r"\$\(call option,--[\w-]+,(\w+)\)|\$\((?:if \$\()?([A-Z_]+)\)"
-    return {target: {name for found in re.findall(taken, body) for name in found if name} - {"BIN", "VENV"}
-            for target, body in bodies.items()}
+    found = dict(re.findall(r"^([\w-]+)\.takes := (.*)$", text, re.M))
+    return {target: set(found.get(target, "").split()) for target in re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()}
 
 
 def words_of(line: str) -> list[str]:
@@ -103,10 +100,10 @@ def test_every_make_line_names_a_target_and_variables_that_exist(page):
         if re.match(r"make( |$)", line):
             words = words_of(line)[1:]
             targets = {word for word in words if "=" not in word}
-            assert targets <= recipes().keys(), line
+            assert targets <= takes().keys(), line
             for target in targets:
                 named = {word.partition("=")[0] for word in words if "=" in word}
-                assert named <= recipes()[target] | EVERYWHERE, line
+                assert named <= takes()[target] | EVERYWHERE, line
 
 
 @functools.cache
@@ -151,7 +148,7 @@ def test_the_reference_names_every_target_with_its_variables():
     named = {}
     for targets, variables in re.findall(r"^\| (`[a-z].*?) \|(.*?) \| ", table.replace("\\|", "/"), re.M):
         named |= {target: set(re.findall(r"`([A-Z_]+)", variables)) for target in re.findall(r"`([\w-]+)`", targets)}
-    assert named == {target: variables for target, variables in recipes().items() if target != "help"}
+    assert named == {target: variables for target, variables in takes().items() if target != "help"}
 
 
 # ---- figures ----
