@@ -27,17 +27,17 @@ from torch import nn
 from tqdm import tqdm
 
 from training import train
-from training.atomic import write_text
-from training.audio import read_clip
+from common.atomic import write_text
+from common.audio import read_clip
 from training.augment import NOISE_LEVEL, PROBABILITY, SHIFT, SILENCE_NOISE_LEVEL, spec_augment
-from training.dataset import Clip, read_noises, split_clips, training_archive
-from training.decoded import read_training_clips
-from training.description import FEATURES, LABELS, SILENCE, parse_tau
-from training.errors import OptionParser, UserError, one_line_errors
+from training.data.dataset import Clip, read_noises, split_clips, training_archive
+from training.data.decoded import read_training_clips
+from common.description import FEATURES, LABELS, SILENCE, parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
 from training.features import LogMel, log_mel
 from training.memory import keep_freed_memory
 from training.model import BCResNet, Block
-from training.workers import interrupts_held
+from common.workers import interrupts_held
 
 CPU = torch.device("cpu")
 OUTPUT = Path("build/training_speed.json")

@@ -22,19 +22,20 @@ from pathlib import Path
 
 import numpy as np
 
-from convert import calibration, make_graph, native, result
+from common import build_folder
+from convert import calibration, make_graph, native
 from convert.calibration import Calibration
 from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
-from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
+from common.build_folder import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
 from engine import network
 from frontend.render import pipeline_id
-from training import checkpoint, locks, sources, workers
-from training.atomic import naming
-from training.checkpoint import Checkpoint
-from training.description import FEATURES, parse_tau
-from training.errors import OptionParser, UserError, one_line_errors
+from common import checkpoint, locks, sources, workers
+from common.atomic import naming
+from common.checkpoint import Checkpoint
+from common.description import FEATURES, parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
 
 GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"
@@ -85,7 +86,7 @@ def already_made(build: Path, mark: str) -> dict | None:
     """The facts of `build` where it holds all files of the same inputs, whole; else None."""
     try:
         facts = json.loads((build / CONVERSION).read_text())
-        whole = facts["fingerprint"] == mark and facts.keys() >= result.KEYS and all(
+        whole = facts["fingerprint"] == mark and facts.keys() >= build_folder.KEYS and all(
             digest(build / name) == expected for name, expected in facts["files"].items())
         return facts if whole else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -176,7 +177,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--build", type=Path, help="folder to write to (default build/tau<T>)")
     args = parser.parse_args(argv)
     tau = parse_tau(args.tau)
-    build = args.build or result.default_build(tau)
+    build = args.build or build_folder.default_build(tau)
     path = args.checkpoint or shipped_checkpoint(tau)
     source = checkpoint.load(path)
     if source.tau != tau:

@@ -19,8 +19,9 @@ import numpy as np
 
 from frontend import binding
 from frontend.render import pipeline_id
-from training import atomic, dataset
-from training.errors import OptionParser, UserError, one_line_errors
+from common import atomic
+from training.data import dataset
+from common.errors import OptionParser, UserError, one_line_errors
 
 CLIPS = 128
 SEED = 0

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from convert import exact
-from training.checkpoint import Checkpoint
-from training.description import BANDS, STAGES, channels
-from training.errors import UserError
+from common.checkpoint import Checkpoint
+from common.description import BANDS, STAGES, channels
+from common.errors import UserError
 
 EPSILON = 1e-5  # of BatchNorm
 

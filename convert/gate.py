@@ -5,8 +5,8 @@ import numpy as np
 
 from convert import flatbuffer
 from convert.tflm_ops import ADD_FUNCTIONS
-from training.description import FEATURES
-from training.errors import UserError
+from common.description import FEATURES
+from common.errors import UserError
 
 LEAST_AGREEMENT = 0.95
 

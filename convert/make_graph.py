@@ -12,7 +12,7 @@ import numpy as np
 
 from convert import fidelity, interpreters
 from convert.fold import FoldedNetwork, forward
-from training.description import FEATURES
+from common.description import FEATURES
 
 FLOAT_TOLERANCE = 1e-5
 """Largest difference of a float graph's logits from the folded network's, relative to their magnitude."""

@@ -14,7 +14,7 @@ from tensorflow.lite.python.util import modify_model_io_type
 
 from convert import flatbuffer
 from convert.ranges import choose_range
-from training.description import FEATURES
+from common.description import FEATURES
 
 SAMPLES = 2048
 """Values drawn from each activation of each clip; extremes are always among them."""

@@ -17,7 +17,7 @@ import numpy as np
 from engine import render
 from engine.network import Network
 from frontend.binding import compiled, pointer
-from training.description import FEATURES
+from common.description import FEATURES
 
 DRIVER = """
 #include "kws_engine.h"

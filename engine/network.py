@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from frontend.ctext import c_string
-from training.atomic import write_bytes
-from training.description import BANDS, FEATURES, STAGES, TAUS, channels
-from training.errors import UserError
+from common.ctext import c_string
+from common.atomic import write_bytes
+from common.description import BANDS, FEATURES, STAGES, TAUS, channels
+from common.errors import UserError
 
 FRACTION = 3
 """Fractional bits of an activation before it is rounded to 8 bits."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from engine.network import Block, Dense
-from training.description import BANDS
+from common.description import BANDS
 
 GROUP = 4
 """Outputs that are computed at a time, and inputs that are rounded up to."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 
 from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network, mean_shift
-from training.description import FEATURES
+from common.description import FEATURES
 
 WORD = 4
 

@@ -13,7 +13,7 @@ import numpy as np
 from engine import golden
 from engine.network import Network
 from frontend import golden as frontend
-from training.description import FEATURES
+from common.description import FEATURES
 
 SAMPLES = 3 * FEATURES.sample_rate
 """Of the stream; the window is its first second."""

@@ -14,20 +14,20 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from convert.result import default_build
-from firmware_gen import __version__, ctext, folder, inputs, model_array, settings, tflm
+from common.build_folder import default_build
+from firmware_gen import __version__, folder, inputs, model_array, rendering, settings, tflm
 from firmware_gen.identity import identity, native_identity
 from firmware_gen.inputs import Inputs
 from engine import render as engine
 from frontend import render
-from training import locks, sources
-from training.description import parse_tau
-from training.errors import OptionParser, one_line_errors
+from common import locks, sources
+from common.description import parse_tau
+from common.errors import OptionParser, one_line_errors
 
 
 def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
     """How files of other rooms open, and what ties their headers together."""
-    return {"head": ctext.render(template, **values), "identity": ctext.render("_identity.j2", **values)}
+    return {"head": rendering.render(template, **values), "identity": rendering.render("_identity.j2", **values)}
 
 
 def frontend_file(name: str, source: Inputs) -> str:
@@ -75,7 +75,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def fingerprint(build: Path) -> str:
     """SHA-256 of all that the generated text depends on: the two inputs, the generator, and what it is made of."""
-    templates = [path for where in (ctext.TEMPLATES, render.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
+    templates = [path for where in (rendering.TEMPLATES, render.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
     read = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
     generator = sources.digest("firmware_gen.__main__", files=templates)
     versions = [metadata.version(package) for package in PACKAGES]

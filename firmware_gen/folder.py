@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.atomic import naming
+from common.atomic import naming
 
 MANIFEST = "manifest.json"
 

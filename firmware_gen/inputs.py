@@ -6,13 +6,13 @@ import hashlib
 import math
 from pathlib import Path
 
-from convert import result
-from convert.result import CONVERSION, MODEL
+from common import build_folder
+from common.build_folder import CONVERSION, MODEL
 from engine import network
 from engine.network import Network
-from frontend.ctext import c_string
-from training.description import FeatureDescription
-from training.errors import UserError
+from common.ctext import c_string
+from common.description import FeatureDescription
+from common.errors import UserError
 
 FLATBUFFER_ID = b"TFL3"  # bytes 4 to 7 of every .tflite file: schema version 3
 
@@ -141,7 +141,7 @@ def load(build: Path) -> Inputs:
     Raises UserError, one line, where a file is missing, truncated, damaged or belongs to another build.
     """
     conversion, path = build / CONVERSION, build / MODEL
-    record = result.load(build)
+    record = build_folder.load(build)
     model = path.read_bytes()
     try:
         inputs = parse(record, model)

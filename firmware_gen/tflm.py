@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine.tables import exponentials
-from firmware_gen import ctext, settings
+from firmware_gen import rendering, settings
 from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
 from frontend.render import rows
-from training.errors import UserError
+from common.errors import UserError
 
 
 def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:
@@ -18,23 +18,23 @@ def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:
     unknown = sorted(set(ops) - set(ADD_FUNCTIONS))
     if unknown:
         raise UserError(f"TFLM has no resolver function for {', '.join(unknown)}; convert to a graph without it")
-    return [(op, ctext.identifier(ADD_FUNCTIONS[op]), count) for op, count in ops.items()]
+    return [(op, rendering.identifier(ADD_FUNCTIONS[op]), count) for op, count in ops.items()]
 
 
 def op_resolver_h(inputs: Inputs) -> str:
     """A resolver with room for exactly the ops of the graph, and the function that registers them."""
     int8_alone = {op: header for op, header in INT8_KERNELS.items() if op in inputs.ops}
-    return ctext.render("op_resolver.h.j2", registrations=registrations(inputs.ops), int8_alone=int8_alone,
+    return rendering.render("op_resolver.h.j2", registrations=registrations(inputs.ops), int8_alone=int8_alone,
                         **identity(inputs))
 
 
 def kws_tflm_h(inputs: Inputs) -> str:
     """The interface, for C and C++: audio, columns, a ring of them or a clip's features in, scores out."""
-    return ctext.render("kws_tflm.h.j2", inputs=inputs, **identity(inputs))
+    return rendering.render("kws_tflm.h.j2", inputs=inputs, **identity(inputs))
 
 
 def kws_tflm_cc(inputs: Inputs) -> str:
     """Its implementation over TFLM's interpreter, in static storage: no allocation, no global constructor."""
     table = exponentials(inputs.output.scale)
-    return ctext.render("kws_tflm.cc.j2", inputs=inputs, arena_unreported=settings.UNREPORTED, exponentials=table,
+    return rendering.render("kws_tflm.cc.j2", inputs=inputs, arena_unreported=settings.UNREPORTED, exponentials=table,
                         exponential_rows=rows(table.values.tolist(), 16), **identity(inputs))

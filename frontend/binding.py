@@ -23,9 +23,9 @@ import numpy as np
 
 from frontend import render
 from frontend.tables import POINTS, WINDOW
-from training import atomic
-from training.description import FEATURES
-from training.errors import UserError
+from common import atomic
+from common.description import FEATURES
+from common.errors import UserError
 
 CACHE = Path("build/cache")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")

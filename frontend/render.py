@@ -15,11 +15,11 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from frontend.ctext import without_comments
+from common.ctext import without_comments
 from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
-from training import atomic
-from training.description import FEATURES, FeatureDescription
-from training.errors import OptionParser, one_line_errors
+from common import atomic
+from common.description import FEATURES, FeatureDescription
+from common.errors import OptionParser, one_line_errors
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("frontend.h", "frontend_kernels.h", "frontend_tables.h")

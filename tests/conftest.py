@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import checkpoint, dataset, locks
-from training.description import FEATURES, KEYWORDS, LABELS
+from common import checkpoint, locks
+from training.data import dataset
+from common.description import FEATURES, KEYWORDS, LABELS
 
 ROOT = Path(__file__).parent.parent
 KEYWORD_CLIPS = {"training": 5, "validation": 1, "testing": 1}

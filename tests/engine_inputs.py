@@ -8,7 +8,7 @@ import numpy as np
 from engine import network
 from engine.network import ACTIVATION_MAX, Block, Dense, Network
 from engine.random_network import HIGHEST, LOWEST
-from training.description import FEATURES
+from common.description import FEATURES
 
 CLASS_COUNTS = (2, 3, 11, 12, 13, 35)
 SEED = 1

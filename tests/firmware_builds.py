@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import firmware_gen.__main__ as generator
-from convert.result import KEYS
-from training.description import FeatureDescription
+from common.build_folder import KEYS
+from common.description import FeatureDescription
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "tests" / "tflm_stub"

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from frontend.tables import FFT, WINDOW, mel_edges
-from training.description import FEATURES
+from common.description import FEATURES
 
 LOUDEST = 32767
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 import firmware_gen.__main__ as generator
-from benchmarks import emulator
+from benchmarks.cost import emulator
 from convert import __main__ as converter
-from convert import result
+from common import build_folder
 from firmware_gen.export import __main__ as exporter
 from firmware_gen.export import library
 from frontend import binding
-from training import dataset, decoded, sources
+from common import sources
+from training.data import dataset, decoded
 
 ROOT = Path(__file__).parents[1]
 WATCHED = """if True:
@@ -120,18 +121,18 @@ def test_a_conversion_depends_on_every_module_that_it_is_made_of_and_on_the_pack
 @pytest.mark.parametrize("name", ["graphs/small.onnx", "graphs/accurate.tflite", "calibration.txt", "native.npz"])
 def test_a_conversion_of_which_a_file_is_missing_or_damaged_is_made_again(tau1_build, tmp_path, name, damage):
     build = shutil.copytree(tau1_build, tmp_path / "tau1")
-    mark = result.load(build)["fingerprint"]
+    mark = build_folder.load(build)["fingerprint"]
     assert converter.already_made(build, mark)
     (build / name).unlink() if damage == "missing" else (build / name).write_bytes((build / name).read_bytes()[:-1])
     assert converter.already_made(build, mark) is None
 
 
-@pytest.mark.parametrize("name", [result.MODEL, result.ONNX])
+@pytest.mark.parametrize("name", [build_folder.MODEL, build_folder.ONNX])
 @pytest.mark.parametrize("content", [None, b"cut", "the other graph's"], ids=str)
 def test_whatever_a_killed_change_of_the_graph_left_the_next_run_mends(tau1_build, tmp_path, name, content):
     build = shutil.copytree(tau1_build, tmp_path / "tau1")
-    whole = {path: (build / path).read_bytes() for path in (result.MODEL, result.ONNX, result.CONVERSION)}
-    facts = result.load(build)
+    whole = {path: (build / path).read_bytes() for path in (build_folder.MODEL, build_folder.ONNX, build_folder.CONVERSION)}
+    facts = build_folder.load(build)
     other, = {*converter.GRAPH_NAMES} - {facts["graph"]}
     suffix = Path(name).suffix
     if content is None:
@@ -146,15 +147,16 @@ def test_a_checkpoint_that_was_moved_is_named_where_it_is_now(tau1_build, tmp_pa
     build = shutil.copytree(tau1_build, tmp_path / "tau1")
     moved = shutil.copy(ROOT / "checkpoints" / "tau1.safetensors", tmp_path / "mine.safetensors")
     assert converter.main(["--build", str(build), "--checkpoint", str(moved)]) == 0
-    assert "converting" not in capsys.readouterr().out and result.load(build)["checkpoint"]["path"] == str(moved)
+    assert "converting" not in capsys.readouterr().out and build_folder.load(build)["checkpoint"]["path"] == str(moved)
 
 
 def test_a_build_that_was_renamed_to_another_width_is_refused(tau1_build, tmp_path, failure, monkeypatch):
-    from benchmarks import on_board, report
+    from benchmarks.cost import on_board
+    from benchmarks.report import contents
 
     shutil.copytree(tau1_build, tmp_path / "build" / "tau3")
     monkeypatch.chdir(tmp_path)
-    for main, options in ((generator.main, ()), (exporter.main, ("--format", "arduino")), (report.main, ()),
+    for main, options in ((generator.main, ()), (exporter.main, ("--format", "arduino")), (contents.main, ()),
                           (on_board.main, ())):
         assert "build/tau3/conversion.json: holds tau 1, not 3; run `make quantize TAU=3`" in failure(main, "--tau", 3,
                                                                                                       *options)
@@ -203,7 +205,7 @@ def test_clips_are_decoded_again_where_a_noise_a_clip_or_the_choice_of_them_chan
 
 
 def test_decoded_clips_depend_on_every_module_that_reads_them(altered):
-    files = sources.imported("training.dataset")
+    files = sources.imported("training.data.dataset")
     assert {"audio.py", "description.py"} <= {path.name for path in files}
     assert forgotten({*files, ROOT / "training" / "decoded.py"}, altered, lambda: decoded.fingerprint([], [])) == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from training.errors import UserError, one_line_errors
+from common.errors import UserError, one_line_errors
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("training", "convert", "frontend.render", "engine.render", "firmware_gen", "benchmarks.report")

@@ -15,11 +15,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import figures
-from benchmarks.decisions import EXAMPLE
-from benchmarks.report import ROOT
+from benchmarks.listening.decisions import EXAMPLE
+from benchmarks.report import figures
+from benchmarks.report.contents import ROOT
+from common.description import REACH, STREAM_COLUMNS
 from emulated import need_emulator
-from training.description import REACH, STREAM_COLUMNS
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"),
                 *(ROOT / "examples").rglob("*.md")])
@@ -56,6 +56,14 @@ def test_every_link_and_anchor_resolves(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link}: no such file"
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+@every_page
+def test_every_file_of_the_project_that_is_named_exists(page):
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"build", "data", ".venv"}
+    for span in SPAN.findall(FENCE.sub("", page.read_text())):
+        if re.fullmatch(r"[\w./*<>{},-]+", span) and "/" in span and span.partition("/")[0] in folders:
+            assert any(ROOT.glob(re.sub(r"<\w+>|\{.*?\}", "*", span).rstrip("/"))), span
 
 
 def test_every_page_of_the_documentation_is_in_its_index():

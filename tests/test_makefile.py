@@ -100,7 +100,7 @@ def test_every_value_reaches_the_program_as_it_was_typed_and_no_shell_runs_it(re
 
 def test_values_that_make_would_expand_are_not_expanded_not_even_for_the_environment(recorder, tmp_path):
     made = tmp_path / "made"
-    done = make("train", f"VENV={recorder}", f"OUT=$(shell touch {made})", f"DATA=$(error no)", f"SEED=$(SEED)",
+    done = make("train", f"VENV={recorder}", f"OUT=$(shell touch {made})", "DATA=$(error no)", "SEED=$(SEED)",
                 GPU=f"$(shell touch {made})")
     words, = recorded(done)
     assert f"--out=$(shell touch {made})" in words and "--seed=$(SEED)" in words and not made.exists()

@@ -17,12 +17,15 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from training import card, checkpoint, dataset, distill, heldout, locks, openset, speech, synthesis, train
-from training.dataset import Clip
-from training.decoded import data_hash, decoded
-from training.description import LABELS, parse_tau
-from training.download import download
-from training.errors import OptionParser, UserError, one_line_errors
+from common import checkpoint, locks
+from training import card, distill, heldout, openset, train
+from training.data import dataset
+from training.spoken import pieces, synthesis
+from training.data.dataset import Clip
+from training.data.decoded import data_hash, decoded
+from common.description import LABELS, parse_tau
+from training.data.download import download
+from common.errors import OptionParser, UserError, one_line_errors
 from training.features import log_mel
 from training.memory import keep_freed_memory
 from training.model import DROPOUT
@@ -203,7 +206,7 @@ def main(argv: list[str] | None = None) -> None:
         if not args.resume and {"synthetic", "running"} & {*args.parts}:  # a run that goes on knows its data by their hash
             synthesis.check(args.synthetic)
     if args.speech:
-        speech.load(args.speech)
+        pieces.load(args.speech)
     with locks.writing(args.out, ".last.pt.*", "decoded/.*"):
         locks.try_to_write(args.out)
         check_state(args)  # another command may have left one while this waited

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from training import locks
-from training.errors import OptionParser, one_line_errors
+from common import locks
+from common.errors import OptionParser, one_line_errors
 
 STATE, WEIGHTS, CARD, PLOT = "last.pt", ".safetensors", ".md", "run.png"
 

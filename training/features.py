@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.description import FEATURES, check_mels
+from common.description import FEATURES, check_mels
 
 
 def hz_to_mel(hz: np.ndarray) -> np.ndarray:

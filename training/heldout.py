@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.checkpoint import Checkpoint
-from training.dataset import NOISE, Clip, listed, read_clips, word_clips
-from training.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
-from training.errors import UserError
+from common.checkpoint import Checkpoint
+from training.data.dataset import Clip, NOISE, listed, read_clips, word_clips
+from common.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
+from common.errors import UserError
 from training.features import log_mel
-from training.intervals import percent
-from training.synthesis import running_words
+from common.intervals import percent
+from training.spoken.synthesis import running_words
 from training.train import Trainer
 
 UNHEARD = "never heard"

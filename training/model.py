@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.description import BANDS, STAGES, channels
+from common.description import BANDS, STAGES, channels
 
 DROPOUT = 0.1
 

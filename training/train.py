@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.atomic import write_bytes
+from common.atomic import write_bytes
 from training.augment import NoiseAugment, spec_augment
-from training.description import SILENCE, UNKNOWN
+from common.description import SILENCE, UNKNOWN
 from training.distill import Teacher, distilled
-from training.errors import UserError
+from common.errors import UserError
 from training.features import LogMel
-from training.model import DROPOUT, BCResNet
+from training.model import BCResNet, DROPOUT
 from training.splices import Splicer
 from training.stream import heard, stream_augment
 

@@ -7,10 +7,10 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from firmware_gen import __version__, ctext, folder, inputs
+from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
-from training.errors import UserError
+from common.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "kws_bcresnet"
@@ -71,7 +71,7 @@ def load(build: Path) -> Library:
 
 def render(template: str, library: Library, **values: object) -> str:
     """The text of `templates/export/<template>`, which may ask the library for anything."""
-    return ctext.render(f"export/{template}", library=library, name=NAME, public=PUBLIC, **values)
+    return rendering.render(f"export/{template}", library=library, name=NAME, public=PUBLIC, **values)
 
 
 def papers(library: Library, readme: str) -> dict[str, str]:

@@ -1,0 +1,223 @@
+"""Put together what the build has learnt: report.json, report.md and report.html.
+
+    python -m benchmarks.report --tau 1
+
+Merges the converter's record, the verification of this very model (else the one recorded in
+checkpoints/, marked so), what its native engine costs on emulated cores and the manifest of its
+firmware, and prints the short form.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from benchmarks.cost import engine_layers
+from benchmarks.listening import streaming
+from benchmarks.report import comparison, html, memory, text as report_text
+from benchmarks.accuracy.backends import IN_NOISE, NATIVES
+from common import build_folder
+from engine import network, render
+from firmware_gen.inputs import native_file
+from firmware_gen.settings import arena_estimate
+from common import locks
+from common.atomic import write_text
+from common.description import parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
+
+ROOT = Path(__file__).resolve().parents[2]
+VERIFY, BENCH, JSON, MARKDOWN, HTML = "verify.json", "bench.json", "report.json", "report.md", "report.html"
+MANIFEST = "firmware/manifest.json"
+
+
+def read_json(path: Path, remedy: str) -> dict | None:
+    """A JSON object, None where there is no such file; UserError where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: damaged (no JSON object); {remedy}")
+    return content
+
+
+def recorded_path(tau: float, graph: str) -> Path:
+    """The verification shipped with the checkpoint of this tau, for one of its graphs."""
+    return ROOT / "checkpoints" / f"tau{tau:g}-{graph}.verify.json"
+
+
+ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
+"""What the report takes from a verification."""
+COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
+         "stack_bytes", "bit_exact")
+"""What it takes of each core from bench.json."""
+MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes",
+              "frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes",
+              "frontend_code_bytes")
+"""What it takes besides where a bench has it."""
+
+
+def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
+    """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
+
+    One of another model says nothing of this one and is left out; so are the native engine's rows of another integer
+    network, and those in noise of streams made otherwise than now.
+    """
+    tau = conversion["tau"]
+    for origin, path, remedy in (("measured", build / VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
+                                 ("recorded", recorded, "restore it from the repository")):
+        figures = read_json(path, remedy)
+        if figures is None:
+            continue
+        try:
+            if figures["model"]["sha256"] == model_sha256:
+                return {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
+                        **of_this_engine(figures, conversion["native"]), "recall_drop_points": recall_drops(figures)}
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{path}: not a verification of this project; {remedy}") from None
+    return None
+
+
+def recall_drops(figures: dict) -> dict:
+    """Of each backend on device features, the points of recall that each class loses against PyTorch on log-mel; None
+    where the class has no clip."""
+    before = figures["backends"]["pytorch"]["recall"]
+    return {name: {label: 100 * (before[label] - recall) if None not in (before[label], recall) else None
+                   for label, recall in row["recall"].items()} for name, row in figures["device_backends"].items()}
+
+
+def of_this_engine(figures: dict, native: dict) -> dict:
+    """`device_backends` and `native` of a verification, without what says nothing of this build's engine."""
+    found = figures.get("native", {})
+    stale = set(NATIVES)
+    if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
+        expected = streaming.settings(native["delay_columns"])
+        same = all(found["stream"].get(key) == value for key, value in expected.items())
+        stale = set() if same else set(IN_NOISE)
+    rows = {name: row for name, row in figures["device_backends"].items() if name not in stale}
+    return {"device_backends": rows, "native": None if stale else found}
+
+
+def core_costs(row: dict) -> dict:
+    """What the report says of one core: its row of bench.json; constants, sums by layer and by stage are worked out."""
+    costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
+    for part in ("engine", "frontend"):
+        if f"{part}_code_bytes" in costs:
+            costs[f"{part}_constants_bytes"] = costs[f"{part}_flash_bytes"] - costs[f"{part}_code_bytes"]
+    if "layers" in costs:
+        layers = costs["layers"]
+        costs["block_instructions"] = [sum(block.values()) for block in layers["blocks"]]
+        costs["stage_instructions"] = {
+            "ends": layers["head"] + sum(layers[name] for name in engine_layers.TAIL),
+            **{stage: sum(block[stage] for block in layers["blocks"]) for stage in engine_layers.STAGES},
+            "rest": layers["rest"]}
+    return costs
+
+
+def native(build: Path, conversion: dict) -> dict:
+    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and what bench.json says of
+    exactly this one: `costs`, else None.
+
+    Raises UserError where the network is not the one that was converted, or bench.json is damaged.
+    """
+    path = native_file(build, conversion)
+    if path is None:
+        return conversion["native"]
+    made = network.load(path)
+    engine = render.engine_id(made)
+    remedy = f"remove it and run `make bench TAU={conversion['tau']:g}`"
+    bench = read_json(build / BENCH, remedy)
+    costs = None
+    if bench and bench.get("engine") == engine:
+        try:
+            costs = {key: bench[key] for key in ("clip", "compiler")} | {
+                "emulator": bench.get("emulator"),
+                "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
+            costs["boards"][report_text.SHOWN]
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{build / BENCH}: not a bench of this project; {remedy}") from None
+    return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
+
+
+def merge(build: Path, recorded: Path | None = None) -> dict:
+    """The report of a build as a JSON-ready dict.
+
+    recorded: a verify.json from before, by default the one shipped in checkpoints/. `fidelity` comes
+    from the verification made in this build, else from the calibration clips; `fidelity.source`
+    says which. Raises UserError where the build is missing or damaged.
+    """
+    conversion = build_folder.load(build)
+    tau = conversion["tau"]
+    chosen = conversion["graphs"][conversion["graph"]]
+    model = (build / build_folder.MODEL).read_bytes()
+    sha256 = hashlib.sha256(model).hexdigest()
+    if sha256 != chosen["sha256"]:
+        raise UserError(f"{build / build_folder.MODEL}: not the model that was converted; run `make quantize TAU={tau:g}`")
+    verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
+    if verified and verified["origin"] == "measured":
+        row = verified["device_backends"]["tflite"]
+        fidelity = {"agreement": row["agreement"], "sqnr_db": row["sqnr_db"],
+                    "bit_exact_with_tflm": verified["bit_exact_with_tflm"],
+                    "clips": verified["clips"], "source": "verification"}
+    else:
+        fidelity = {key: chosen[key] for key in ("agreement", "sqnr_db", "bit_exact_with_tflm")}
+        fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
+    live = memory.live_tensors(model)
+    firmware = read_json(build / MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
+    content = {
+        "tau": tau,
+        "labels": conversion["labels"],
+        "features": conversion["features"],
+        "checkpoint": conversion["checkpoint"],
+        "model": {
+            "file": build_folder.MODEL,
+            "sha256": sha256,
+            "graph": conversion["graph"],
+            "parameters": conversion["parameters"],
+            "macs": conversion["macs"],
+            "macs_counting": conversion["macs_counting"],
+            "tflite_bytes": len(model),
+            "ops": chosen["ops"],
+            "op_table": chosen["op_table"],
+            "op_count": sum(chosen["ops"].values()),
+            "constant_bytes": sum(row["bytes"] for row in chosen["op_table"]),
+            "input": conversion["input"],
+            "output": conversion["output"],
+        },
+        "memory": {"arena_bytes": chosen["arena_bytes"],
+                   "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
+                   "arena_bytes_arm_estimate": arena_estimate(conversion["graph"], chosen["arena_bytes"]),
+                   "live_tensors": live, "live_peak_bytes": max(row["bytes"] for row in live)},
+        "calibration": conversion["calibration"],
+        "fidelity": fidelity,
+        "accuracy": verified,
+        "native": native(build, conversion),
+        "graphs": conversion["graphs"],
+        "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
+        "versions": conversion["versions"],
+    }
+    return content | {"comparison": comparison.rows(content)}
+
+
+def write(build: Path, recorded: Path | None = None) -> dict:
+    """Rewrite report.json, report.md and report.html of a build; returns the report. See `merge`."""
+    content = merge(build, recorded)
+    page = html.page(content)
+    write_text(build / JSON, json.dumps(content, indent=1) + "\n")
+    write_text(build / MARKDOWN, report_text.markdown(content))
+    write_text(build / HTML, page)
+    return content
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = OptionParser("python -m benchmarks.report", __doc__)
+    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
+    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    args = parser.parse_args(argv)
+    build = args.build or build_folder.default_build(parse_tau(args.tau))
+    with locks.rewriting(build):
+        content = write(build)
+    print(report_text.short(content, build))

@@ -1,0 +1,46 @@
+"""What a conversion leaves in build/tau<T>/, and how later stages read it. Needs no TensorFlow."""
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from common.errors import UserError
+
+CONVERSION = "conversion.json"
+MODEL = "model_int8.tflite"
+ONNX = "model.onnx"
+CALIBRATION = "calibration.txt"
+GRAPHS = "graphs"
+NATIVE = "native.npz"
+KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
+                  "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
+"""What conversion.json holds. `files`: SHA-256 of each of the conversion's files by its path in the build folder, but of the
+two that are copies of the chosen graph's."""
+
+
+def default_build(tau: float) -> Path:
+    """build/tau1, build/tau1.5, …"""
+    return Path(f"build/tau{tau:g}")
+
+
+def load(build: Path) -> dict:
+    """The conversion's facts, from conversion.json; UserError where there are none."""
+    path = Path(build, CONVERSION)
+    tau = path.parent.name.removeprefix("tau")
+    remedy = f"run `make quantize TAU={tau}`"
+    try:
+        result = json.loads(path.read_text())
+        missing = sorted(KEYS - result.keys())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path}: no converted model here; {remedy}") from None
+    except (ValueError, AttributeError):
+        raise UserError(f"{path}: damaged; {remedy}") from None
+    if missing:
+        raise UserError(f"{path}: damaged, it lacks {missing[0]}; {remedy}")
+    if re.fullmatch(r"\d+(\.\d+)?", tau) and result["tau"] != float(tau):
+        raise UserError(f"{path}: holds tau {result['tau']}, not {tau}; {remedy}")
+    for name in (MODEL, ONNX):
+        if not Path(build, name).is_file():
+            raise UserError(f"{Path(build, name)}: missing; {remedy}")
+    return result

@@ -1,0 +1,39 @@
+"""Read files that anybody may have written: plain ones only, and JSON that holds an object."""
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from common.errors import UserError
+
+
+def read_plain(path: str | os.PathLike, remedy: str) -> bytes:
+    """The content of a file. UserError, with the reason and the remedy, where it is missing, no plain file (a folder,
+    or a pipe, which would be waited for) or not readable."""
+    path = Path(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path}: {'a folder' if path.is_dir() else 'no plain file'}; {remedy}")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path}: no such file; {remedy}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+
+
+def json_object(data: str | bytes) -> dict:
+    """The object that JSON text holds. ValueError for everything else, whatever makes it so."""
+    try:
+        found = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
+
+
+def shown(name: str | os.PathLike) -> str:
+    """The name of a file as text that any file and terminal takes: what is no UTF-8 in it becomes an escape."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
