@@ -52,7 +52,7 @@ $(foreach mark,' " ` $$ ; : % *, \
 	$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
 $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
 
-# quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where the variable is set;
+# quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(2)),$(1)=$(call quoted,$(2)))
@@ -99,6 +99,9 @@ help:
 	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
 	echo "firmware_gen|benchmarks.verify_int8|benchmarks.on_board|benchmarks.report --help"
 
+# What was measured goes into the report, whether it passed (0) or not (1); the measuring command's status stays.
+then_report = status=$$?; [ $$status -gt 1 ] || $(BIN) -m benchmarks.report $(TAU_OPTION) --quiet || exit; exit $$status
+
 quantize: $(VENV)/convert
 	$(BIN) -m convert $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
 		$(call option,--data,DATA)
@@ -107,7 +110,7 @@ quantize: $(VENV)/convert
 
 verify: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.verify_int8 $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
-		$(call option,--max-drop,MAX_DROP)
+		$(call option,--max-drop,MAX_DROP); $(then_report)
 
 family: $(VENV)/convert
 	$(BIN) -m benchmarks.family
@@ -132,7 +135,7 @@ false-accepts: $(VENV)/convert $(VENV)/training
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
-		$(BIN) -m benchmarks.bench $(TAU_OPTION) $(call option,--data,DATA) $(call option,--core,CORE))
+		$(BIN) -m benchmarks.bench $(TAU_OPTION) $(call option,--data,DATA) $(call option,--core,CORE); $(then_report))
 
 bench-check: $(VENV)/convert
 	$(BIN) -m benchmarks.baseline

@@ -1,4 +1,4 @@
-"""What a conversion leaves in build/tau<T>/, and how later stages read it. Needs no TensorFlow."""
+"""The files of build/tau<T>/, and how stages behind the conversion read what it left. Needs no TensorFlow."""
 from __future__ import annotations
 
 import json
@@ -13,6 +13,10 @@ ONNX = "model.onnx"
 CALIBRATION = "calibration.txt"
 GRAPHS = "graphs"
 NATIVE = "native.npz"
+VERIFY, BENCH, MANIFEST = "verify.json", "bench.json", "firmware/manifest.json"
+VERIFY_FEWER = "verify_fewer.json"
+"""A verification over fewer clips than the one in VERIFY."""
+REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML = "report.json", "report.md", "report.html"
 KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
                   "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
 """What conversion.json holds. `files`: SHA-256 of each of the conversion's files by its path in the build folder, but of the
@@ -22,6 +26,14 @@ two that are copies of the chosen graph's."""
 def default_build(tau: float) -> Path:
     """build/tau1, build/tau1.5, …"""
     return Path(f"build/tau{tau:g}")
+
+
+def build_of(tau: float) -> Path:
+    """The default build folder of a tau, which need not be there; UserError where it holds another one's conversion."""
+    build = default_build(tau)
+    if (build / CONVERSION).is_file():
+        load(build)
+    return build
 
 
 def load(build: Path) -> dict:

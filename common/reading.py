@@ -1,6 +1,7 @@
 """Read files that anybody may have written: plain ones only, and JSON that holds an object."""
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -37,3 +38,21 @@ def json_object(data: str | bytes) -> dict:
 def shown(name: str | os.PathLike) -> str:
     """The name of a file as text that any file and terminal takes: what is no UTF-8 in it becomes an escape."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def read_json(path: Path, remedy: str) -> dict | None:
+    """A JSON object, None where there is no such file; UserError where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: damaged (no JSON object); {remedy}")
+    return content
+
+
+def sha256(path: Path) -> str | None:
+    """SHA-256 of a file in hex, None where there is no such file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -11,7 +11,8 @@ import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from common.shipped import ROOT
+
 PACKAGES = ("common", "training", "frontend", "engine", "convert", "firmware_gen", "benchmarks")
 
 

@@ -35,6 +35,8 @@ from common import checkpoint, locks, sources, workers
 from common.atomic import naming
 from common.checkpoint import Checkpoint
 from common.description import FEATURES, parse_tau
+from common.reading import sha256
+from common.shipped import ROOT, checkpoint_path
 from common.errors import OptionParser, UserError, one_line_errors
 
 GRAPH_NAMES = ("small", "accurate")
@@ -42,12 +44,11 @@ DEFAULT_GRAPH = "accurate"
 PACKAGES = ("numpy", "onnx", "onnx2tf", "tensorflow", "tflite-runtime", "tflite-micro")
 UNDER_WAY, CHOICE = ".conversion-", ".choice-"
 """How the names of temporary folders in the build folder begin."""
-CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 
 
 def shipped_checkpoint(tau: float) -> Path:
     """The shipped checkpoint of a tau; UserError with the command that trains one where there is none."""
-    path = CHECKPOINTS / f"tau{tau:g}.safetensors"
+    path = checkpoint_path(tau)
     if not path.is_file():
         trained = f"build/tau{tau:g}/training/tau{tau:g}.safetensors"
         raise UserError(f"no checkpoint for tau {tau:g} is shipped yet: train one with `make train TAU={tau:g} "
@@ -66,7 +67,7 @@ def fingerprint(*inputs: str) -> str:
 
 def requirements() -> tuple[str, ...]:
     """The packages of requirements/convert.txt, where that is here: whatever those of PACKAGES call is among them."""
-    path = Path(__file__).parents[1] / "requirements" / "convert.txt"
+    path = ROOT / "requirements" / "convert.txt"
     lines = path.read_text().splitlines() if path.is_file() else []
     return PACKAGES + tuple(line.partition("==")[0] for line in lines if line and not line.startswith("#"))
 
@@ -87,15 +88,10 @@ def already_made(build: Path, mark: str) -> dict | None:
     try:
         facts = json.loads((build / CONVERSION).read_text())
         whole = facts["fingerprint"] == mark and facts.keys() >= build_folder.KEYS and all(
-            digest(build / name) == expected for name, expected in facts["files"].items())
+            sha256(build / name) == expected for name, expected in facts["files"].items())
         return facts if whole else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hex; of nothing where it is missing."""
-    return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
 def choose(build: Path, facts: dict, graph: str, path: Path) -> bool:
@@ -108,7 +104,7 @@ def choose(build: Path, facts: dict, graph: str, path: Path) -> bool:
         raise UserError(f"graph {graph} must not ship: {row['refused']}")
     shipped = {MODEL: row["tflite"], ONNX: row["onnx"]}
     if (facts["graph"], facts["checkpoint"]["path"]) == (graph, str(path)) and all(
-            digest(build / name) == facts["files"][source] for name, source in shipped.items()):
+            sha256(build / name) == facts["files"][source] for name, source in shipped.items()):
         return False
     with naming(build, build / CHOICE), tempfile.TemporaryDirectory(dir=build, prefix=CHOICE) as temporary:
         folder = Path(temporary)
@@ -162,7 +158,7 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
     network.save(path, made)
     print(f"  native: agreement {100 * facts['agreement']:.1f} %, SQNR {facts['sqnr_db']:.1f} dB, "
           f"ranges {facts['ranges']}", flush=True)
-    return {"file": NATIVE, "sha256": digest(path), "delay_columns": made.delay, **facts}
+    return {"file": NATIVE, "sha256": sha256(path), "delay_columns": made.delay, **facts}
 
 
 @one_line_errors
@@ -235,7 +231,7 @@ def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: Folded
             "versions": versions(),
             "fingerprint": mark,
         }
-        facts["files"] = {str(file.relative_to(folder)): digest(file) for file in sorted(folder.rglob("*"))
+        facts["files"] = {str(file.relative_to(folder)): sha256(file) for file in sorted(folder.rglob("*"))
                           if file.is_file() and file.name not in (MODEL, ONNX)}
         (folder / CONVERSION).write_text(json.dumps(facts, indent=2) + "\n")
         publish(folder, build)

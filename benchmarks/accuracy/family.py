@@ -9,8 +9,8 @@ are 95 % intervals.
 from __future__ import annotations
 
 
-from benchmarks.accuracy.known_accuracy import checkpoint_path, sha256
-from benchmarks.report.contents import read_json, recorded_path
+from common.reading import read_json, sha256
+from common.shipped import checkpoint_path, recorded_path
 from convert.fold import fold, parameters
 from convert.macs import network_macs
 from common import checkpoint

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping
 
-from benchmarks.report.contents import ROOT, VERIFY, read_json
-from common.build_folder import NATIVE, default_build
+from common.build_folder import NATIVE, VERIFY, build_of
 from common.errors import UserError
+from common.reading import read_json, sha256
+from common.shipped import checkpoint_path, recorded_paths
 
 PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
 """Top-1 of the float networks on all of Speech Commands v0.02, %: Kim et al., Interspeech 2021."""
@@ -17,7 +18,7 @@ PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
 class Accuracy:
     """A verification of one width.
 
-    origin: "measured" in the build, or "recorded" with the checkpoint. engine: SHA-256 of the native network that
+    origin: "measured" in the build, or "recorded" with the checkpoint. data: SHA-256 of the clips. engine: SHA-256 of the native network that
     `rows` "native" and "native_stream" are of, None where it has none. rows: those of verify.json by backend, "float"
     the trained network on training's features.
     """
@@ -25,6 +26,7 @@ class Accuracy:
     origin: str
     date: str
     clips: int
+    data: str
     engine: str | None
     rows: dict[str, dict]
 
@@ -44,19 +46,9 @@ class Accuracy:
         return f"{100 * self.row(backend)['top1']:.2f} %" + " in float" * (backend not in self.rows)
 
 
-def checkpoint_path(tau: float) -> Path:
-    """Where the checkpoint of this width is, or would be, shipped."""
-    return ROOT / "checkpoints" / f"tau{tau:g}.safetensors"
-
-
-def sha256(path: Path) -> str | None:
-    """Of a file, None where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
 def trained(tau: float) -> bool:
     """Whether there is a network of this width: a shipped checkpoint, or one that was converted."""
-    return checkpoint_path(tau).is_file() or (default_build(tau) / NATIVE).is_file()
+    return checkpoint_path(tau).is_file() or (build_of(tau) / NATIVE).is_file()
 
 
 def find(tau: float) -> Accuracy | None:
@@ -64,10 +56,9 @@ def find(tau: float) -> Accuracy | None:
 
     Where both are of the same network it is the one over more clips: a look at a few hides no record.
     """
-    build, shipped = default_build(tau), sha256(checkpoint_path(tau))
+    build, shipped = build_of(tau), sha256(checkpoint_path(tau))
     engine = sha256(build / NATIVE)
-    places = [("measured", build / VERIFY), *(("recorded", path) for path in
-                                              sorted((ROOT / "checkpoints").glob(f"tau{tau:g}-*.verify.json")))]
+    places = [("measured", build / VERIFY), *(("recorded", path) for path in recorded_paths(tau))]
     known = []
     for origin, path in places:
         remedy = "remove it" if origin == "measured" else "restore it from the repository"
@@ -79,9 +70,16 @@ def find(tau: float) -> Accuracy | None:
             same = engine and of == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
             if same:
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
-                known.append(Accuracy(origin, figures["measured"], figures["clips"], of,
+                known.append(Accuracy(origin, figures["measured"], figures["clips"], figures["data"]["sha256"], of,
                                       rows | {"float": figures["backends"]["pytorch"]}))
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{path}: not a verification of this project; {remedy}") from None
     same_network = [accuracy for accuracy in known if accuracy.engine == known[0].engine]
     return max(same_network, key=lambda accuracy: accuracy.clips, default=None)
+
+
+def over_the_same_clips(found: Mapping[float, Accuracy]) -> dict[float, Accuracy]:
+    """Of verifications by width those that can be compared: over the clips that most are over, of two such the more."""
+    widths = Counter(accuracy.data for accuracy in found.values())
+    most = max(found.values(), key=lambda accuracy: (widths[accuracy.data], accuracy.clips), default=None)
+    return {tau: accuracy for tau, accuracy in found.items() if accuracy.data == most.data}

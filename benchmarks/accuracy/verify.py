@@ -6,7 +6,7 @@ runs on the latter only, over whole clips and over streams of background noise t
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands --split all --max-drop 0.3
 
-Writes verify.json and the report into the build folder. Exit status: 0 when the int8 model keeps
+Writes verify.json (verify_fewer.json where that holds one over more clips) into the build folder. Exit status: 0 when the int8 model keeps
 to its bounds, 1 when it or the native engine loses more than --max-drop points on whole clips or TFLM computes
 anything else than TFLite's reference kernels, 2 for bad input.
 """
@@ -26,16 +26,17 @@ import numpy as np
 
 from benchmarks.accuracy import backends, clips, statistics
 from benchmarks.listening import streaming
-from benchmarks.report import contents, text as report_text
+from benchmarks.report import text as report_text
 from common import build_folder
 from engine import binding, network
 from firmware_gen.inputs import native_file
 from common import checkpoint, locks
 from common.atomic import write_text
+from common.reading import read_json
+from common.shipped import ROOT
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -138,6 +139,22 @@ def native_facts(conversion: dict, background: streaming.Background, recordings:
                 "snr_db_quartiles": [round(float(level), 1) if np.isfinite(level) else None for level in quartiles]}}
 
 
+def place(build: Path, figures: dict) -> tuple[Path, int]:
+    """Where figures are written, and how many clips those are over that stay in VERIFY, 0 where these take their place.
+
+    Those of the same networks over more clips stay: a look at a few hides no verification.
+    """
+    try:
+        before = read_json(build / build_folder.VERIFY, "")
+        same = all(before[key]["sha256"] == figures[key]["sha256"] for key in ("model", "native"))
+        if same and before["clips"] > figures["clips"]:
+            return build / build_folder.VERIFY_FEWER, before["clips"]
+    except (UserError, KeyError, TypeError):
+        pass  # there is none, or it is damaged
+    (build / build_folder.VERIFY_FEWER).unlink(missing_ok=True)
+    return build / build_folder.VERIFY, 0
+
+
 def failures(figures: dict, max_drop: float) -> list[str]:
     """Why the verification fails, a line each; none where it passes."""
     lines = []
@@ -226,8 +243,11 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
         "max_drop_points": args.max_drop,
     }
     text = json.dumps(figures, indent=1) + "\n"
-    for path in [build / contents.VERIFY] + ([args.json] if args.json else []):
-        write_text(path, text)
-    contents.write(build)
-    print(f"{table(figures)}\n{build / contents.VERIFY}\n{build / contents.MARKDOWN}\n{build / contents.HTML}")
+    path, stays = place(build, figures)
+    for file in [path] + ([args.json] if args.json else []):
+        write_text(file, text)
+    print(f"{table(figures)}\n{path}")
+    if stays:
+        print(f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified over "
+              f"before; remove it to let these {figures['clips']:,} take their place")
     return failures(figures, args.max_drop)

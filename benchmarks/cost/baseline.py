@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost import bench, scaling
-from benchmarks.report.contents import read_json
+from common.reading import read_json
 from frontend import render
 from common.atomic import write_text
 from common.description import TAUS

@@ -23,10 +23,9 @@ import numpy as np
 
 from benchmarks.accuracy import clips
 from benchmarks.cost import bench_text, emulator, engine_layers, engine_on_core, frontend_on_core, limits
-from benchmarks.report import contents
 from benchmarks.cost.emulator import CORES, Core
 from benchmarks.cost.engine_on_core import Firmware
-from common.build_folder import MODEL, default_build
+from common.build_folder import default_build
 from engine import golden as engine_golden
 from engine import render as engine_render
 from frontend import binding, golden, render
@@ -34,12 +33,12 @@ from common import locks
 from training.data import dataset
 from common.atomic import write_text
 from common.audio import read_clip
+from common.shipped import EXAMPLES
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import shown
 
 BENCH = "bench.json"
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 WORD = "yes"  # the clip that instructions are counted over
 HEARD = 3
 """Clips that follow it in the stream."""
@@ -207,7 +206,4 @@ def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, st
     else:
         print(f"{build}: the native engine is not measured: {engine_on_core.why_none(build, tau)}")
     print(build / BENCH)
-    if (build / MODEL).is_file():
-        contents.write(build)
-        print(build / contents.HTML)
     return limits.failures(figures)

@@ -19,10 +19,25 @@ def backend(limits: Limits) -> str:
     return "native_stream" if limits.every is None else "native"
 
 
+def verified(taus: list[float]) -> dict[float, known_accuracy.Accuracy]:
+    """The verifications of these widths, of those that have one."""
+    return {tau: found for tau in taus if (found := known_accuracy.find(tau))}
+
+
 def most_accurate(taus: list[float], limits: Limits) -> float:
-    """The width that was verified to answer best in this mode; the widest where none was verified, or two are equal."""
-    found = {tau: known_accuracy.find(tau) for tau in taus}
-    return max(taus, key=lambda tau: (found[tau].row(backend(limits))["top1"] if found[tau] else -1.0, tau))
+    """The width that was verified to answer best in this mode; the widest where none was verified, or two are equal.
+
+    A verification over other clips than most of the others' says nothing beside them.
+    """
+    found = known_accuracy.over_the_same_clips(verified(taus))
+    return max(taus, key=lambda tau: (found[tau].row(backend(limits))["top1"] if tau in found else -1.0, tau))
+
+
+def not_compared(taus: list[float]) -> dict[float, str]:
+    """What is to be said of each width that was verified, but over other clips than those that are compared."""
+    found = verified(taus)
+    compared = known_accuracy.over_the_same_clips(found)
+    return {tau: f"over {known.clips:,} other clips" for tau, known in found.items() if tau not in compared}
 
 
 def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:
@@ -54,7 +69,8 @@ def detail(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -
                      percent(need.load(limits)),
                      *([f"{1000 * need.window * limits.cpi / limits.clock:.1f} ms"] if limits.every else []),
                      "no" if need.reasons(limits) else "yes"])
-    notes = ["top-1", *(accuracy(tau, limits, brief=True) for tau in needs)]
+    others = not_compared([*needs])
+    notes = ["top-1", *(f"{accuracy(tau, limits, brief=True)} {others.get(tau, '')}".rstrip() for tau in needs)]
     sources: dict[str, list[str]] = {}
     for tau, origin in origins.items():
         sources.setdefault(origin, []).append(f"{tau:g}")
@@ -112,4 +128,5 @@ def answer(limits: Limits, core: str, needs: Needs, fitting: list[float], chosen
     if ready and best not in ready:
         second = most_accurate(ready, limits)
         lines.append(f"the best of those that are trained: tau {second:g}, accuracy {accuracy(second, limits)}")
+    lines += [f"tau {tau:g} is not compared: it was verified {clips}" for tau, clips in not_compared(ready).items()]
     return "\n".join(lines)

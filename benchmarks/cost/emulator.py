@@ -22,13 +22,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.atomic import replacing
+from common.shipped import EXAMPLES, ROOT
 from common.errors import UserError
 
 HERE = Path(__file__).resolve().parent
 BOARDS = HERE / "boards"
-BAREMETAL = HERE.parents[1] / "examples" / "baremetal"
+BAREMETAL = EXAMPLES / "baremetal"
 """Startup code, semihosting and linker scripts, which programs here share with the example."""
-CACHE = HERE.parents[1] / "build" / "cache"
+CACHE = ROOT / "build" / "cache"
 COMPILER, NM, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-nm", "arm-none-eabi-size"
 EMULATOR, HOST_COMPILER = "qemu-system-arm", "cc"
 PACKAGES = {COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi", NM: "binutils-arm-none-eabi",

@@ -5,11 +5,11 @@ import dataclasses
 
 from benchmarks.cost import baseline
 from benchmarks.cost.emulator import CORES
-from benchmarks.report.contents import BENCH, read_json
-from common.build_folder import NATIVE, default_build
+from common.build_folder import BENCH, NATIVE, build_of, default_build
 from engine import network
 from engine import render as engine_render
 from frontend import render
+from common.reading import read_json
 from common.description import FEATURES, TAUS
 
 HOPS = FEATURES.sample_rate // FEATURES.hop
@@ -71,7 +71,7 @@ def need(row: dict, every: float | None) -> Need:
 
 def benched(tau: float) -> dict | None:
     """Figures by core from the bench of the engine that the build of this width holds; None where there is none."""
-    build = default_build(tau)
+    build = build_of(tau)
     figures = read_json(build / BENCH, f"remove it and run `make bench TAU={tau:g}`")
     if figures is None or not (build / NATIVE).is_file() or figures.get("pipeline") != render.pipeline_id():
         return None

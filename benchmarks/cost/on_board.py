@@ -17,8 +17,7 @@ import numpy as np
 
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import BAREMETAL, CORES, Core, GuestError, Image
-from common import build_folder
-from common.build_folder import CONVERSION, default_build
+from common.build_folder import build_of
 from firmware_gen.inputs import remedy
 from common import locks
 from common.audio import read_wav
@@ -35,8 +34,6 @@ TIMEOUT = 60
 def firmware_of(build: Path) -> Path:
     """The folder of the generated sources; UserError where the native engine is not among them."""
     firmware = build / "firmware"
-    if (build / CONVERSION).is_file():
-        build_folder.load(build)  # refuses a folder that was renamed to another tau's
     if not firmware.is_dir():
         raise UserError(f"{firmware}: missing; {remedy(build)}")
     if not (firmware / "native").is_dir():
@@ -82,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.board not in BOARDS:
         raise UserError(f"no board {args.board}; choose one of {', '.join(BOARDS)}")
-    build = default_build(parse_tau(args.tau))
+    build = build_of(parse_tau(args.tau))
     with locks.reading(build), tempfile.TemporaryDirectory() as folder:
         firmware = firmware_of(build)
         samples = np.empty(0, np.int16) if args.selftest else read_wav(args.wav)

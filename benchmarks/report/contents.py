@@ -16,37 +16,15 @@ from benchmarks.cost import engine_layers
 from benchmarks.listening import streaming
 from benchmarks.report import comparison, html, memory, text as report_text
 from benchmarks.accuracy.backends import IN_NOISE, NATIVES
-from common import build_folder
+from common import build_folder, locks
 from engine import network, render
 from firmware_gen.inputs import native_file
 from firmware_gen.settings import arena_estimate
-from common import locks
+from common.reading import read_json
+from common.shipped import recorded_path
 from common.atomic import write_text
 from common.description import parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
-
-ROOT = Path(__file__).resolve().parents[2]
-VERIFY, BENCH, JSON, MARKDOWN, HTML = "verify.json", "bench.json", "report.json", "report.md", "report.html"
-MANIFEST = "firmware/manifest.json"
-
-
-def read_json(path: Path, remedy: str) -> dict | None:
-    """A JSON object, None where there is no such file; UserError where it is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text())
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: damaged (no JSON object); {remedy}")
-    return content
-
-
-def recorded_path(tau: float, graph: str) -> Path:
-    """The verification shipped with the checkpoint of this tau, for one of its graphs."""
-    return ROOT / "checkpoints" / f"tau{tau:g}-{graph}.verify.json"
-
 
 ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
 """What the report takes from a verification."""
@@ -62,22 +40,24 @@ MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_by
 def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
     """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
 
-    One of another model says nothing of this one and is left out; so are the native engine's rows of another integer
+    Where both are, it is the one that knows this build's native engine, then the one over more clips, then the measured
+    one: a look at a few clips hides no record. One of another model says nothing of this one and is left out; so are the native engine's rows of another integer
     network, and those in noise of streams made otherwise than now.
     """
-    tau = conversion["tau"]
-    for origin, path, remedy in (("measured", build / VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
+    tau, known = conversion["tau"], []
+    for origin, path, remedy in (("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
                                  ("recorded", recorded, "restore it from the repository")):
         figures = read_json(path, remedy)
         if figures is None:
             continue
         try:
             if figures["model"]["sha256"] == model_sha256:
-                return {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
-                        **of_this_engine(figures, conversion["native"]), "recall_drop_points": recall_drops(figures)}
-        except (KeyError, TypeError, AttributeError):
+                found = {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
+                         **of_this_engine(figures, conversion["native"]), "recall_drop_points": recall_drops(figures)}
+                known.append(((found["native"] is not None, int(found["clips"]), origin == "measured"), found))
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise UserError(f"{path}: not a verification of this project; {remedy}") from None
-    return None
+    return max(known, key=lambda pair: pair[0], default=(None, None))[1]
 
 
 def recall_drops(figures: dict) -> dict:
@@ -128,7 +108,7 @@ def native(build: Path, conversion: dict) -> dict:
     made = network.load(path)
     engine = render.engine_id(made)
     remedy = f"remove it and run `make bench TAU={conversion['tau']:g}`"
-    bench = read_json(build / BENCH, remedy)
+    bench = read_json(build / build_folder.BENCH, remedy)
     costs = None
     if bench and bench.get("engine") == engine:
         try:
@@ -137,12 +117,12 @@ def native(build: Path, conversion: dict) -> dict:
                 "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
             costs["boards"][report_text.SHOWN]
         except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{build / BENCH}: not a bench of this project; {remedy}") from None
+            raise UserError(f"{build / build_folder.BENCH}: not a bench of this project; {remedy}") from None
     return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
 
 
 def merge(build: Path, recorded: Path | None = None) -> dict:
-    """The report of a build as a JSON-ready dict.
+    """The report of a build as a build_folder.REPORT_JSON-ready dict.
 
     recorded: a verify.json from before, by default the one shipped in checkpoints/. `fidelity` comes
     from the verification made in this build, else from the calibration clips; `fidelity.source`
@@ -165,7 +145,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         fidelity = {key: chosen[key] for key in ("agreement", "sqnr_db", "bit_exact_with_tflm")}
         fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
     live = memory.live_tensors(model)
-    firmware = read_json(build / MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
+    firmware = read_json(build / build_folder.MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
     content = {
         "tau": tau,
         "labels": conversion["labels"],
@@ -205,9 +185,9 @@ def write(build: Path, recorded: Path | None = None) -> dict:
     """Rewrite report.json, report.md and report.html of a build; returns the report. See `merge`."""
     content = merge(build, recorded)
     page = html.page(content)
-    write_text(build / JSON, json.dumps(content, indent=1) + "\n")
-    write_text(build / MARKDOWN, report_text.markdown(content))
-    write_text(build / HTML, page)
+    write_text(build / build_folder.REPORT_JSON, json.dumps(content, indent=1) + "\n")
+    write_text(build / build_folder.REPORT_MARKDOWN, report_text.markdown(content))
+    write_text(build / build_folder.REPORT_HTML, page)
     return content
 
 
@@ -216,8 +196,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.report", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network (default 1)")
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    parser.add_argument("--quiet", action="store_true", help="print only where the report is")
     args = parser.parse_args(argv)
     build = args.build or build_folder.default_build(parse_tau(args.tau))
     with locks.rewriting(build):
         content = write(build)
-    print(report_text.short(content, build))
+    print(build / build_folder.REPORT_HTML if args.quiet else report_text.short(content, build))

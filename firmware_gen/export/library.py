@@ -11,8 +11,8 @@ from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
 from common.errors import UserError
+from common.shipped import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "kws_bcresnet"
 """Of the library, where the ecosystem has no other rule."""
 PUBLIC = ("frontend.h", "kws_engine.h", "kws_model.h", "kws_selftest.h")

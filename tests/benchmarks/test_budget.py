@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from benchmarks.accuracy import known_accuracy
+from common import shipped as shipped_files
+from common.reading import sha256
 from benchmarks.cost import baseline, budget, needs, quantities
 from benchmarks.cost.emulator import CORES
 from common.build_folder import NATIVE
@@ -36,9 +39,9 @@ def agreed(monkeypatch, tmp_path) -> dict:
     shipped.write_bytes(b"a checkpoint")
     row = {"top1": 0.9437, "ci95": [0.937, 0.9498]}
     (shipped.parent / "tau1-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "measured": "2031-05-06", "checkpoint": {"sha256": known_accuracy.sha256(shipped)},
+        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(shipped)},
         "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
-    monkeypatch.setattr(known_accuracy, "ROOT", tmp_path)
+    monkeypatch.setattr(shipped_files, "CHECKPOINTS", tmp_path / "checkpoints")
     figures = {"recorded": "2031-05-07", "compiler": "a compiler", "agreement": {},
                "frontend": {core: FRONTEND for core in CORES},
                "taus": {f"{tau:g}": {"weights": "random", "boards": {core: engine(tau) for core in CORES}}
@@ -93,11 +96,37 @@ def test_of_trained_widths_the_most_accurate_is_the_best(agreed, tmp_path, capsy
     wider.write_bytes(b"another checkpoint")
     row = {"top1": of_the_wider, "ci95": [of_the_wider - 0.01, of_the_wider + 0.01]}
     (wider.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "measured": "2031-05-06", "checkpoint": {"sha256": known_accuracy.sha256(wider)},
+        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(wider)},
         "backends": {"pytorch": {**row, "top1": 0.1}}, "device_backends": {"native_stream": row}}))
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     answer = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the best")]
     assert len(answer) == 1 and f"tau {best}, accuracy 9" in answer[0]
+
+
+def test_an_accuracy_over_a_few_other_clips_beats_no_width_that_was_verified_over_many(agreed, tmp_path, capsys):
+    few = tmp_path / "checkpoints" / "tau1.5.safetensors"
+    few.write_bytes(b"another checkpoint")
+    row = {"top1": 1.0, "ci95": [0.44, 1.0]}
+    (few.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
+        "clips": 3, "data": {"sha256": "mine"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(few)},
+        "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
+    assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("the best") and "tau 1, accuracy 94.37" in line for line in lines)
+    assert lines[-1] == "tau 1.5 is not compared: it was verified over 3 other clips"
+    assert any(line.endswith("100.00 % over 3 other clips") for line in lines)
+
+
+@pytest.mark.parametrize("data, compared", [
+    ({1: ("a", 9), 2: ("b", 3), 3: ("b", 3)}, [2, 3]), ({1: ("a", 3), 2: ("b", 9)}, [2]), ({1: ("a", 3)}, [1]), ({}, [])])
+def test_compared_are_verifications_over_the_same_clips_as_most(data, compared):
+    found = {tau: known_accuracy.Accuracy("measured", "", clips, of, None, {}) for tau, (of, clips) in data.items()}
+    assert list(known_accuracy.over_the_same_clips(found)) == compared
+
+
+def test_a_build_that_was_renamed_to_another_width_is_told(agreed, tau1_build, tmp_path, failure):
+    shutil.copytree(tau1_build, tmp_path / "build" / "tau3")
+    assert "build/tau3/conversion.json: holds tau 1, not 3" in failure(budget.main, *CHIP)
 
 
 @pytest.mark.parametrize("tau, status", [("1", 0), ("1.5", 0), ("2", 1), ("8", 1)])
@@ -200,25 +229,26 @@ def test_accuracy_is_of_the_build_where_it_was_verified_else_of_the_shipped_chec
     build, row = tmp_path / "build" / "tau1", {"top1": 0.5, "ci95": [0.4, 0.6], "agreement": 0.9}
     build.mkdir(parents=True)
     (build / NATIVE).write_bytes(b"a network")
-    figures = {"clips": 40, "measured": "2031-05-07", "backends": {"pytorch": row}, "device_backends": {"native": row}}
+    figures = {"clips": 40, "data": {"sha256": "mine"}, "measured": "2031-05-07", "backends": {"pytorch": row},
+               "device_backends": {"native": row}}
     (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": "0" * 64}}))
     assert known_accuracy.find(1).origin == "recorded"
-    sha256 = known_accuracy.sha256(build / NATIVE)
-    (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": sha256}}))
+    own = sha256(build / NATIVE)
+    (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": own}}))
     found = known_accuracy.find(1)
     assert found.origin == "measured" and found.text("native") == "50.00 % [40.00, 60.00] (40 clips)"
     assert found.text("native_stream").endswith("in float, the engine's not verified")
-    record = known_accuracy.ROOT / "checkpoints" / "tau1-accurate.verify.json"
+    record = shipped_files.CHECKPOINTS / "tau1-accurate.verify.json"
     recorded = json.loads(record.read_text())
-    record.write_text(json.dumps(recorded | {"native": {"sha256": sha256}}))  # of the same network, over more clips
+    record.write_text(json.dumps(recorded | {"native": {"sha256": own}}))  # of the same network, over more clips
     assert known_accuracy.find(1).clips == 5013
-    (build / "verify.json").write_text(json.dumps({"native": {"sha256": sha256}}))
+    (build / "verify.json").write_text(json.dumps({"native": {"sha256": own}}))
     with pytest.raises(UserError, match="not a verification"):
         known_accuracy.find(1)
 
 
 def test_a_verification_of_another_checkpoint_says_nothing_of_this_one(agreed, capsys):
-    (known_accuracy.ROOT / "checkpoints" / "tau1.safetensors").write_bytes(b"a better one")
+    (shipped_files.CHECKPOINTS / "tau1.safetensors").write_bytes(b"a better one")
     assert known_accuracy.find(1) is None
     assert budget.main([*CHIP]) == 0
     assert "tau 1, accuracy not verified yet: make verify TAU=1" in capsys.readouterr().out

@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from benchmarks.accuracy import family, known_accuracy
-from benchmarks.report import contents
-from benchmarks.report.contents import ROOT
+from benchmarks.accuracy import family
+from common import shipped
 from common.errors import UserError
+from common.shipped import ROOT
 
 
 def test_figures_are_those_of_the_verification():
@@ -27,8 +27,7 @@ def test_what_rounds_to_zero_has_no_sign():
 
 def test_a_record_of_another_checkpoint_is_refused(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "checkpoints", tmp_path / "checkpoints")
-    for module in (known_accuracy, contents):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(shipped, "CHECKPOINTS", tmp_path / "checkpoints")
     record = tmp_path / "checkpoints" / "tau1-accurate.verify.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"checkpoint": {"sha256": "0" * 64}}))
     with pytest.raises(UserError, match="is of another checkpoint; record it anew"):

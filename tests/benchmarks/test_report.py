@@ -32,7 +32,7 @@ def build(tau1_build, tmp_path) -> Path:
     """A copy of a real build in which nothing was verified yet."""
     path = tmp_path / "tau1"
     shutil.copytree(tau1_build, path)
-    for name in (contents.VERIFY, contents.JSON, contents.MARKDOWN):
+    for name in (build_folder.VERIFY, build_folder.REPORT_JSON, build_folder.REPORT_MARKDOWN):
         (path / name).unlink(missing_ok=True)
     return path
 
@@ -73,7 +73,7 @@ def write_json(path: Path, content: dict) -> Path:
 
 def test_report_has_every_key(build, nothing_recorded):
     contents.write(build, nothing_recorded)
-    content = json.loads((build / contents.JSON).read_text())
+    content = json.loads((build / build_folder.REPORT_JSON).read_text())
     for key in KEYS:
         assert at(content, key) is not None, key
     for graph in ("small", "accurate"):
@@ -91,7 +91,7 @@ def test_report_describes_the_model_file_that_is_there(build, nothing_recorded):
 def test_without_a_verification_the_report_says_how_to_make_one(build, nothing_recorded):
     content = contents.write(build, nothing_recorded)
     assert content["accuracy"] is None and content["fidelity"]["source"] == "calibration clips"
-    assert "make verify TAU=1" in (build / contents.MARKDOWN).read_text()
+    assert "make verify TAU=1" in (build / build_folder.REPORT_MARKDOWN).read_text()
     assert "not measured" in report_text.short(content)
 
 
@@ -101,7 +101,7 @@ def test_a_recorded_accuracy_of_this_model_is_marked_with_its_date_and_command(b
     assert content["accuracy"]["origin"] == "recorded"
     assert content["accuracy"]["backends"] == found["backends"]
     assert content["fidelity"]["source"] == "calibration clips"
-    text = (build / contents.MARKDOWN).read_text()
+    text = (build / build_folder.REPORT_MARKDOWN).read_text()
     assert f"recorded {found['measured']} with `{found['command']}`" in text and "not measured in this build" in text
     assert f"recorded {found['measured']}" in report_text.short(content)
 
@@ -126,7 +126,7 @@ def test_native_accuracy_is_in_both_forms_of_the_report(build, tmp_path):
     content = contents.write(build, write_json(tmp_path / "recorded.json", found))
     assert content["accuracy"]["device_backends"] == found["device_backends"]
     assert content["accuracy"]["native"] == found["native"]
-    text, short = (build / contents.MARKDOWN).read_text(), report_text.short(content)
+    text, short = (build / build_folder.REPORT_MARKDOWN).read_text(), report_text.short(content)
     stream = next(line for line in text.splitlines() if line.startswith("| native engine, in a stream |"))
     row = found["device_backends"]["native_stream"]
     assert f"{100 * row['top1']:.2f} %" in stream and f"{100 * row['agreement']:.2f} %" in stream and "dB" not in stream
@@ -142,7 +142,7 @@ def test_native_rows_of_another_network_are_left_out(build, tmp_path, native):
     recorded = write_json(tmp_path / "recorded.json", verification(build, native=native))
     found = contents.write(build, recorded)["accuracy"]
     assert list(found["device_backends"]) == ["pytorch", "onnx", "tflite", "tflm"] and found["native"] is None
-    assert "in a stream" not in (build / contents.MARKDOWN).read_text()
+    assert "in a stream" not in (build / build_folder.REPORT_MARKDOWN).read_text()
 
 
 @pytest.mark.parametrize("otherwise", [{"columns": 31}, {"sure": None}])
@@ -150,34 +150,34 @@ def test_rows_in_noise_of_streams_made_otherwise_are_left_out(build, tmp_path, o
     found = verification(build)
     found["native"]["stream"].update(otherwise)
     contents.write(build, write_json(tmp_path / "recorded.json", found))
-    assert "in a stream" not in (build / contents.MARKDOWN).read_text()
+    assert "in a stream" not in (build / build_folder.REPORT_MARKDOWN).read_text()
     accuracy = contents.merge(build, write_json(tmp_path / "recorded.json", found))["accuracy"]
     assert list(accuracy["device_backends"]) == ["pytorch", "onnx", "tflite", "tflm", "native"]
 
 
 def test_costs_of_this_engine_stand_beside_tflms(build, nothing_recorded):
-    found = write_json(build / contents.BENCH, bench(build))
+    found = write_json(build / build_folder.BENCH, bench(build))
     content = contents.write(build, nothing_recorded)
     facts = json.loads((build / "conversion.json").read_text())["native"]
     assert {key: content["native"][key] for key in facts} == facts
     assert content["native"]["costs"]["boards"]["cortex-m55"]["network_window"] == 4_567_891
     arena = f"{content['memory']['arena_bytes']:,}"
-    text, short = (build / contents.MARKDOWN).read_text(), report_text.short(content)
+    text, short = (build / build_folder.REPORT_MARKDOWN).read_text(), report_text.short(content)
     for number in ("4,567,890", "56,789", "12,345", "789", "34,567", arena):
         assert number in text and number in short
     assert "4,567,891" in text and "make bench" not in short
     found.write_text(json.dumps(bench(build, engine="0" * 16)))
     content = contents.write(build, nothing_recorded)
     assert content["native"]["costs"] is None
-    for text in ((build / contents.MARKDOWN).read_text(), report_text.short(content)):
+    for text in ((build / build_folder.REPORT_MARKDOWN).read_text(), report_text.short(content)):
         assert "not measured yet" in text and "make bench TAU=1" in text and "4,567,890" not in text
 
 
 @pytest.mark.parametrize("spoil", ["{", "boards"])
 def test_a_damaged_bench_is_one_line(build, failure, spoil):
-    (build / contents.BENCH).write_text("{" if spoil == "{" else json.dumps(bench(build, boards={"cortex-m4": 3})))
-    assert contents.BENCH in failure(contents.main, "--build", build)
-    assert not (build / contents.JSON).exists()
+    (build / build_folder.BENCH).write_text("{" if spoil == "{" else json.dumps(bench(build, boards={"cortex-m4": 3})))
+    assert build_folder.BENCH in failure(contents.main, "--build", build)
+    assert not (build / build_folder.REPORT_JSON).exists()
 
 
 def test_a_network_that_the_engine_cannot_hold_is_reported_with_the_reason(build, tmp_path):
@@ -188,30 +188,38 @@ def test_a_network_that_the_engine_cannot_hold_is_reported_with_the_reason(build
     content = contents.write(build, recorded)
     assert content["native"] == {"refused": "a sum is too large"}
     assert not set(backends.NATIVES) & set(content["accuracy"]["device_backends"])
-    for text in ((build / contents.MARKDOWN).read_text(), report_text.short(content)):
+    for text in ((build / build_folder.REPORT_MARKDOWN).read_text(), report_text.short(content)):
         assert "a sum is too large" in text
 
 
-def test_a_measured_accuracy_goes_before_a_recorded_one(build, tmp_path):
+def test_a_measured_accuracy_goes_before_a_recorded_one_over_no_more_clips(build, tmp_path):
     recorded = write_json(tmp_path / "recorded.json", verification(build))
-    measured = verification(build, measured="2031-06-01", clips=39)
-    write_json(build / contents.VERIFY, measured)
+    measured = verification(build, measured="2031-06-01")
+    write_json(build / build_folder.VERIFY, measured)
     content = contents.write(build, recorded)
-    assert content["accuracy"]["origin"] == "measured" and content["accuracy"]["clips"] == 39
+    assert content["accuracy"]["origin"] == "measured"
     assert content["fidelity"]["agreement"] == measured["device_backends"]["tflite"]["agreement"]
     assert content["fidelity"]["source"] == "verification"
-    text = (build / contents.MARKDOWN).read_text()
+    text = (build / build_folder.REPORT_MARKDOWN).read_text()
     assert "measured 2031-06-01" in text and "recorded 2031" not in text
+
+
+def test_a_look_at_fewer_clips_hides_no_record_unless_it_alone_knows_the_native_engine(build, tmp_path):
+    write_json(build / build_folder.VERIFY, verification(build, clips=3))
+    recorded = verification(build)
+    assert contents.merge(build, write_json(tmp_path / "recorded.json", recorded))["accuracy"]["clips"] == 40
+    recorded["native"]["sha256"] = "0" * 64
+    assert contents.merge(build, write_json(tmp_path / "recorded.json", recorded))["accuracy"]["clips"] == 3
 
 
 def test_a_verification_of_an_older_model_gives_way_to_the_recorded_one(build, tmp_path):
     recorded = write_json(tmp_path / "recorded.json", verification(build))
-    write_json(build / contents.VERIFY, verification(build, model={"sha256": "0" * 64}))
+    write_json(build / build_folder.VERIFY, verification(build, model={"sha256": "0" * 64}))
     assert contents.merge(build, recorded)["accuracy"]["origin"] == "recorded"
 
 
 def test_a_manifest_of_another_models_firmware_is_left_out(build, nothing_recorded):
-    path = build / contents.MANIFEST
+    path = build / build_folder.MANIFEST
     path.parent.mkdir(exist_ok=True)
     sha256 = hashlib.sha256((build / build_folder.MODEL).read_bytes()).hexdigest()
     write_json(path, {"model_sha256": sha256, "files": {}})
@@ -242,24 +250,24 @@ def test_classes_without_clips_are_left_out_of_the_table(build, nothing_recorded
     labels = list(found["backends"]["tflite"]["recall"])
     for row in found["backends"].values():
         row["recall"][labels[0]] = None
-    write_json(build / contents.VERIFY, found)
+    write_json(build / build_folder.VERIFY, found)
     contents.write(build, nothing_recorded)
-    head = next(line for line in (build / contents.MARKDOWN).read_text().splitlines() if line.startswith("| recall"))
+    head = next(line for line in (build / build_folder.REPORT_MARKDOWN).read_text().splitlines() if line.startswith("| recall"))
     assert labels[0] not in head and labels[1] in head
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"model": 3}'])
 def test_a_damaged_verification_is_one_line(build, failure, content):
-    (build / contents.VERIFY).write_text(content)
-    assert contents.VERIFY in failure(contents.main, "--build", build)
-    assert not (build / contents.JSON).exists()
+    (build / build_folder.VERIFY).write_text(content)
+    assert build_folder.VERIFY in failure(contents.main, "--build", build)
+    assert not (build / build_folder.REPORT_JSON).exists()
 
 
 def test_a_damaged_model_is_one_line(build, failure):
     path = build / build_folder.MODEL
     path.write_bytes(path.read_bytes()[:1000])
     assert build_folder.MODEL in failure(contents.main, "--build", build)
-    assert not (build / contents.JSON).exists()
+    assert not (build / build_folder.REPORT_JSON).exists()
 
 
 def test_a_tau_that_does_not_exist_is_one_line(failure):

@@ -42,19 +42,19 @@ def build(request, tau1_build, tmp_path) -> Path:
     """A build of which more or less was measured."""
     path = tmp_path / "tau1"
     shutil.copytree(tau1_build, path)
-    for name in (contents.VERIFY, contents.BENCH, contents.JSON, contents.MARKDOWN, contents.HTML):
+    for name in (build_folder.VERIFY, build_folder.BENCH, build_folder.REPORT_JSON, build_folder.REPORT_MARKDOWN, build_folder.REPORT_HTML):
         (path / name).unlink(missing_ok=True)
     if request.param == "nothing measured":
         return path
     origin = {"clips": 40, "top1": {"pytorch": 0.95, "tflm": 0.925}, "device_top1": {"native": 0.9, "tflm": 0.9}}
-    write_json(path / contents.VERIFY, verification(path, parts={"test-set archive (v0.02/x~y)": origin}, split="all"))
+    write_json(path / build_folder.VERIFY, verification(path, parts={"test-set archive (v0.02/x~y)": origin}, split="all"))
     costs = bench(path)
     if request.param != "costs without layers":
         more = {"layers": layers(path), "engine_code_bytes": 5_432, "frontend_hop": 20_123, "frontend_clip": 2_345_678,
                 "frontend_state_bytes": 2_100, "frontend_stack_bytes": 111, "frontend_flash_bytes": 7_654,
                 "frontend_code_bytes": 2_765}
         costs["boards"] = {core: row | more for core, row in costs["boards"].items()}
-    write_json(path / contents.BENCH, costs)
+    write_json(path / build_folder.BENCH, costs)
     if request.param == "no native engine":
         conversion = path / build_folder.CONVERSION
         write_json(conversion, json.loads(conversion.read_text()) | {"native": {"refused": "a sum is <too> large"}})
@@ -66,7 +66,7 @@ def build(request, tau1_build, tmp_path) -> Path:
 def written(build, tmp_path) -> tuple[dict, str]:
     """report.json and report.html."""
     contents.write(build, tmp_path / "absent.verify.json")
-    return json.loads((build / contents.JSON).read_text()), (build / contents.HTML).read_text()
+    return json.loads((build / build_folder.REPORT_JSON).read_text()), (build / build_folder.REPORT_HTML).read_text()
 
 
 class Reader(HTMLParser):
@@ -260,7 +260,7 @@ def test_live_tensors_fit_the_measured_arena(tau1_build):
 
 @COMPLETE
 def test_a_bench_rewrites_the_page(build, monkeypatch):
-    row = json.loads((build / contents.BENCH).read_text())["boards"]["cortex-m4"] | {"network_window": 5_432_109,
+    row = json.loads((build / build_folder.BENCH).read_text())["boards"]["cortex-m4"] | {"network_window": 5_432_109,
                                                                                  "frontend_hop_mean": 1.0}
     monkeypatch.delenv("GSC_ROOT", raising=False)
     monkeypatch.setattr(run_bench, "CORES", {"cortex-m4": run_bench.CORES["cortex-m4"]})
@@ -268,9 +268,9 @@ def test_a_bench_rewrites_the_page(build, monkeypatch):
     monkeypatch.setattr(run_bench, "version", lambda program: f"{program} of today")
     monkeypatch.setattr(run_bench.emulator, "plugin", lambda: None)
     assert run_bench.main(["--build", str(build)]) == 0
-    page = (build / contents.HTML).read_text()
+    page = (build / build_folder.REPORT_HTML).read_text()
     assert 'data-key="/native/costs/boards/cortex-m4/network_window">5,432,109<' in page and "of today" in page
-    assert mismatches(page, json.loads((build / contents.JSON).read_text())) == []
+    assert mismatches(page, json.loads((build / build_folder.REPORT_JSON).read_text())) == []
 
 
 def figure(value: float, text: str = "") -> Figure:
@@ -346,7 +346,7 @@ parent.document.title = [innerWidth, document.documentElement.scrollWidth, wide.
 
 @pytest.fixture
 def page(written, build) -> Path:
-    return build / contents.HTML
+    return build / build_folder.REPORT_HTML
 
 
 def widths(chromium: str, page: Path, width: int) -> tuple[int, int, int, str]:

@@ -15,7 +15,6 @@ import pytest
 
 from benchmarks.accuracy import backends, clips, verify
 from benchmarks.listening import streaming
-from benchmarks.report import contents
 from common import build_folder
 from convert import fidelity, interpreters
 from engine import golden, network
@@ -28,7 +27,7 @@ from training.features import log_mel
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = FEATURES.sample_rate
-MADE = (contents.VERIFY, contents.JSON, contents.MARKDOWN, contents.HTML)
+MADE = (build_folder.VERIFY, build_folder.REPORT_JSON, build_folder.REPORT_MARKDOWN, build_folder.REPORT_HTML)
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def verified(tau1_build, tiny_speech_commands, tmp_path_factory) -> tuple[Path, 
 def test_every_backend_is_measured_on_the_same_clips(verified):
     build, done = verified
     assert done.returncode == 0, done.stderr
-    found = json.loads((build / contents.VERIFY).read_text())
+    found = json.loads((build / build_folder.VERIFY).read_text())
     assert found["clips"] == 2 * len(LABELS)
     assert list(found["backends"]) == ["pytorch", "onnx", "tflite", "tflm"]
     for name, row in found["backends"].items():
@@ -77,7 +76,7 @@ def test_every_backend_is_measured_on_the_same_clips(verified):
 
 
 def test_onnx_keeps_to_pytorch_and_tflm_equals_tflite_bit_for_bit(verified):
-    found = json.loads((verified[0] / contents.VERIFY).read_text())
+    found = json.loads((verified[0] / build_folder.VERIFY).read_text())
     onnx = found["backends"]["onnx"]
     assert onnx["agreement"] == 1 and (onnx["sqnr_db"] is None or onnx["sqnr_db"] > 80)
     assert found["bit_exact_with_tflm"] is True
@@ -99,7 +98,7 @@ def test_native_figures_equal_those_of_the_integer_model_in_numpy(verified, tiny
     target = np.array([LABELS.index(clip.label) for clip in listed])
     made = network.load(build / build_folder.NATIVE)
     logits = golden.window(made, binding.columns(audio)) * made.score_scale
-    figures = json.loads((build / contents.VERIFY).read_text())
+    figures = json.loads((build / build_folder.VERIFY).read_text())
     row = figures["device_backends"]["native"]
     matrix = np.zeros((len(LABELS), len(LABELS)), int)
     np.add.at(matrix, (target, logits.argmax(1)), 1)
@@ -127,7 +126,7 @@ def test_native_backends_give_the_engines_scores_and_repeat(tau1_build, tiny_spe
 
 def test_streams_are_described_in_the_figures_and_on_the_terminal(verified):
     build, done = verified
-    stream = json.loads((build / contents.VERIFY).read_text())["native"]["stream"]
+    stream = json.loads((build / build_folder.VERIFY).read_text())["native"]["stream"]
     assert stream["columns"] == STREAM_COLUMNS and stream["lag_ms"] == 580 + 5 * STREAM_COLUMNS
     assert dataset.NOISE in stream["noise"] and len(stream["snr_db_quartiles"]) == 3
     assert f"{stream['lag_ms']} ms later" in done.stdout and stream["noise"] in done.stdout
@@ -149,14 +148,14 @@ def test_a_network_that_the_engine_cannot_hold_is_verified_without_it(build, tmp
     done = subprocess.run(command(build, tmp_path / "mine", "--max-drop", "100"), cwd=ROOT, capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stderr
-    found = json.loads((build / contents.VERIFY).read_text())
+    found = json.loads((build / build_folder.VERIFY).read_text())
     assert list(found["device_backends"]) == list(found["backends"]) and found["native"] == {"refused": reason}
     assert f"The native engine was left out: {reason}" in done.stdout
-    assert reason in (build / contents.MARKDOWN).read_text()
+    assert reason in (build / build_folder.REPORT_MARKDOWN).read_text()
 
 
 def test_a_network_that_fell_is_a_failure_of_the_native_engine_but_streams_are_no_bound(verified):
-    found = json.loads((verified[0] / contents.VERIFY).read_text())
+    found = json.loads((verified[0] / build_folder.VERIFY).read_text())
     for rows in (found["backends"], found["device_backends"]):
         for row in rows.values():
             row["drop_points"] = 0.0
@@ -176,16 +175,16 @@ def test_int8_figures_equal_those_computed_clip_by_clip(verified, tiny_speech_co
     matrix = np.zeros((len(LABELS), len(LABELS)), int)
     for clip, answer in zip(listed, answers):
         matrix[LABELS.index(clip.label), answer] += 1
-    found = json.loads((build / contents.VERIFY).read_text())
+    found = json.loads((build / build_folder.VERIFY).read_text())
     assert found["backends"]["tflite"]["confusion"] == matrix.tolist()
 
 
 def test_verification_rewrites_the_report(verified):
     build, done = verified
-    found = json.loads((build / contents.VERIFY).read_text())
-    accuracy = json.loads((build / contents.JSON).read_text())["accuracy"]
+    found = json.loads((build / build_folder.VERIFY).read_text())
+    accuracy = json.loads((build / build_folder.REPORT_JSON).read_text())["accuracy"]
     assert accuracy["origin"] == "measured" and accuracy["backends"] == found["backends"]
-    assert found["command"] in (build / contents.MARKDOWN).read_text()
+    assert found["command"] in (build / build_folder.REPORT_MARKDOWN).read_text()
     for name in found["backends"]:
         assert name in done.stdout
 
@@ -208,7 +207,7 @@ def test_a_drop_beyond_the_bound_is_exit_code_1_and_one_line(build, tmp_path, wr
     assert len(lines) == 5 and all("--max-drop -101" in line for line in lines)
     assert "Traceback" not in done.stderr
     assert json.loads(out.read_text())["clips"] == 2
-    assert out.read_text() == (build / contents.VERIFY).read_text()
+    assert out.read_text() == (build / build_folder.VERIFY).read_text()
 
 
 @pytest.fixture
@@ -239,15 +238,43 @@ def test_tflm_that_differs_in_one_logit_of_one_clip_is_a_failure(
     monkeypatch.setattr(backends, "run_all", differing)
     assert verify.main(run) == 1
     assert capsys.readouterr().err.startswith("failed: tflm and tflite differ")
-    assert json.loads((build / contents.VERIFY).read_text())["bit_exact_with_tflm"] is False
+    assert json.loads((build / build_folder.VERIFY).read_text())["bit_exact_with_tflm"] is False
 
 
-def test_all_means_validation_and_test_set_together(build, tiny_speech_commands, noisy_backends):
+def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are(build, tiny_speech_commands,
+                                                                               noisy_backends, capsys):
     run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--split"]
+    assert verify.main([*run, "all"]) == 0
+    whole, clips_of_all = (build / build_folder.VERIFY).read_text(), json.loads((build / build_folder.VERIFY).read_text())["clips"]
+    capsys.readouterr()
+    assert verify.main([*run, "testing"]) == 0
+    said = capsys.readouterr().out
+    fewer = json.loads((build / build_folder.VERIFY_FEWER).read_text())["clips"]
+    assert f"stay with the {clips_of_all} clips" in said and f"let these {fewer} take their place" in said
+    assert (build / build_folder.VERIFY).read_text() == whole and fewer < clips_of_all
+    assert json.loads((build / build_folder.REPORT_JSON).read_text())["accuracy"]["clips"] == clips_of_all
+    assert verify.main([*run, "all"]) == 0 and not (build / build_folder.VERIFY_FEWER).exists()
+
+
+@pytest.mark.parametrize("before", ["{", '{"clips": 9999}', "of another model", "of another engine"])
+def test_a_verification_of_other_networks_or_a_damaged_one_gives_way(build, tiny_speech_commands, noisy_backends, before):
+    run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100"]
+    assert verify.main(run) == 0
+    found = json.loads((build / build_folder.VERIFY).read_text())
+    if before.startswith("of another"):
+        other = {"sha256": "0" * 64}
+        before = json.dumps(found | {"clips": 9999, {"model": "model", "engine": "native"}[before.split()[-1]]: other})
+    (build / build_folder.VERIFY).write_text(before)
+    assert verify.main(run) == 0 and json.loads((build / build_folder.VERIFY).read_text()) == found
+
+
+def test_all_means_validation_and_test_set_together(build, tiny_speech_commands, noisy_backends, tmp_path):
+    run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--json", str(tmp_path / "out"),
+           "--split"]
     sizes = {}
     for split in ("validation", "testing", "all"):
         assert verify.main([*run, split]) == 0
-        found = json.loads((build / contents.VERIFY).read_text())
+        found = json.loads((tmp_path / "out").read_text())
         sizes[split] = found["clips"]
         assert sum(part["clips"] for part in found["parts"].values()) == found["clips"]
     assert sizes["all"] == sizes["validation"] + sizes["testing"] and min(sizes.values()) > 0

@@ -22,6 +22,7 @@ from common import checkpoint
 from common.description import FEATURES, LABELS, TAUS
 
 ROOT = Path(__file__).parents[2]
+CHECKPOINTS = ROOT / "checkpoints"
 SMALL_ARENA_BYTES, SMALL_FILE_BYTES = 83_000, 53_000
 LEAST_SQNR_DB = {"small": 23, "accurate": 27}
 """Of the shipped tau 1 on the calibration clips; without equalised channels its forerunner had 20.9 and 20.7."""
@@ -118,7 +119,7 @@ def test_fidelity_on_the_calibration_clips_is_what_was_recorded(tau1_build, fact
 
 def test_recorded_verifications_are_of_these_very_models(facts):
     for name in command.GRAPH_NAMES:
-        recorded = json.loads((command.CHECKPOINTS / f"tau1-{name}.verify.json").read_text())
+        recorded = json.loads((CHECKPOINTS / f"tau1-{name}.verify.json").read_text())
         assert recorded["model"] == {"graph": name, "sha256": facts["graphs"][name]["sha256"]}
         assert recorded["checkpoint"]["sha256"] == facts["checkpoint"]["sha256"]
 
@@ -179,7 +180,7 @@ def test_features_of_another_pipeline_are_refused(failure, monkeypatch):
 
 
 def test_tau_without_checkpoint_names_the_command_that_trains_it(failure):
-    missing = [tau for tau in TAUS if not (command.CHECKPOINTS / f"tau{tau:g}.safetensors").exists()]
+    missing = [tau for tau in TAUS if not (CHECKPOINTS / f"tau{tau:g}.safetensors").exists()]
     for tau in missing:
         line = failure(command.main, "--tau", tau)
         assert f"make train TAU={tau:g}" in line and f"make quantize TAU={tau:g} CHECKPOINT=" in line
@@ -195,7 +196,7 @@ def test_missing_checkpoint_is_one_line(failure, tmp_path):
 
 
 def test_truncated_checkpoint_is_one_line(failure, tmp_path):
-    whole = (command.CHECKPOINTS / "tau1.safetensors").read_bytes()
+    whole = (CHECKPOINTS / "tau1.safetensors").read_bytes()
     for length in (0, 4, 100, len(whole) // 2, len(whole) - 1):
         path = tmp_path / "cut.safetensors"
         path.write_bytes(whole[:length])
@@ -211,7 +212,7 @@ def test_foreign_checkpoint_is_one_line(failure, tmp_path):
 
 
 def test_checkpoint_of_another_tau_is_one_line(failure, tmp_path, shipped_tau1):
-    line = failure(command.main, "--tau", 2, "--checkpoint", command.CHECKPOINTS / "tau1.safetensors",
+    line = failure(command.main, "--tau", 2, "--checkpoint", CHECKPOINTS / "tau1.safetensors",
                    "--build", tmp_path)
     assert "holds tau 1, not 2" in line and not list(tmp_path.iterdir())
 
