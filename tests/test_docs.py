@@ -14,11 +14,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
 from benchmarks.listening.decisions import EXAMPLE
 from benchmarks.report import figures
-from benchmarks.report.contents import ROOT
 from common.description import REACH, STREAM_COLUMNS
+from common.shipped import ROOT
 from emulated import need_emulator
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"),
@@ -202,8 +201,8 @@ def test_sentences_have_the_figures_of_the_recorded_files():
     """Those that stand in sentences, outside of the tables."""
     verified = json.loads((ROOT / "checkpoints" / "tau1-accurate.verify.json").read_text())
     counts = [verified["clips"], *(part["clips"] for part in verified["parts"].values())]
-    texts = {name: " ".join((ROOT / name).read_text().split()) for name in ("README.md", "docs/accuracy.md", "docs/listening.md",
-                                                                          "docs/integration/index.md")}
+    pages = "README.md", "docs/accuracy.md", "docs/listening.md", "docs/integration/index.md"
+    texts = {name: " ".join((ROOT / name).read_text().split()) for name in pages}
     assert f"over {counts[0]:,} recordings" in texts["README.md"] and f"{counts[0]:,} clips" in texts["docs/accuracy.md"]
     assert f"takes {counts[1]:,} clips of the validation split" in texts["docs/accuracy.md"]
     assert f"and {counts[2]:,} of the official test-set" in texts["docs/accuracy.md"]

@@ -9,13 +9,14 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 
-from benchmarks.accuracy import known_accuracy
-from benchmarks.listening.decisions import Rule
-from benchmarks.report.contents import ROOT, read_json
 from common.atomic import write_text
 from common.errors import UserError
+from common.reading import read_json, sha256
+from common.shipped import CHECKPOINTS, checkpoint_path
 
-PATH = ROOT / "checkpoints" / "false_accepts.json"
+from benchmarks.listening.decisions import Rule
+
+PATH = CHECKPOINTS / "false_accepts.json"
 REMEDY = "restore it from the repository, or record it anew with `make false-accepts RECORD=NAME`"
 KEYS = {"tau", "name", "checkpoint", "native", "measured", "hours", "recordings", "protocol", "reports"}
 """Of a row. hours: heard. reports: by rule, such as `230 of 255, 20 hops`."""
@@ -35,11 +36,11 @@ def record(tau: float, name: str, conversion: dict, heard: Mapping[str, object],
 
     heard: `hours`, `recordings` (a count) and `protocol`. UserError where the build is not of the shipped checkpoint.
     """
-    sha256 = conversion["checkpoint"]["sha256"]
-    if sha256 != known_accuracy.sha256(known_accuracy.checkpoint_path(tau)):
+    converted = conversion["checkpoint"]["sha256"]
+    if converted != sha256(checkpoint_path(tau)):
         raise UserError(f"--record: the build is not of the shipped checkpoint of tau {tau:g}; run `make quantize "
                         f"TAU={tau:g}`")
-    row = {"tau": tau, "name": name, "checkpoint": sha256, "native": conversion["native"]["sha256"],
+    row = {"tau": tau, "name": name, "checkpoint": converted, "native": conversion["native"]["sha256"],
            "measured": datetime.date.today().isoformat(), **heard,
            "reports": {str(rule): len(found) for rule, found in reports.items()}}
     kept = [other for other in load() if (other["tau"], other["name"]) != (tau, name)]

@@ -19,19 +19,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
-from benchmarks.accuracy import family, known_accuracy
-from benchmarks.cost import baseline, budget, needs, on_board
-from benchmarks.cost.emulator import CORES
-from benchmarks.listening import decisions, recorded
-from benchmarks.report import comparison, contents, text as report_text
-from benchmarks.report.contents import ROOT
 from common import build_folder
 from common.atomic import write_text
 from common.audio import read_wav
 from common.description import TAUS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
+from common.reading import read_json, sha256
+from common.shipped import EXAMPLES, ROOT, checkpoint_path, recorded_path
+
+from benchmarks.accuracy import family
+from benchmarks.cost import baseline, budget, needs, on_board
+from benchmarks.cost.emulator import CORES
+from benchmarks.listening import continuous, decisions, recorded
+from benchmarks.report import comparison, contents
+from benchmarks.report import text as report_text
 
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
 PAGES = ("README.md", "docs/**/*.md")
@@ -65,13 +67,13 @@ def boards(tau: float) -> dict[str, dict]:
 
 def shipped() -> list[float]:
     """The widths that have a checkpoint."""
-    return [tau for tau in TAUS if known_accuracy.checkpoint_path(tau).is_file()]
+    return [tau for tau in TAUS if checkpoint_path(tau).is_file()]
 
 
 def verification(tau: float, graph: str = family.GRAPH) -> dict:
     """The recorded verification of a width and graph."""
-    path = contents.recorded_path(tau, graph)
-    figures = contents.read_json(path, "restore it from the repository")
+    path = recorded_path(tau, graph)
+    figures = read_json(path, "restore it from the repository")
     if figures is None:
         raise UserError(f"{path}: missing; restore it from the repository")
     return figures
@@ -154,7 +156,7 @@ def other_words() -> str:
     """The recall of unknown words on the test clips, from the checkpoints' cards."""
     rows = []
     for tau in shipped():
-        card = known_accuracy.checkpoint_path(tau).with_suffix(".md")
+        card = checkpoint_path(tau).with_suffix(".md")
         found = re.search(r"^\| test recall _unknown_ \| ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+), (\d+) clips\) \|$",
                           card.read_text(), re.M)
         if not found:
@@ -198,9 +200,12 @@ def false_accepts() -> str:
     """Reports an hour of the shipped networks over recordings in which no keyword is said, by hops in agreement."""
     rows = []
     for row in recorded.load():
-        if row["checkpoint"] != known_accuracy.sha256(known_accuracy.checkpoint_path(row["tau"])):
+        if row["checkpoint"] != sha256(checkpoint_path(row["tau"])):
             raise UserError(f"{recorded.PATH}: tau {row['tau']:g} is of another checkpoint; record it anew "
                             f"with `make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`")
+        if row["protocol"] != continuous.PROTOCOL:
+            raise UserError(f"{recorded.PATH}: tau {row['tau']:g} was heard by another protocol; record it anew with "
+                            f"`make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`")
         rates = []
         for rule in (rule for rule in decisions.RULES if rule.sure == decisions.EXAMPLE.sure):
             count = row["reports"][str(rule)]
@@ -235,7 +240,7 @@ def quantize_output(build: Path) -> str:
     """The end of `make quantize TAU=1`."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tau1"
-        shutil.copytree(build, copy, ignore=shutil.ignore_patterns(contents.VERIFY, contents.BENCH))
+        shutil.copytree(build, copy, ignore=shutil.ignore_patterns("verify*.json", build_folder.BENCH))
         return f"```text\n{report_text.short(contents.merge(copy), build_folder.default_build(1))}\n```"
 
 
@@ -253,7 +258,7 @@ RECORDED: dict[str, Callable[[], str]] = {
     "budget": budget_output, "dates": dates}
 BUILT: dict[str, Callable[[Path], str]] = {
     "quantize": quantize_output,
-    "run": lambda build: board_output(build, on_board.LISTEN, read_wav(ROOT / "examples" / "yes.wav")),
+    "run": lambda build: board_output(build, on_board.LISTEN, read_wav(EXAMPLES / "yes.wav")),
     "selftest": lambda build: board_output(build, on_board.SELFTEST, np.empty(0, np.int16))}
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from benchmarks.accuracy import known_accuracy
-from benchmarks.listening import recorded
+from benchmarks.listening import continuous, recorded
 from benchmarks.listening.decisions import EXAMPLE, RULES
 from benchmarks.report import figures
 from common.errors import UserError
 from common.intervals import poisson
+from common.reading import sha256
+from common.shipped import checkpoint_path
 
-HEARD = {"hours": 2.0, "recordings": 7, "protocol": "any"}
+HEARD = {"hours": 2.0, "recordings": 7, "protocol": continuous.PROTOCOL}
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def path(tmp_path, monkeypatch):
 
 
 def record(tau: float, name: str, count: int) -> None:
-    conversion = {"checkpoint": {"sha256": known_accuracy.sha256(known_accuracy.checkpoint_path(tau))},
+    conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(tau))},
                   "native": {"sha256": "ab" * 32}}
     recorded.record(tau, name, conversion, HEARD, {rule: range(count) for rule in RULES})
 
@@ -44,19 +44,20 @@ def test_rates_are_counts_an_hour_with_their_interval(path):
     assert f"| **15.0 [{low:.1f}, {high:.1f}]** |" in figures.false_accepts()
 
 
-def test_another_checkpoint_is_neither_recorded_nor_shown(path):
+def test_another_checkpoint_is_neither_recorded_nor_shown_and_another_protocol_not_shown(path):
     with pytest.raises(UserError, match="not of the shipped checkpoint of tau 1; run `make quantize TAU=1`"):
         recorded.record(1, "Czech", {"checkpoint": {"sha256": "0" * 64}}, HEARD, {})
     assert not path.exists()
     record(1, "Czech", 3)
     rows = recorded.load()
-    path.write_text(json.dumps({"rows": [rows[0] | {"checkpoint": "0" * 64}]}))
-    with pytest.raises(UserError, match="tau 1 is of another checkpoint; record it anew"):
-        figures.false_accepts()
+    for changed, words in (("checkpoint", "is of another checkpoint"), ("protocol", "was heard by another protocol")):
+        path.write_text(json.dumps({"rows": [rows[0] | {changed: "another"}]}))
+        with pytest.raises(UserError, match=f"tau 1 {words}; record it anew with `make false-accepts TAU=1 RECORD='Czech'`"):
+            figures.false_accepts()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rows": 3}', '{"rows": [{"tau": 1}]}'])
 def test_a_damaged_file_is_one_line(path, content):
     path.write_text(content)
-    with pytest.raises(UserError, match="false_accepts.json: damaged.*restore it"):
+    with pytest.raises(UserError, match=r"false_accepts\.json: damaged.*restore it"):
         recorded.load()
