@@ -14,7 +14,7 @@ verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
 	SPEECH THREADS
 speech.takes := RECORDINGS
-false-accepts.takes := TAU RECORDINGS
+false-accepts.takes := TAU RECORDINGS RECORD
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 run.takes := TAU BOARD WAV
@@ -24,7 +24,7 @@ report.takes := TAU
 calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts bench bench-check bench-baseline budget run \
-	selftest export report calibration test test-all clean
+	selftest export report calibration docs-figures test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -78,6 +78,7 @@ help:
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for RECIPE=open SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
 	echo "                                       words an hour that a device hears in recordings in which none is said"
+	echo "       [RECORD=NAME: keep the counts of a shipped checkpoint under that name]"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -91,6 +92,7 @@ help:
 	echo "                                       the native engine as a library of that ecosystem, with an example"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
+	echo "  make docs-figures                    rewrite the tables of README and docs/ from the recorded files"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
 	echo "  make clean                           remove build/, but for trained networks"
 	echo
@@ -128,7 +130,8 @@ speech: $(VENV)/training
 	$(BIN) -m training.speech $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 false-accepts: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
+	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(call option,--record,RECORD) \
+		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
@@ -160,6 +163,9 @@ report: $(VENV)/convert
 
 calibration: $(VENV)/convert
 	$(BIN) -m convert.calibration $(call option,--data,DATA)
+
+docs-figures: $(VENV)/convert
+	$(BIN) -m benchmarks.figures --write
 
 test: $(VENV)/convert $(VENV)/training $(VENV)/test
 	$(BIN) -m pytest

@@ -14,7 +14,8 @@ from training import clean
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "speech", "false-accepts", "bench", "bench-check",
-              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "test", "test-all", "clean")
+              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "docs-figures", "test", "test-all",
+              "clean")
 
 
 def inherited() -> dict[str, str]:

@@ -8,7 +8,8 @@ one stream with the noise of a quiet room between them (benchmarks/continuous.py
 examples/baremetal decide. Prints for each how many words are reported, how many that is in an hour of recordings, with
 the exact 95 % interval of a Poisson rate, and which words. With --list every report of the example's own rule, by file
 and second: listen to them, for some may have been said. How much of what is said each rule hears,
-benchmarks.stream_choices tells. Writes nothing.
+benchmarks.stream_choices tells. --record keeps the counts in checkpoints/false_accepts.json, which the documentation
+shows; without it nothing is written.
 
 The same recordings give the same figures on every machine: all is done in integers, once a recording is decoded. One
 whose file is named after a keyword is passed over.
@@ -19,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.listening import continuous
+from benchmarks.listening import continuous, recorded
 from benchmarks.listening.continuous import Report
 from benchmarks.listening.decisions import EXAMPLE, RULES, Rule, word_classes
 from common import build_folder
@@ -56,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tau", default="1", help="width of the network (default 1)")
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
     parser.add_argument("--list", action="store_true", help="name file and second of every report")
+    parser.add_argument("--record", metavar="NAME", help="keep the counts, of a shipped checkpoint, under that name")
     args = parser.parse_args(argv)
     tau = parse_tau(args.tau)
     build = args.build or build_folder.default_build(tau)
@@ -70,6 +72,10 @@ def main(argv: list[str] | None = None) -> None:
     reports = {rule: continuous.reports(stream, words, rule, delay) for rule in RULES}
     print(heading(build, hours, len(stream), found, args.folders))
     print(table(reports, hours, labels))
+    if args.record:
+        recorded.record(tau, args.record, conversion, {
+            "hours": hours, "recordings": len(stream), "protocol": continuous.PROTOCOL}, reports)
+        print(recorded.PATH)
     if args.list:
         for report in reports[EXAMPLE]:
             print(f"{report.path} at {report.second:.2f} s: {labels[report.word]}")

@@ -1,4 +1,4 @@
-"""The table of the shipped checkpoints, and that the README shows it."""
+"""The table of the shipped checkpoints."""
 from __future__ import annotations
 
 import json
@@ -10,10 +10,6 @@ from benchmarks.accuracy import family
 from common import shipped
 from common.errors import UserError
 from common.shipped import ROOT
-
-
-def test_the_readme_shows_the_table_of_the_shipped_checkpoints():
-    assert family.table() in (ROOT / "README.md").read_text(), "paste the output of `make family` into README.md"
 
 
 def test_figures_are_those_of_the_verification():

@@ -78,8 +78,8 @@ def test_native_files_name_network_and_checkpoint_and_no_graph(tau1_build):
         assert "BC-ResNet-1" in head and record["checkpoint"]["sha256"] in head and "graph" not in head, path.name
 
 
-def test_the_readme_shows_code_that_compiles(tau1_build, tmp_path):
-    shown = re.search(r"```c\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+def test_the_documentation_shows_code_that_compiles(tau1_build, tmp_path):
+    shown = re.search(r"```c\n(.*?)```", (ROOT / "docs" / "integration" / "index.md").read_text(), re.S)[1]
     declared = "void decide(const int16_t *scores);\nvoid hear(const int16_t *samples, uint32_t count);\n"
     (tmp_path / "shown.c").write_text("#include <stdint.h>\n" + declared + shown)
     firmware = tau1_build / "firmware"
