@@ -122,6 +122,7 @@ def test_recorded_verifications_are_of_these_very_models(facts):
         recorded = json.loads((CHECKPOINTS / f"tau1-{name}.verify.json").read_text())
         assert recorded["model"] == {"graph": name, "sha256": facts["graphs"][name]["sha256"]}
         assert recorded["checkpoint"]["sha256"] == facts["checkpoint"]["sha256"]
+        assert recorded["native"]["sha256"] == facts["native"]["sha256"]
 
 
 def test_calibration_list_names_every_clip(tau1_build, facts):
