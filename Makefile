@@ -98,10 +98,8 @@ help:
 	echo "firmware_gen|benchmarks.verify_int8|benchmarks.on_board|benchmarks.report --help"
 
 quantize: $(VENV)/convert
-	$(BIN) -m convert $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
+	$(BIN) -m benchmarks.quantize $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
 		$(call option,--data,DATA)
-	$(BIN) -m firmware_gen $(TAU_OPTION)
-	$(BIN) -m benchmarks.report $(TAU_OPTION)
 
 verify: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.verify_int8 $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
