@@ -6,9 +6,9 @@ runs on the latter only, over whole clips and over streams of background noise t
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands --split all --max-drop 0.3
 
-Writes verify.json (verify_fewer.json where that holds one over more clips) and the report into the build folder. Exit status: 0 when the int8 model keeps
-to its bounds, 1 when it or the native engine loses more than --max-drop points on whole clips or TFLM computes
-anything else than TFLite's reference kernels, 2 for bad input.
+Writes verify.json (verify_fewer.json where that holds one over more clips) and the report into the build folder. Exit
+status: 0 when the int8 model keeps to its bounds, 1 when it or the native engine loses more than --max-drop points on
+whole clips or TFLM computes anything else than TFLite's reference kernels, 2 for bad input.
 """
 from __future__ import annotations
 
@@ -242,8 +242,8 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
     report.write(build)
     print(f"{table(figures)}\n{path}\n{build / report.MARKDOWN}\n{build / report.HTML}")
     if stays:
-        print(f"{build / report.VERIFY} and the report stay with the {stays:,} clips that this model was verified over before; "
-              f"remove it to let these {figures['clips']:,} take their place")
+        print(f"{build / report.VERIFY} and the report stay with the {stays:,} clips that this model was verified over "
+              f"before; remove it to let these {figures['clips']:,} take their place")
     return failures(figures, args.max_drop)
 
 

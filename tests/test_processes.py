@@ -198,7 +198,8 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tiny_speech_comman
 def test_two_commands_at_once_leave_a_build_that_fits_together(tau1_build, tmp_path):
     build = shutil.copytree(tau1_build, tmp_path / "it's a $build")
     for _ in range(3):
-        running = {graph: start("benchmarks.quantize", "--graph", graph, "--build", build) for graph in ("small", "accurate")}
+        running = {graph: start("benchmarks.quantize", "--graph", graph, "--build", build)
+                   for graph in ("small", "accurate")}
         running |= {stage: start(stage, "--build", build) for stage in ("firmware_gen", "benchmarks.report")}
         for name, process in running.items():
             output, errors = process.communicate()
