@@ -9,6 +9,7 @@ conversion.json.
 """
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import hashlib
 import json
@@ -161,8 +162,8 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
     return {"file": NATIVE, "sha256": sha256(path), "delay_columns": made.delay, **facts}
 
 
-@one_line_errors
-def main(argv: list[str] | None = None) -> None:
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """The options; `tau` a number, `build` the folder. UserError where they cannot be met."""
     parser = OptionParser("python -m convert", __doc__)
     parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
@@ -172,8 +173,15 @@ def main(argv: list[str] | None = None) -> None:
                                                   "(default: on the shipped features)")
     parser.add_argument("--build", type=Path, help="folder to write to (default build/tau<T>)")
     args = parser.parse_args(argv)
-    tau = parse_tau(args.tau)
-    build = args.build or build_folder.default_build(tau)
+    args.tau = parse_tau(args.tau)
+    args.build = args.build or build_folder.default_build(args.tau)
+    return args
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    tau, build = args.tau, args.build
     path = args.checkpoint or shipped_checkpoint(tau)
     source = checkpoint.load(path)
     if source.tau != tau:

@@ -18,9 +18,9 @@ PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
 class Accuracy:
     """A verification of one width.
 
-    origin: "measured" in the build, or "recorded" with the checkpoint. data: SHA-256 of the clips. engine: SHA-256 of the native network that
-    `rows` "native" and "native_stream" are of, None where it has none. rows: those of verify.json by backend, "float"
-    the trained network on training's features.
+    origin: "measured" in the build, or "recorded" with the checkpoint. data: SHA-256 of the clips. engine: SHA-256 of the
+    native network that `rows` "native" and "native_stream" are of, None where it has none. rows: those of verify.json by
+    backend, "float" the trained network on training's features.
     """
 
     origin: str

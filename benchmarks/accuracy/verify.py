@@ -6,9 +6,9 @@ runs on the latter only, over whole clips and over streams of background noise t
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands --split all --max-drop 0.3
 
-Writes verify.json (verify_fewer.json where that holds one over more clips) into the build folder. Exit status: 0 when the int8 model keeps
-to its bounds, 1 when it or the native engine loses more than --max-drop points on whole clips or TFLM computes
-anything else than TFLite's reference kernels, 2 for bad input.
+Writes verify.json (verify_fewer.json where that holds one over more clips) into the build folder. Exit
+status: 0 when the int8 model keeps to its bounds, 1 when it or the native engine loses more than --max-drop points on
+whole clips or TFLM computes anything else than TFLite's reference kernels, 2 for bad input.
 """
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def agreement(tau: float) -> dict | None:
     found = known_accuracy.find(tau)
     if found is None or "native" not in found.rows:
         return None
-    return {"native": found.rows["native"]["agreement"], "clips": found.clips, "origin": found.origin,
+    return {"native": found.rows["native"]["agreement"], "clips": found.clips, "data": found.data, "origin": found.origin,
             "measured": found.date}
 
 
@@ -79,8 +79,10 @@ def grown(where: str, before: dict, after: dict, keys: tuple[str, ...]) -> list[
 
 
 def comparable(before: dict | None, after: dict) -> bool:
-    """Whether two agreements are shares of as many clips: one clip of few is more than what may be lost."""
-    return before is not None and before.get("clips") == after.get("clips")
+    """Whether two agreements are over as many clips, one of few being more than what may be lost, and over the same ones
+    where the baseline says which."""
+    return (before is not None and before.get("clips") == after.get("clips")
+            and before.get("data") in (None, after.get("data")))
 
 
 def offences(before: dict, after: dict) -> list[str]:

@@ -41,8 +41,8 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
     """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
 
     Where both are, it is the one that knows this build's native engine, then the one over more clips, then the measured
-    one: a look at a few clips hides no record. One of another model says nothing of this one and is left out; so are the native engine's rows of another integer
-    network, and those in noise of streams made otherwise than now.
+    one: a look at a few clips hides no record. One of another model says nothing of this one and is left out; so are the
+    native engine's rows of another integer network, and those in noise of streams made otherwise than now.
     """
     tau, known = conversion["tau"], []
     for origin, path, remedy in (("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),

@@ -126,9 +126,15 @@ def test_without_a_baseline_nothing_is_measured(monkeypatch, tmp_path, failure):
 def test_agreement_comes_from_a_verification_of_the_native_engine(monkeypatch):
     row = {"agreement": 0.9934}
     for rows, expected in (({"native": row, "float": {}}, 0.9934), ({"float": {}}, None)):
-        found = known_accuracy.Accuracy("recorded", "2031-05-07", 40, "0" * 64, rows)
+        found = known_accuracy.Accuracy("recorded", "2031-05-07", 40, "some clips", "0" * 64, rows)
         monkeypatch.setattr(known_accuracy, "find", lambda tau: found)
         assert (baseline.agreement(1) or {}).get("native") == expected
+
+
+@pytest.mark.parametrize("before, can", [(None, False), ({"clips": 39}, False), ({"clips": 40}, True),
+                                         ({"clips": 40, "data": "mine"}, True), ({"clips": 40, "data": "others"}, False)])
+def test_agreements_are_compared_over_the_same_clips_alone(before, can):
+    assert baseline.comparable(before, {"clips": 40, "data": "mine"}) == can
 
 
 def test_random_weights_take_the_sizes_of_trained_ones_and_but_on_cortex_m0_their_instructions(tau1_build, tmp_path):
