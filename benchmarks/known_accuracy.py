@@ -5,9 +5,11 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+from benchmarks import forms
 from benchmarks.report import ROOT, VERIFY, read_json
 from convert.result import NATIVE, default_build
 from training.errors import UserError
+from training.form import check
 
 PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
 """Top-1 of the float networks on all of Speech Commands v0.02, %: Kim et al., Interspeech 2021."""
@@ -78,10 +80,11 @@ def find(tau: float) -> Accuracy | None:
             of = figures.get("native", {}).get("sha256")
             same = engine and of == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
             if same:
+                check(figures, forms.KNOWN_ACCURACY)
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
                 known.append(Accuracy(origin, figures["measured"], figures["clips"], of,
                                       rows | {"float": figures["backends"]["pytorch"]}))
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{path}: not a verification of this project; {remedy}") from None
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UserError(f"{path}: not a verification of this project ({error}); {remedy}") from None
     same_network = [accuracy for accuracy in known if accuracy.engine == known[0].engine]
     return max(same_network, key=lambda accuracy: accuracy.clips, default=None)

@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import comparison, engine_layers, memory, report_html, report_text, streaming
+from benchmarks import comparison, engine_layers, forms, memory, report_html, report_text, streaming
 from benchmarks.backends import IN_NOISE, NATIVES
 from convert import result
 from engine import network, render
@@ -22,6 +22,8 @@ from firmware_gen.settings import arena_estimate
 from training.atomic import write_text
 from training.description import parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
+from training.form import Each, check
+from training.reading import json_object
 
 ROOT = Path(__file__).resolve().parents[1]
 VERIFY, BENCH, JSON, MARKDOWN, HTML = "verify.json", "bench.json", "report.json", "report.md", "report.html"
@@ -33,12 +35,9 @@ def read_json(path: Path, remedy: str) -> dict | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text())
+        return json_object(path.read_bytes())
     except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: damaged (no JSON object); {remedy}")
-    return content
+        raise UserError(f"{path}: damaged (no JSON object); {remedy}") from None
 
 
 def recorded_path(tau: float, graph: str) -> Path:
@@ -71,10 +70,13 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
             continue
         try:
             if figures["model"]["sha256"] == model_sha256:
-                return {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
-                        **of_this_engine(figures, conversion["native"]), "recall_drop_points": recall_drops(figures)}
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{path}: not a verification of this project; {remedy}") from None
+                found = {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
+                         **of_this_engine(figures, conversion["native"])}
+                forms.check_accuracy(found, conversion["labels"])
+                return found | {"recall_drop_points": recall_drops(figures)}
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            reason = f"not a verification of this project ({error})"
+            raise UserError(f"{path}: {reason}; {remedy}") from None
     return None
 
 
@@ -130,12 +132,13 @@ def native(build: Path, conversion: dict) -> dict:
     costs = None
     if bench and bench.get("engine") == engine:
         try:
+            check(bench, forms.BENCH)
+            check(bench["boards"], Each(forms.CORE))
             costs = {key: bench[key] for key in ("clip", "compiler")} | {
                 "emulator": bench.get("emulator"),
                 "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
-            costs["boards"][report_text.SHOWN]
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{build / BENCH}: not a bench of this project; {remedy}") from None
+        except ValueError as error:
+            raise UserError(f"{build / BENCH}: not a bench of this project ({error}); {remedy}") from None
     return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
 
 

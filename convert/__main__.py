@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert import calibration, make_graph, native, result
+from convert import calibration, fidelity, make_graph, native, plausible, result
 from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
@@ -32,6 +32,8 @@ from training import checkpoint, workers
 from training.atomic import naming
 from training.description import FEATURES, parse_tau
 from training.errors import OptionParser, UserError, one_line_errors
+from training.form import check
+from training.reading import json_object
 
 GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"
@@ -76,7 +78,8 @@ def versions() -> dict[str, str]:
 def already_made(build: Path, mark: str) -> dict | None:
     """The facts of `build` where it holds both graphs of the same inputs, whole; else None."""
     try:
-        facts = json.loads((build / CONVERSION).read_text())
+        facts = json_object((build / CONVERSION).read_bytes())
+        check(facts, result.FORM)
         whole = facts["fingerprint"] == mark and all(
             "refused" in row or digest(build / row["tflite"]) == row["sha256"] for row in facts["graphs"].values())
         row = facts["native"]
@@ -137,8 +140,7 @@ def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> di
         made[name] = graph
         row = graph["facts"]
         print(f"  {name}: " + (f"refused: {refused}" if refused else
-                               f"{row['tflite_bytes']} bytes, agreement {100 * row['agreement']:.1f} %, "
-                               f"SQNR {row['sqnr_db']:.1f} dB, ranges {row['ranges']}"), flush=True)
+                               f"{row['tflite_bytes']} bytes, {fidelity.summary(row)}, ranges {row['ranges']}"), flush=True)
     return {name: made[name] for name in GRAPH_NAMES}
 
 
@@ -150,8 +152,7 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
         print(f"  native: refused: {error}", flush=True)
         return {"refused": str(error)}
     network.save(path, made)
-    print(f"  native: agreement {100 * facts['agreement']:.1f} %, SQNR {facts['sqnr_db']:.1f} dB, "
-          f"ranges {facts['ranges']}", flush=True)
+    print(f"  native: {fidelity.summary(facts)}, ranges {facts['ranges']}", flush=True)
     return {"file": NATIVE, "sha256": digest(path), "delay_columns": made.delay, **facts}
 
 
@@ -176,19 +177,30 @@ def main(argv: list[str] | None = None) -> None:
         folded = fold(source)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    clips = calibration.from_audio(args.data) if args.data else calibration.shipped()
+    clips = calibration.from_audio(args.data, labels=source.labels) if args.data else calibration.shipped()
     mark = fingerprint(source.sha256, clips.sha256, clips.source, PIPELINE_ID)
     facts = already_made(build, mark)
     if facts:
         changed = choose(build, facts, args.graph)
         print(f"{build / MODEL}: {'graph ' + args.graph if changed else 'up to date'}")
         return
+    try:
+        plausible.check(folded, clips.features)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     print(f"converting {path} (tau {tau:g}) to full int8, both graphs and the native engine, "
           f"{len(clips.names)} calibration clips", flush=True)
+    if clips.passed_over:
+        print(clips.passed_over)
+    unheard = calibration.unheard(clips, source.labels)
+    if unheard:
+        print(f"  none of them says {', '.join(unheard)}: ranges are chosen, and int8 is judged, by what the network makes "
+              "of other words; DATA=DIR calibrates on your own")
     build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build, prefix=".conversion-") as temporary, naming(build):
         folder = Path(temporary)
-        made = convert_both(folded, clips.features, args.graph)
+        with workers.temporary_files_in(folder):
+            made = convert_both(folded, clips.features, args.graph)
         (folder / GRAPHS).mkdir()
         for name, graph in made.items():
             if "refused" in graph:

@@ -3,11 +3,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from convert import flatbuffer
+from convert import fidelity, flatbuffer
 from training.description import FEATURES
 from training.errors import UserError
 
-LEAST_AGREEMENT = 0.95
 TFLM_OPS = frozenset("""
     ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_ARGS
     BROADCAST_TO CALL_ONCE CAST CEIL CONCATENATION CONV_2D COS CUMSUM DEPTH_TO_SPACE DEPTHWISE_CONV_2D DEQUANTIZE
@@ -62,8 +61,8 @@ def check_bit_exact(reference: np.ndarray, tflm: np.ndarray) -> None:
         raise GateError(f"TFLite's reference kernels and TFLM differ on {differing} of {len(reference)} clips")
 
 
-def check_agreement(agreement: float, clips: int) -> None:
-    """Raise GateError where int8 and float agree on too few of the calibration clips."""
-    if agreement < LEAST_AGREEMENT:
-        raise GateError(f"int8 and float agree on {100 * agreement:.1f} % of the {clips} calibration clips, "
-                        f"{100 * LEAST_AGREEMENT:.0f} % are needed; use the other GRAPH, or train longer")
+def check_fidelity(facts: dict) -> None:
+    """Raise GateError where int8 is too far from float on the calibration clips, by `fidelity.facts`."""
+    fault = fidelity.fault(facts, "int8")
+    if fault:
+        raise GateError(f"{fault}; use the other GRAPH, or train longer")

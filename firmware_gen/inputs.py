@@ -63,8 +63,6 @@ def parse(record: dict, model: bytes) -> Inputs:
     features = FeatureDescription(**fields)
     if features.id != record["features"]["id"]:
         raise ValueError("the features do not match their id")
-    if not all(isinstance(label, str) for label in record["labels"]):
-        raise ValueError("a label is not a string")
     return Inputs(
         model=model, sha256=chosen["sha256"], tau=float(record["tau"]), graph=str(record["graph"]),
         labels=tuple(record["labels"]), features=features,

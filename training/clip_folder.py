@@ -10,6 +10,7 @@ import numpy as np
 from training.atomic import replacing, write_text
 from training.description import FEATURES
 from training.errors import UserError
+from training.reading import json_object
 
 ARRAY, LIST = "audio.npy", "clips.json"
 
@@ -31,7 +32,7 @@ def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:
     UserError where they are not there or do not match: `what` they are, and as `remedy` a command that makes them.
     """
     try:
-        words = json.loads((folder / LIST).read_text())["words"]
+        words = json_object((folder / LIST).read_bytes())["words"]
         audio = np.load(folder / ARRAY, mmap_mode="r")
     except (OSError, ValueError, KeyError):
         raise UserError(f"{folder}: no {what} here; make them with {remedy}") from None
