@@ -65,8 +65,8 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
     foreign = [word for word in dataset.keywords(labels) if word not in KEYWORDS]
     if test_set is not None and foreign:
         if training is None and not holds_words(test_set, foreign):
-            raise UserError(f"{test_set}: no recordings of {foreign[0]}, which the model knows; name a folder that holds the "
-                            "training archive, or <label>/*.wav")
+            raise UserError(f"{test_set}: no recordings of {foreign[0]}, which the model knows; name a folder that holds "
+                            "the training archive, or <label>/*.wav")
         test_set = None
     if split in ("validation", "all") and training is None:
         raise UserError(f"{data}: no training archive here (its validation_list.txt is missing), so no validation "

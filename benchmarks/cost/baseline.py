@@ -22,6 +22,7 @@ from frontend import render
 from common.atomic import write_text
 from common.description import TAUS
 from common.errors import OptionParser, UserError, one_line_errors
+from common.schema import Each, fits
 
 PATH = Path(__file__).parent / "baseline.json"
 REMEDY = "restore it from the repository, or run `make bench-baseline`"
@@ -33,6 +34,10 @@ ENGINE = ("network_window", "network_hop", "engine_state_bytes", "stream_state_b
           "engine_flash_bytes")
 """What is kept of each core: instructions, RAM, flash. Further keys say how the flash is divided."""
 SHARES = ("engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes")
+FORM = {"recorded": str, "compiler": str, "frontend": Each(dict.fromkeys(FRONTEND, int)),
+        "taus": Each({"weights": str, "boards": Each(dict.fromkeys(ENGINE, int))}),
+        "agreement": Each({"native": float, "clips?": int})}
+"""Of baseline.json, as far as it is read."""
 
 
 def load() -> dict:
@@ -40,13 +45,8 @@ def load() -> dict:
     figures = read_json(PATH, REMEDY)
     if figures is None:
         raise UserError(f"{PATH}: missing; {REMEDY}")
-    try:
-        whole = all(key in row for row in figures["frontend"].values() for key in FRONTEND) and all(
-            row.keys() >= {*ENGINE} and core in figures["frontend"]
-            for width in figures["taus"].values() for core, row in width["boards"].items())
-        whole = whole and figures["agreement"].keys() <= figures["taus"].keys()
-    except (KeyError, TypeError, AttributeError):
-        whole = False
+    whole = fits(figures, FORM) and figures["agreement"].keys() <= figures["taus"].keys() and all(
+        width["boards"].keys() <= figures["frontend"].keys() for width in figures["taus"].values())
     if not whole:
         raise UserError(f"{PATH}: damaged, figures are missing; {REMEDY}")
     return figures

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from enum import IntEnum
@@ -23,6 +22,7 @@ from engine.binding import Status
 from engine.network import Network
 from common.description import FEATURES
 from common.errors import UserError
+from common.reading import json_object
 
 GUESTS = emulator.HERE / "guests"
 WINDOW, HOP = "engine_window", "engine_hop"
@@ -106,7 +106,7 @@ def find(build: Path, tau: float) -> Firmware | None:
 def why_none(build: Path, tau: float) -> str:
     """Why a build folder has no engine, as the converter recorded it."""
     try:
-        return json.loads((build / CONVERSION).read_text())["native"]["refused"]
+        return json_object((build / CONVERSION).read_bytes())["native"]["refused"]
     except (OSError, ValueError, KeyError, TypeError):
         return f"no {build / 'firmware' / 'native'}; run `make quantize TAU={tau:g}`"
 
