@@ -6,7 +6,7 @@ import json
 import pytest
 
 from benchmarks import schemas
-from benchmarks.report import ROOT
+from common.shipped import ROOT
 from common import build_folder
 from common.schema import Each, Either, check, fits
 from common.reading import json_object
