@@ -12,7 +12,7 @@ FLASH_CORE = "cortex-m4"
 
 def recorded() -> list[dict]:
     """The rows of recorded_tflm.json, their flash that of code and model where both are known."""
-    found = json.loads(RECORDED.read_text())
+    found = json.loads(RECORDED.read_bytes())
     return [{"name": row["name"], "recorded": True, "versions": found["versions"], "date": found["date"],
              "instructions": row["instructions"], "ram_bytes": row["ram_bytes"],
              "flash_bytes": row["code_bytes"] + row["model_bytes"] if row["model_bytes"] else None,

@@ -209,7 +209,7 @@ def main(argv: list[str] | None = None) -> None:
             (folder / GRAPHS / f"{name}.onnx").write_bytes(graph["onnx"])
         (folder / MODEL).write_bytes(made[args.graph]["tflite"])
         (folder / ONNX).write_bytes(made[args.graph]["onnx"])
-        (folder / CALIBRATION).write_text("\n".join(clips.names) + "\n")
+        (folder / CALIBRATION).write_text("\n".join(clips.names) + "\n", "utf-8")
         facts = {
             "tau": tau,
             "labels": list(source.labels),
