@@ -56,5 +56,5 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write `text` (UTF-8) to `path`, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Write `text` (UTF-8; what a file's name has of other bytes as escapes) to `path`, whole or not at all."""
+    write_bytes(path, text.encode(errors="backslashreplace"))

@@ -232,7 +232,7 @@ def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: Folded
             (folder / GRAPHS / f"{name}.onnx").write_bytes(graph["onnx"])
         (folder / MODEL).write_bytes(made[chosen]["tflite"])
         (folder / ONNX).write_bytes(made[chosen]["onnx"])
-        (folder / CALIBRATION).write_text("\n".join(clips.names) + "\n")
+        (folder / CALIBRATION).write_text("\n".join(clips.names) + "\n", "utf-8")
         facts = {
             "tau": tau,
             "labels": list(source.labels),

@@ -58,9 +58,10 @@ def compile_library(command: Sequence[str], out: Path, files: Mapping[str, str],
     """
     with tempfile.TemporaryDirectory() as folder, atomic.replacing(out) as library:
         for name, text in files.items():
-            Path(folder, name).write_text(text)
+            Path(folder, name).write_text(text, "utf-8")
         paths = [str(Path(folder, name)) for name in sources]
-        done = subprocess.run([*command, *FLAGS, *flags, "-o", str(library), *paths], capture_output=True, text=True)
+        done = subprocess.run([*command, *FLAGS, *flags, "-o", str(library), *paths], capture_output=True, text=True,
+                              errors="replace")
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             reason = next((line for line in lines if "error" in line), lines[0]).replace(f"{folder}/", "")
@@ -71,7 +72,7 @@ def compile_library(command: Sequence[str], out: Path, files: Mapping[str, str],
 def compiled(name: str, files: Mapping[str, str], sources: Sequence[str], flags: Sequence[str] = ()) -> ctypes.CDLL:
     """The library `name` of C sources as `compile_library` takes them, compiled once for each compiler and text."""
     command = compiler()
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, errors="replace").stdout
     key = json.dumps([command, FLAGS, flags, version, sources, dict(files)])
     path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     try:

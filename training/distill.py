@@ -10,7 +10,7 @@ from torch import nn
 
 from common.checkpoint import Checkpoint
 from common.errors import UserError
-from training.model import BCResNet
+from training.model import BCResNet, load_weights
 from training.stream import window
 
 TEMPERATURE = 2.0
@@ -22,12 +22,11 @@ class Teacher:
     """A trained network that is asked, never trained."""
 
     def __init__(self, checkpoint: Checkpoint, labels: tuple[str, ...], device: torch.device):
-        """UserError where the checkpoint has other labels."""
+        """UserError where the checkpoint has other labels, or is no such network."""
         if tuple(checkpoint.labels) != labels:
             raise UserError("--teacher: a checkpoint with other labels; name one of the twelve of Speech Commands")
         self.model = BCResNet(checkpoint.tau, len(labels))
-        self.model.load_state_dict({name: torch.from_numpy(value) for name, value in checkpoint.tensors.items()},
-                                   strict=False)
+        load_weights(self.model, checkpoint.tensors, "--teacher")
         self.model.to(device).eval()
 
     @torch.no_grad()

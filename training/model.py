@@ -4,10 +4,12 @@ Tensors are (batch, channel, frequency, time) throughout. Written from the paper
 """
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
 from common.description import BANDS, STAGES, channels
+from common.errors import UserError
 
 DROPOUT = 0.1
 
@@ -99,3 +101,13 @@ class BCResNet(nn.Module):
             x = block(x, inside)
         x = self.classifier[1:](convolve(self.classifier[0], x, inside))
         return self.output(x.mean((2, 3)))
+
+
+def load_weights(model: BCResNet, tensors: dict[str, np.ndarray], source: str) -> None:
+    """Give the network a checkpoint's weights and statistics; UserError that names their source where they do not fit."""
+    fresh = model.state_dict()
+    expected = {name: value.shape for name, value in fresh.items() if not name.endswith("num_batches_tracked")}
+    if expected != {name: torch.Size(value.shape) for name, value in tensors.items()}:
+        raise UserError(f"{source}: its weights are not those of this network; name a checkpoint of the same tau "
+                        "and labels")
+    model.load_state_dict(fresh | {name: torch.from_numpy(value) for name, value in tensors.items()})

@@ -20,7 +20,8 @@ from common.description import SILENCE, UNKNOWN
 from training.distill import Teacher, distilled
 from common.errors import UserError
 from training.features import LogMel
-from training.model import BCResNet, DROPOUT
+from common.schema import check
+from training.model import BCResNet, DROPOUT, load_weights
 from training.splices import Splicer
 from training.stream import heard, stream_augment
 
@@ -180,7 +181,7 @@ class Trainer:
         write_bytes(self.state, file.getvalue())
 
     def resume(self) -> None:
-        """Continue from the state file; UserError where it belongs to another run."""
+        """Continue from the state file; UserError where it belongs to another run, or is damaged."""
         try:
             saved = torch.load(self.state, map_location=self.device, weights_only=True)
             recipe = {**saved["recipe"], **{key: tuple(saved["recipe"][key]) for key in ("labels", "parts")}}
@@ -193,26 +194,33 @@ class Trainer:
             raise UserError(f"{self.state}: holds a run with {key} {recipe.get(key)}, not {ours[key]}; "
                             "repeat its options, or choose another --out")
         try:
-            self.model.load_state_dict(saved["model"])
-            if self.average:
-                self.average.weights = saved["average"]
-            self.optimizer.load_state_dict(saved["optimizer"])
-            self.best, self.history, self.seconds = saved["best"], saved["history"], saved["seconds"]
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            self.take(saved)
+        except Exception as error:  # so does what takes the parts
             raise self.damaged(error) from None
 
     def damaged(self, error: Exception) -> UserError:
-        """What is said of a state file that cannot be read."""
         return UserError(f"{self.state}: damaged ({type(error).__name__}); remove it to start the run anew")
+
+    def take(self, saved: dict) -> None:
+        """Become the run that `save` wrote. An exception of some kind where a part of it is missing or of another form."""
+        check(saved["history"], [{"loss": float, "correct": int}])
+        if len(saved["history"]) > self.recipe.epochs:
+            raise ValueError("more epochs than there are")
+        self.model.load_state_dict(saved["model"])
+        shapes = {name: value.shape for name, value in self.model.state_dict().items()}
+        for weights in [saved["best"]] * bool(saved["history"]) + [saved["average"]] * bool(self.average):
+            if {name: value.shape for name, value in weights.items()} != shapes:
+                raise ValueError("weights of another network")
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if any(state["momentum_buffer"].shape != weight.shape for weight, state in self.optimizer.state.items()):
+            raise ValueError("momentum of another network")
+        if self.average:
+            self.average.weights = saved["average"]
+        self.best, self.history, self.seconds = saved["best"], saved["history"], float(saved["seconds"])
 
     def begin_with(self, tensors: dict[str, np.ndarray]) -> None:
         """Take the weights and statistics of a checkpoint in place of random ones; UserError where they do not fit."""
-        fresh = self.model.state_dict()
-        expected = {name: value.shape for name, value in fresh.items() if not name.endswith("num_batches_tracked")}
-        if expected != {name: torch.Size(value.shape) for name, value in tensors.items()}:
-            raise UserError("--start: its weights are not those of this network; name a checkpoint of the same tau "
-                            "and labels")
-        self.model.load_state_dict(fresh | {name: torch.from_numpy(value) for name, value in tensors.items()})
+        load_weights(self.model, tensors, "--start")
         if self.average:
             self.average = RunningMean(self.model, self.recipe.average)
 

@@ -32,18 +32,15 @@ int16 [clips, 16000]."""
 
 
 def pytorch_backend(path: Path) -> Backend:
-    """The float network of a checkpoint, on one thread."""
+    """The float network of a checkpoint, on one thread. UserError where it is no such network."""
     import torch
 
-    from training.model import BCResNet
+    from training.model import BCResNet, load_weights
 
     torch.set_num_threads(1)
     saved = checkpoint.load(path)
     model = BCResNet(saved.tau, len(saved.labels))
-    missing, unexpected = model.load_state_dict(
-        {name: torch.from_numpy(array) for name, array in saved.tensors.items()}, strict=False)
-    if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
-        raise ValueError(f"{path}: tensors {unexpected} and {missing} do not fit the network")
+    load_weights(model, saved.tensors, str(path))
     model.eval()
 
     @torch.no_grad()

@@ -171,7 +171,8 @@ def static_ram(row: dict) -> dict[str, int]:
 
 
 def version(program: str) -> str:
-    return subprocess.run([emulator.need(program), "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+    return subprocess.run([emulator.need(program), "--version"], capture_output=True, text=True,
+                          errors="replace").stdout.splitlines()[0]
 
 
 @one_line_errors

@@ -110,7 +110,7 @@ def need(program: str) -> str:
 def call(command: Sequence[str | Path]) -> str:
     """Run a compiler or a binary tool; its standard output. UserError with its first complaint where it fails."""
     need(str(command[0]))
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace")
     if done.returncode:
         lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
         complaint = next((line for line in lines if re.search("error:|Error:|undefined reference", line)), lines[0])

@@ -97,7 +97,7 @@ def find(build: Path, tau: float) -> Firmware | None:
     if missing:
         raise UserError(f"{folder / missing[0]}: missing; {remedy}")
     header, expected = folder / "kws_model.h", render.engine_id(made)
-    found = re.search(r"^#define KWS_ENGINE_ID 0x(\w{16})", header.read_text(), re.M)
+    found = re.search(r"^#define KWS_ENGINE_ID 0x(\w{16})", header.read_text("utf-8"), re.M)
     if found is None or found[1] != expected:
         raise UserError(f"{header}: not of the present engine and {build / NATIVE} ({expected}); {remedy}")
     return Firmware(made, folder)

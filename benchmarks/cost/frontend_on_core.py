@@ -57,7 +57,7 @@ def source_folder(firmware: Path) -> Iterator[Path]:
                 write_text(Path(folder) / name, render.source(name))
             yield Path(folder)
         return
-    found = re.search(r"^#define KWS_PIPELINE_ID 0x(\w{16})", header.read_text(), re.M)
+    found = re.search(r"^#define KWS_PIPELINE_ID 0x(\w{16})", header.read_text("utf-8"), re.M)
     if found is None or found[1] != render.pipeline_id():
         raise UserError(f"{header}: not of the present pipeline ({render.pipeline_id()}); {remedy(firmware.parent)}")
     yield firmware

@@ -19,7 +19,7 @@ def recorded_code(row: dict, build: str) -> int | None:
 
 def recorded() -> list[dict]:
     """The rows of recorded_tflm.json, one for each build of TFLM; flash is code and model where both are known."""
-    found = json.loads(RECORDED.read_text())
+    found = json.loads(RECORDED.read_bytes())
     rows = []
     for row in found["rows"]:
         for build, flags in found["builds"].items():

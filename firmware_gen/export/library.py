@@ -66,7 +66,8 @@ def load(build: Path) -> Library:
     paths += sorted((firmware / NATIVE).glob("*.[ch]"))
     return Library(tau=f"{source.tau:g}", labels=source.labels, checkpoint_sha256=source.checkpoint_sha256,
                    sources={path.name: path.read_bytes().decode() for path in paths},
-                   license=(ROOT / "LICENSE").read_text(), notice=(ROOT / "NOTICE").read_text(), fingerprint=stamp)
+                   license=(ROOT / "LICENSE").read_text("utf-8"), notice=(ROOT / "NOTICE").read_text("utf-8"),
+                   fingerprint=stamp)
 
 
 def render(template: str, library: Library, **values: object) -> str:

@@ -220,7 +220,7 @@ def noisy_backends(monkeypatch):
         answers.update({name: rng.normal(size=(len(audio), len(LABELS))).astype(np.float32)
                         for name in backends.NAMES + backends.NATIVES})
         answers["tflm"] = answers["tflite"].copy()
-        return {name: answers[name] for name in backends.NAMES}, answers
+        return {name: answers[name].copy() for name in backends.NAMES}, answers
 
     monkeypatch.setattr(backends, "run_all", run_all)
     return run_all
@@ -369,6 +369,26 @@ def test_bad_audio_is_one_line_and_nothing_is_written(kind, build, tmp_path, wri
     before = sorted(path.name for path in build.rglob("*"))
     assert named in failure(verify.main, "--build", build, "--data", folder)
     assert sorted(path.name for path in build.rglob("*")) == before
+
+
+def test_names_that_are_no_utf_8_are_measured_and_written_as_escapes(build, tmp_path, write_wav, noisy_backends, capsys):
+    data = tmp_path / os.fsdecode(b"d\xe4t")
+    write_wav(data / "yes" / os.fsdecode(b"h\xe4lt.wav"), np.ones(RATE, np.int16))
+    (data / "yes" / os.fsdecode(b"\xe4.mp3")).touch()
+    assert verify.main(["--build", str(build), "--data", str(data), "--max-drop", "100"]) == 0
+    said = capsys.readouterr().out
+    assert r"d\xe4t: passed over a sound file, no <label>/*.wav: yes/\xe4.mp3" in said
+    assert r"folder of wav files (d\xe4t)" in said
+    assert r"folder of wav files (d\xe4t)" in (build / build_folder.REPORT_MARKDOWN).read_text("utf-8")
+
+
+def test_a_terminal_and_a_locale_of_ascii_do_for_a_folder_with_an_umlaut(build, tmp_path, write_wav):
+    write_wav(tmp_path / "dät" / "yes" / "a.wav", np.ones(RATE, np.int16))
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command(build, tmp_path / "dät", "--max-drop", "100"), cwd=ROOT, capture_output=True,
+                          env={**os.environ, **ascii_alone})
+    assert done.returncode == 0, done.stderr
+    assert "folder of wav files (dät)" in (build / build_folder.REPORT_MARKDOWN).read_text("utf-8")
 
 
 def test_no_data_named_is_one_line(build, failure, monkeypatch):

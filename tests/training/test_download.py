@@ -17,7 +17,8 @@ TRAINING, TEST_SET = dataset.archive_names(2)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.files`; `server.cuts` ends the body of each request early, in turn."""
+    """Serves `server.files`; `server.cuts` ends the body of each request early, in turn. `server.length`: what it says is
+    the body's, in place of the truth."""
 
     def do_GET(self):
         body = self.server.files.get(self.path.lstrip("/"))
@@ -34,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
+        self.send_header("Content-Length", self.server.length or str(len(body) - start))
         self.end_headers()
         cut = self.server.cuts.pop(0) if self.server.cuts else None
         self.wfile.write(body[start:] if cut is None else body[start:start + cut])
@@ -46,7 +47,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.files, server.requests, server.cuts, server.ranges = {}, [], [], True
+        server.files, server.requests, server.cuts, server.ranges, server.length = {}, [], [], True, None
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -207,14 +208,35 @@ def test_a_damaged_archive_is_refused_and_removed(server, archives, tmp_path, fa
     ("left/hard.wav", {"type": tarfile.LNKTYPE, "linkname": "../outside.txt"}),
     ("null", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}),
     ("pipe", {"type": tarfile.FIFOTYPE}),
-], ids=["parent", "inner parent", "absolute", "symlink out", "symlink", "hard link", "device", "pipe"])
+    (".", {}),
+    ("./.", {}),
+    ("validation_list.txt/inner.wav", {}),
+    ("x" * 300, {}),
+    ("nul", {"pax_headers": {"path": "n\0l"}}),
+], ids=["parent", "inner parent", "absolute", "symlink out", "symlink", "hard link", "device", "pipe", "the folder itself",
+        "the folder again", "a file in a file", "too long a name", "no name"])
 def test_a_member_that_could_leave_the_folder_is_refused_by_name(server, tmp_path, failure, name, fields):
     server.files = {f"{TRAINING}.tar.gz": with_member(name, **fields)}
     data = tmp_path / "data"
     line = failure(download.main, "--data", data)
-    assert "unsafe" in line and repr(name) in line
+    assert "unsafe" in line and repr(fields.get("pax_headers", {}).get("path", name)[:99]) in line
     assert names(data) == set() and names(tmp_path) == {"data"}
 
+
+def test_a_member_named_as_the_folder_blocks_no_later_download(server, archives, tmp_path, failure):
+    server.files = archives | {f"{TRAINING}.tar.gz": tar_gz(lambda tar: tar.addfile(tarfile.TarInfo(".")))}
+    assert "unsafe" in failure(download.main, "--data", tmp_path)
+    assert names(tmp_path) == set()
+    (tmp_path / f".{TRAINING}.unpacking").touch()  # as it was left once
+    server.files = archives
+    assert fetch_all(tmp_path) == 0 and not (tmp_path / f".{TRAINING}.unpacking").exists()
+
+
+@pytest.mark.parametrize("length", ["many", "-5", " ", "\u00b2", "9" * 5000])
+def test_a_length_that_is_no_number_is_taken_as_unknown(server, archives, tmp_path, length):
+    server.files, server.length = archives, length
+    assert fetch_all(tmp_path) == 0
+    assert (tmp_path / f"{TRAINING}.tar.gz").read_bytes() == archives[f"{TRAINING}.tar.gz"]
 
 def test_modes_of_members_are_not_taken_over(server, archives, tmp_path):
     def add(tar):

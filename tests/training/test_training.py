@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from common import checkpoint
-from training import augment, train
+from training import augment, distill, train
 from training.__main__ import main
 from training.augment import NoiseAugment, spec_augment
 from training.card import portable
@@ -280,14 +280,41 @@ def test_a_damaged_state_is_refused(splits, tmp_path, damage):
         run.resume()
 
 
-@pytest.mark.parametrize("change", [{"model": None}, {"model": {"output.bias": torch.zeros(2)}}, {"optimizer": {}},
-                                    {"optimizer": 3}, {"model": 3}], ids=str)
-def test_a_state_of_which_a_part_is_damaged_is_refused(splits, tmp_path, change):
-    run = new_run(splits, tmp_path / "last.pt")
-    run.save()
-    torch.save(torch.load(tmp_path / "last.pt", weights_only=True) | change, tmp_path / "last.pt")
-    with pytest.raises(UserError, match="last.pt: damaged .* remove it to start the run anew"):
-        run.resume()
+def test_a_teacher_that_is_no_such_network_is_refused(shipped_tau1):
+    tensors = {name: array for name, array in shipped_tau1.tensors.items() if name != "output.bias"}
+    with pytest.raises(UserError, match="^--teacher: its weights are not those of this network"):
+        distill.Teacher(checkpoint.Checkpoint(1, LABELS, tensors, {}), LABELS, torch.device("cpu"))
+
+
+def spoil(saved: dict, part: str) -> None:
+    """Make a part of a state what it cannot be."""
+    if part == "history":
+        saved["history"] = [{"loss": "low"}]
+    elif part == "too many epochs":
+        saved["history"] *= 9
+    elif part == "momentum":
+        saved["optimizer"]["state"][0]["momentum_buffer"] = torch.zeros(2, 2)
+    elif part == "a weight":
+        saved["best"]["output.bias"] = torch.zeros(3)
+    elif part == "no weight":
+        del saved["model"]["output.bias"]
+    elif part == "recipe":
+        saved["recipe"] = "paper"
+    else:
+        saved[part] = None
+
+
+@pytest.mark.parametrize("part", ["model", "best", "optimizer", "history", "seconds", "recipe", "too many epochs",
+                                  "momentum", "a weight", "no weight"])
+def test_a_state_with_a_damaged_part_is_refused(splits, tmp_path, part):
+    state = tmp_path / "last.pt"
+    run = new_run(splits, state)
+    run.train_epoch()
+    saved = torch.load(state, weights_only=True)
+    spoil(saved, part)
+    torch.save(saved, state)
+    with pytest.raises(UserError, match=r"last\.pt: damaged \(.*\); remove it"):
+        new_run(splits, state).resume()
 
 
 # The command

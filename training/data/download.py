@@ -4,6 +4,7 @@
 """
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import http.client
@@ -33,6 +34,8 @@ SHA256 = {
     "speech_commands_test_set_v0.02": "cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df",
 }
 """As published by torchaudio and TensorFlow Datasets; nobody publishes that of the test set of v0.01."""
+IMPOSSIBLE = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+"""Why no disk could take a member: its name is too long, or another member is a file or a folder where it is not."""
 BLOCK = 1 << 18  # bytes
 TIMEOUT = 60  # seconds without a byte
 
@@ -65,7 +68,7 @@ def obtain(data: Path, name: str, ver: int, test_set: bool) -> None:
     if source == part:
         fetch(url, part)
     unpacking = data / f".{name}.unpacking"
-    shutil.rmtree(unpacking, ignore_errors=True)
+    remove(unpacking)
     try:
         try:
             digest = unpack(source, unpacking)
@@ -80,8 +83,15 @@ def obtain(data: Path, name: str, ver: int, test_set: bool) -> None:
         os.replace(source, archive)
         os.replace(unpacked, folder)
     finally:
-        shutil.rmtree(unpacking, ignore_errors=True)
+        remove(unpacking)
     print(f"{folder}: complete (SHA-256 of {archive.name}: {digest})")
+
+
+def remove(path: Path) -> None:
+    """Remove what stands there, a folder or a file, if anything does."""
+    shutil.rmtree(path, ignore_errors=True)
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
 
 
 def fetch(url: str, part: Path) -> None:
@@ -122,10 +132,10 @@ def unreachable(url: str, part: Path, reason: object) -> UserError:
 
 
 def total_length(headers: http.client.HTTPMessage) -> int | None:
-    """Length of the whole file by Content-Range or else Content-Length, in bytes; None where unknown."""
-    match = re.fullmatch(r"bytes .*/(\d+)", headers.get("Content-Range", ""))
-    length = match[1] if match else headers.get("Content-Length")
-    return int(length) if length else None
+    """Length of the whole file by Content-Range or else Content-Length, in bytes; None where unknown, or no number."""
+    match = re.fullmatch(r"bytes .*/(\d+)", headers.get("Content-Range", ""), re.ASCII)
+    length = match[1] if match else headers.get("Content-Length", "")
+    return int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None
 
 
 def receive(response: http.client.HTTPResponse, part: Path, before: int) -> int | None:
@@ -210,11 +220,18 @@ def unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -
         raise UserError(f"unsafe: the member {member.name!r} would leave the folder")
     if not (member.isreg() or member.isdir()):
         raise UserError(f"unsafe: the member {member.name!r} is a link or a device")
+    if "\0" in member.name or member.isreg() and not name.parts:
+        raise UserError(f"unsafe: the member {member.name!r} has no name that a file can have")
     path = folder / name
-    (path if member.isdir() else path.parent).mkdir(parents=True, exist_ok=True)
-    if member.isreg():
-        with naming(path), open(path, "wb") as file:
-            shutil.copyfileobj(tar.extractfile(member), file)
+    try:
+        (path if member.isdir() else path.parent).mkdir(parents=True, exist_ok=True)
+        if member.isreg():
+            with naming(path), open(path, "wb") as file:
+                shutil.copyfileobj(tar.extractfile(member), file)
+    except OSError as error:
+        if error.errno not in IMPOSSIBLE:
+            raise
+        raise UserError(f"unsafe: the member {member.name[:99]!r} cannot be written ({error.strerror})") from None
 
 
 def check_content(name: str, digest: str, has_layout: bool) -> None:
@@ -228,7 +245,7 @@ def check_content(name: str, digest: str, has_layout: bool) -> None:
 def check_record(record: Path, name: str, digest: str) -> None:
     """Compare with the SHA-256 seen the last time, or write it down (as `sha256sum -c` reads it)."""
     line = f"{digest}  {name}\n"
-    if record.is_file() and record.read_text() != line:
+    if record.is_file() and record.read_bytes() != line.encode():
         raise UserError(f"{record}: {name} was another file when it was fetched before (its SHA-256 is {digest} now); "
                         "remove the record to accept the change")
     write_text(record, line)

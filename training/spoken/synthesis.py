@@ -42,7 +42,7 @@ REMEDY = "`python -m training.synthesis --out {}`"
 @functools.cache
 def other_words() -> list[str]:
     """The words of words.txt, sorted. None is a keyword."""
-    lines = WORDS.read_text().splitlines()
+    lines = WORDS.read_text("utf-8").splitlines()
     return sorted({word for line in lines if not line.startswith("#") for word in line.split()})
 
 
