@@ -13,9 +13,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.network import (ACTIVATION_MAX, BASE_MAX, Block, CLASSIFIER_TAPS, DEPTHWISE_SHIFT, Dense, FRACTION, HALF, HEAD_TAPS, HIDDEN_MAX, Network, SILU_ENTRIES, SILU_SHIFT, mean_shift)
-from engine.tables import exponentials
 from common.description import BANDS, FEATURES
+from engine.network import (
+    ACTIVATION_MAX,
+    BASE_MAX,
+    CLASSIFIER_TAPS,
+    DEPTHWISE_SHIFT,
+    FRACTION,
+    HALF,
+    HEAD_TAPS,
+    HIDDEN_MAX,
+    SILU_ENTRIES,
+    SILU_SHIFT,
+    Block,
+    Dense,
+    Network,
+    mean_shift,
+)
+from engine.tables import exponentials
 
 CHUNK = 64
 """Clips that are computed at once."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common.ctext import c_string
 from common.atomic import write_bytes
+from common.ctext import c_string
 from common.description import BANDS, FEATURES, STAGES, TAUS, channels
 from common.errors import UserError
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from engine.network import Block, Dense
 from common.description import BANDS
+from engine.network import Block, Dense
 
 GROUP = 4
 """Outputs that are computed at a time, and inputs that are rounded up to."""

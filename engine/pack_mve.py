@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from engine.network import Block, Dense, Network, SILU_SHIFT, mean_shift
+from engine.network import SILU_SHIFT, Block, Dense, Network, mean_shift
 
 HALFWORDS, BYTES, WORDS = 8, 16, 4
 """Lanes of a vector."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network, mean_shift
 from common.description import FEATURES
+from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network, mean_shift
 
 WORD = 4
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine import golden, network, tables
-from engine.network import BASE_MAX, Block, Dense, HIDDEN_MAX, Network, SILU_ENTRIES, SILU_SHIFT
 from common.description import BANDS, FEATURES, LABELS, STAGES, channels
+from engine import golden, network, tables
+from engine.network import BASE_MAX, HIDDEN_MAX, SILU_ENTRIES, SILU_SHIFT, Block, Dense, Network
 
 CLIPS = 4
 TAPS_MAX, TAP_BIAS_MAX = 120, 2000

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import jinja2
 
-from engine import network as definition
-from engine import pack_dsp, pack_mve, selftest, tables
-from engine.network import Network
-from engine.plan import plan
-from common.ctext import c_string, without_comments
-from frontend.render import HEAD, feature_identity, hexadecimal, pipeline_id, rows
 from common import atomic
+from common.ctext import c_string, without_comments
 from common.description import BANDS, FEATURES, STREAM_COLUMNS
 from common.errors import OptionParser, one_line_errors
+from engine import network as definition, pack_dsp, pack_mve, selftest, tables
+from engine.network import Network
+from engine.plan import plan
+from frontend.render import HEAD, feature_identity, hexadecimal, pipeline_id, rows
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h", "kws_dsp.h", "kws_mve.h")

@@ -10,10 +10,10 @@ import zlib
 
 import numpy as np
 
+from common.description import FEATURES
 from engine import golden
 from engine.network import Network
 from frontend import golden as frontend
-from common.description import FEATURES
 
 SAMPLES = 3 * FEATURES.sample_rate
 """Of the stream; the window is its first second."""

@@ -1,13 +1,13 @@
 """The way onto the chip through TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
 from __future__ import annotations
 
+from common.errors import UserError
 from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine.tables import exponentials
 from firmware_gen import rendering, settings
 from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
 from frontend.render import rows
-from common.errors import UserError
 
 
 def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from frontend.tables import FFT, LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, SPANS, WINDOW, tables
 from common.description import FEATURES
+from frontend.tables import FFT, LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, SPANS, WINDOW, tables
 
 CHUNK = 4096
 """Frames that are computed at once: 16 MB an array."""

@@ -13,12 +13,10 @@ import pytest
 
 import firmware_gen.__main__ as generator
 from benchmarks.cost import emulator
+from common import build_folder, sources
 from convert import __main__ as converter
-from common import build_folder
-from firmware_gen.export import __main__ as exporter
-from firmware_gen.export import library
+from firmware_gen.export import __main__ as exporter, library
 from frontend import binding
-from common import sources
 from training.data import dataset, decoded
 
 ROOT = Path(__file__).parents[1]

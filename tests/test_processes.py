@@ -17,11 +17,10 @@ import firmware_gen.__main__ as generator
 from benchmarks.accuracy import verify
 from benchmarks.cost import bench, on_board
 from benchmarks.report import contents as report
+from common import build_folder, checkpoint, locks
 from convert import __main__ as converter
-from common import build_folder
 from firmware_gen.export import __main__ as exporter
 from training import __main__ as trainer
-from common import checkpoint, locks
 from training.spoken import pieces, synthesis
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +94,7 @@ def test_training_waits_for_another_command_in_its_folder(tiny_speech_commands, 
     assert wait_for(tmp_path / "run", trainer.main, data, capsys) == 0
     monkeypatch.setattr(pieces, "generate", lambda *arguments: 7)
     assert wait_for(tmp_path / "speech", pieces.main, ["x", "--out", str(tmp_path / "speech")], capsys) == 0
-    monkeypatch.setattr(synthesis.voices, "missing", lambda: [])
+    monkeypatch.setattr(synthesis.voices, "missing", list)
     monkeypatch.setattr(synthesis, "speak", lambda *arguments: None)
     assert wait_for(tmp_path / "said", synthesis.main, ["--out", str(tmp_path / "said")], capsys) == 0
 

@@ -11,13 +11,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from common import locks, sources
 from common.build_folder import default_build
+from common.description import parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
 from firmware_gen import __version__, folder, rendering
 from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformio, zephyr
 from firmware_gen.export.library import Library
-from common import locks, sources
-from common.description import parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
 
 FORMATS = {
     "arduino": arduino.files,

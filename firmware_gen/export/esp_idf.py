@@ -5,7 +5,7 @@ Xtensa or RISC-V, so the plain C kernels run.
 """
 from __future__ import annotations
 
-from firmware_gen.export.library import Library, NAME, below, in_two_folders, papers, render
+from firmware_gen.export.library import NAME, Library, below, in_two_folders, papers, render
 
 TEMPLATES = {
     "CMakeLists.txt": "CMakeLists.txt.j2",

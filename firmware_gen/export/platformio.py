@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 
-from firmware_gen.export.library import Library, NAME, below, in_two_folders, papers, render
-
+from firmware_gen.export.library import NAME, Library, below, in_two_folders, papers, render
 
 PLATFORMS = ("atmelsam", "espressif32", "native", "nordicnrf52", "raspberrypi", "renesas-ra", "ststm32", "teensy")
 """Those of 32 bits and more that PlatformIO has; an 8-bit AVR has neither the memory nor the int."""

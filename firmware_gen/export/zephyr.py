@@ -6,7 +6,7 @@ file and the samples.
 from __future__ import annotations
 
 from engine.render import STREAM_COLUMNS
-from firmware_gen.export.library import Library, NAME, below, in_two_folders, papers, render
+from firmware_gen.export.library import NAME, Library, below, in_two_folders, papers, render
 
 TEMPLATES = {
     "zephyr/module.yml": "module.yml.j2",

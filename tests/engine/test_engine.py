@@ -7,17 +7,17 @@ import subprocess
 
 import numpy as np
 import pytest
+from engine_inputs import CLASS_COUNTS, SEED, at_the_ends, extremes, numbered
+from firmware_builds import SANITISERS, WARNINGS
 
 from benchmarks.cost.engine_on_core import stream_scores
+from common.description import FEATURES, TAUS
+from common.errors import UserError
 from engine import golden, render
 from engine.binding import Engine, Status
 from engine.network import Network, check
 from engine.plan import plan
 from engine.random_network import random_features, random_network
-from engine_inputs import CLASS_COUNTS, SEED, at_the_ends, extremes, numbered
-from firmware_builds import SANITISERS, WARNINGS
-from common.description import FEATURES, TAUS
-from common.errors import UserError
 
 GOAL_STATE = {1: 12_288, 3: 34_000, 8: 90_000}
 """Bytes of rings and scratch."""

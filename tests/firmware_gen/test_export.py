@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from exported import EXAMPLES, FOLDERS, ROOT, compiled, copy_of, export_all, include_paths, pdsc_of
 from firmware_builds import AWKWARD, change_record, contents, generate, write_small_build
+
 from firmware_gen import __version__, rendering
 from firmware_gen.export.__main__ import FORMATS, main
 from firmware_gen.export.library import load

@@ -16,12 +16,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tflite_micro
+from firmware_builds import (
+    AWKWARD,
+    ROOT,
+    STUB,
+    ObjectFile,
+    change_record,
+    compile_objects,
+    contents,
+    generate,
+    record_of,
+    write_small_build,
+)
 from tflite_micro import runtime
 
 import firmware_gen.__main__ as generator
 from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
-from firmware_builds import (AWKWARD, ROOT, STUB, ObjectFile, change_record, compile_objects, contents, generate,
-                             record_of, write_small_build)
 from firmware_gen import folder, rendering, settings
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from firmware_builds import SMALL, WARNINGS, ObjectFile
-from frontend import binding, golden, render
 from frontend_inputs import recordings
-from training.data import dataset
+
 from common.description import FEATURES
 from common.errors import UserError
+from frontend import binding, golden, render
+from training.data import dataset
 
 TESTS = Path(__file__).parent
 SEEDS = sorted((TESTS / "frontend_corpus").iterdir())
