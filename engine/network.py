@@ -253,15 +253,16 @@ def load(path: Path) -> Network:
         def dense(name: str) -> Dense:
             return Dense(*(arrays[f"{name}.{part}"] for part in ("weight", "bias", "multiplier")))
 
-        blocks = []
+        blocks: list[Block] = []
         for count, stride, dilation in STAGES:
             for index in range(count):
                 name = f"blocks.{len(blocks)}"
-                plain = [arrays[f"{name}.{part}"] for part in ("taps", "bias", "multiplier", "mean", "mean_bias",
-                                                               "temporal", "temporal_bias")]
-                opens = index == 0
-                blocks.append(Block(dense(f"{name}.transition") if opens else None, stride if opens else 1, dilation,
-                                    *plain, dense(f"{name}.pointwise")))
+                parts = {part: arrays[f"{name}.{part}"] for part in ("taps", "bias", "multiplier", "mean", "mean_bias",
+                                                                     "temporal", "temporal_bias")}
+                first = index == 0
+                blocks.append(Block(transition=dense(f"{name}.transition") if first else None,
+                                    stride=stride if first else 1, dilation=dilation, **parts,
+                                    pointwise=dense(f"{name}.pointwise")))
         network = Network(int(tau) if tau == int(tau) else tau, labels, dense("head"), arrays["silu"], tuple(blocks),
                           arrays["depthwise"], dense("classifier"), dense("output"), scale)
     except FileNotFoundError:

@@ -66,10 +66,10 @@ def sources(network: Network, head: str = HEAD, identity: str | None = None) -> 
 def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
     """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
     hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
-    values = dict(checksums=selftest.checksums(network, STREAM_COLUMNS), pipeline_id=hexadecimal(pipeline_id()),
-                  hops=hops, selftest_samples=selftest.SAMPLES, chirp=selftest.chirp(),
-                  chirp_hz=(selftest.CHIRP_START, selftest.CHIRP_RISE), segment_bits=selftest.SEGMENT_BITS,
-                  noise_factors=selftest.NOISE_FACTORS)
+    values = {"checksums": selftest.checksums(network, STREAM_COLUMNS), "pipeline_id": hexadecimal(pipeline_id()),
+              "hops": hops, "selftest_samples": selftest.SAMPLES, "chirp": selftest.chirp(),
+              "chirp_hz": (selftest.CHIRP_START, selftest.CHIRP_RISE), "segment_bits": selftest.SEGMENT_BITS,
+              "noise_factors": selftest.NOISE_FACTORS}
     engine = engine_id(network)
     return {name: render(name, network, head, "", engine, **values) for name in SELFTEST}
 

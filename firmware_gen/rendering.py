@@ -1,6 +1,6 @@
 """Values as C text: comments, identifiers, numbers, rows of bytes, and the rendering of a template.
 
-Whatever comes out of these functions is valid C99, C++11 and C++17 alike. Strings: frontend/ctext.py.
+Whatever comes out of these functions is valid C99, C++11 and C++17 alike. Strings: common/ctext.py.
 """
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_a_conversion_that_was_killed_again_and_again_gives_the_same_bytes_in_th
     for stage in ("convert", "firmware_gen"):
         finish(stage, "--build", tmp_path)
     assert contents(tmp_path) == contents(tau1_build)
-    assert not [path for path in tmp_path.rglob(".*")], "and leaves nothing behind"
+    assert not list(tmp_path.rglob(".*")), "and leaves nothing behind"
 
 
 @pytest.mark.slow
@@ -154,7 +154,7 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tiny_speech_comman
     finish("training", *options, "--out", tmp_path / "killed", "--resume")
     one, two = (checkpoint.load(tmp_path / name / "tau1.safetensors").tensors for name in ("whole", "killed"))
     assert {name: array.tobytes() for name, array in one.items()} == {name: array.tobytes() for name, array in two.items()}
-    assert not [path for path in (tmp_path / "killed").rglob(".*")]
+    assert not list((tmp_path / "killed").rglob(".*"))
 
 
 @pytest.mark.slow
@@ -172,4 +172,4 @@ def test_two_commands_at_once_leave_a_build_that_fits_together(tau1_build, tmp_p
         assert (build / name).read_bytes() == (build / facts["graphs"][facts["graph"]][source]).read_bytes()
     manifest = json.loads((build / build_folder.MANIFEST).read_text())
     assert manifest["model_sha256"] == facts["graphs"][facts["graph"]]["sha256"]
-    assert not [path for path in build.rglob(".*")]
+    assert not list(build.rglob(".*"))

@@ -12,9 +12,9 @@
 
 enum {
   SAMPLES_PER_MS = 16,
-  SURE = 230,          // of 255: the least probability of a word that is reported
+  SURE = 230,  // of 255: the least probability of a word that is reported
   AGREEING_HOPS = 20,  // of 10 ms, that must be sure of the same word while it keeps winning
-  SILENT_HOPS = 100    // behind the end of the sound, until the network has heard it all
+  SILENT_HOPS = 100  // behind the end of the sound, until the network has heard it all
 };
 
 static kws_frontend frontend;

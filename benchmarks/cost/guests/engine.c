@@ -73,7 +73,7 @@ static kws_status perform(uint32_t what) {
   case RESET:
     return kws_reset(&state);
   case WINDOW:
-    return engine_window((const int8_t(*)[KWS_MELS])columns);
+    return engine_window((const int8_t (*)[KWS_MELS])columns);
   case HOP:
     return engine_hop(columns[0]);
   case PUSH:
