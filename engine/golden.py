@@ -154,6 +154,12 @@ def average(total: np.ndarray, columns: int) -> np.ndarray:
     return ((total + columns // 2) // columns).astype(np.int16)
 
 
+def moving_average(logits: np.ndarray, columns: int) -> np.ndarray:
+    """Logits of every column [n, classes] -> a stream's scores, their average over so many: int16 [n - columns + 1, classes]."""
+    sums = np.cumsum(np.pad(logits.astype(np.int64), ((1, 0), (0, 0))), 0)
+    return average(sums[columns:] - sums[:-columns], columns)
+
+
 def window(network: Network, features: np.ndarray) -> np.ndarray:
     """Clips int8 [clips, 40, T] -> scores int16 [clips, classes]."""
     rows = []

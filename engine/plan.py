@@ -16,8 +16,8 @@ def to_words(size: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """A block's place: `inputs` in bytes and `means` in elements from the start of theirs, `delay` in columns from the
-    feature to its input, `column` bytes of its input."""
+    """Where a block's memory is and its shape. inputs: offset in the state's `inputs`, bytes. means: offset in the state's
+    `means`, elements. delay: columns from the feature to the block's input. column: bytes of one column of its input."""
 
     inputs: int
     means: int
@@ -28,7 +28,7 @@ class Layer:
     rows: int
     rows_out: int
     column: int
-    opens: int
+    has_transition: int
     mean_shift: int
 
 
@@ -39,8 +39,8 @@ class Plan:
     layers: tuple[Layer, ...]
     inputs_bytes: int
     means: int
-    one_bytes: int
-    other_bytes: int
+    ping_bytes: int
+    pong_bytes: int
     tail_bytes: int
     tail_column: int
     vector: int
@@ -56,7 +56,7 @@ def plan(network: Network) -> Plan:
     """The plan of a network's state."""
     head_channels, head_rows = len(network.head.bias), FEATURES.mels // 2
     layers, inputs, means, delay, c_in = [], 0, 0, HEAD_TAPS // 2, head_channels
-    buffers = [head_channels * head_rows, 0]  # a column goes from one to the other and back
+    buffers = [head_channels * head_rows, 0]  # ping and pong: each layer reads its column from one and writes it to the other
     holder = 0
     for block in network.blocks:
         column = to_words(block.channels * block.rows)

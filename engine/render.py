@@ -19,6 +19,7 @@ from common.errors import OptionParser, one_line_errors
 from engine import network as definition, pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
+from frontend import render as frontend
 from frontend.render import HEAD, feature_identity, hexadecimal, pipeline_id, rows
 
 TEMPLATES = Path(__file__).parent / "c"
@@ -28,7 +29,9 @@ FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
 
-ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
+LOADER = jinja2.ChoiceLoader([jinja2.FileSystemLoader(TEMPLATES),
+                              jinja2.PrefixLoader({"frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})])
+ENVIRONMENT = jinja2.Environment(loader=LOADER, undefined=jinja2.StrictUndefined,
                                  trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 ENVIRONMENT.filters.update(rows=rows)
 

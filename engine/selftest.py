@@ -64,8 +64,6 @@ def checksums(network: Network, stream_columns: int) -> Checksums:
     clip = frontend.columns(samples[None, :FEATURES.clip_samples])
     window = golden.window(network, clip.transpose(0, 2, 1))
     columns = frontend.stream(samples)
-    total = np.cumsum(golden.stream(network, columns), 0, np.int64)
-    total[stream_columns:] -= total[:-stream_columns].copy()
-    stream = golden.average(total[stream_columns - 1:], stream_columns)
+    stream = golden.moving_average(golden.stream(network, columns), stream_columns)
     return Checksums(zlib.crc32(clip.tobytes()), scores_checksum(network, window), zlib.crc32(columns.tobytes()),
                      scores_checksum(network, stream))
