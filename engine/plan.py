@@ -1,4 +1,4 @@
-"""Where everything lies in the engine's state, and how large it is: sizes are known before anything runs."""
+"""Layout and size of the engine's state, from the shape of the network."""
 from __future__ import annotations
 
 import dataclasses
@@ -56,7 +56,7 @@ def plan(network: Network) -> Plan:
     """The plan of a network's state."""
     head_channels, head_rows = len(network.head.bias), FEATURES.mels // 2
     layers, inputs, means, delay, c_in = [], 0, 0, HEAD_TAPS // 2, head_channels
-    buffers = [head_channels * head_rows, 0]  # ping and pong: each layer reads its column from one and writes it to the other
+    buffers = [head_channels * head_rows, 0]  # ping, pong: each layer reads one and writes the other
     holder = 0
     for block in network.blocks:
         column = to_words(block.channels * block.rows)
@@ -75,6 +75,8 @@ def plan(network: Network) -> Plan:
     hidden = len(network.classifier.bias)
     # rounded up, so that a kernel may read whole vectors of four or eight
     vector = -(-max(hidden, *(block.channels for block in network.blocks)) // 8) * 8
-    return Plan(tuple(layers), inputs, means, *map(to_words, buffers), CLASSIFIER_TAPS * tail_column, tail_column,
-                vector, to_words(FEATURES.mels + 2 * (HEAD_TAPS // 2)), head_channels, head_rows, last.channels,
-                last.rows_out, hidden)
+    return Plan(
+        layers=tuple(layers), inputs_bytes=inputs, means=means, ping_bytes=to_words(buffers[0]),
+        pong_bytes=to_words(buffers[1]), tail_bytes=CLASSIFIER_TAPS * tail_column, tail_column=tail_column, vector=vector,
+        mel_rows=to_words(FEATURES.mels + 2 * (HEAD_TAPS // 2)), head_channels=head_channels, head_rows=head_rows,
+        tail_channels=last.channels, tail_rows=last.rows_out, hidden=hidden)

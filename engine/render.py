@@ -71,7 +71,7 @@ def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
     hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
     values = {"checksums": selftest.checksums(network, STREAM_COLUMNS), "pipeline_id": hexadecimal(pipeline_id()),
               "hops": hops, "selftest_samples": selftest.SAMPLES, "chirp": selftest.chirp(),
-              "chirp_hz": (selftest.CHIRP_START, selftest.CHIRP_RISE), "segment_bits": selftest.SEGMENT_BITS,
+              "chirp_hz": (selftest.CHIRP_START, selftest.CHIRP_END), "segment_bits": selftest.SEGMENT_BITS,
               "noise_factors": selftest.NOISE_FACTORS}
     engine = engine_id(network)
     return {name: render(name, network, head, "", engine, **values) for name in SELFTEST}

@@ -18,14 +18,14 @@ from frontend import golden as frontend
 SAMPLES = 3 * FEATURES.sample_rate
 """Of the stream; the window is its first second."""
 SEGMENT_BITS = 12
-CHIRP_START, CHIRP_RISE = 200, 6000
-"""The tone goes from the one to the other, Hz, in a segment of 2^12 samples."""
+CHIRP_START, CHIRP_END = 200, 6000
+"""The tone rises from the first to the second, Hz, in a segment of 2^12 samples."""
 NOISE_FACTORS = 0x9E3779B1, 0x85EBCA77
 
 
 def chirp() -> tuple[int, int]:
     """Factors a and b of the tone's phase after i samples, i * (a + i * b), in units of 2^-32 turns."""
-    start, end = (round(hz / FEATURES.sample_rate * 2**32) for hz in (CHIRP_START, CHIRP_RISE))
+    start, end = (round(hz / FEATURES.sample_rate * 2**32) for hz in (CHIRP_START, CHIRP_END))
     return start, (end - start) // (2 << SEGMENT_BITS)
 
 

@@ -26,7 +26,7 @@ from frontend import render
 
 
 def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
-    """How files of other rooms open, and what ties their headers together."""
+    """First lines of the files of engine/ and frontend/, and the identity check of their headers."""
     return {"head": rendering.render(template, **values), "identity": rendering.render("_identity.j2", **values)}
 
 

@@ -1,4 +1,4 @@
-"""What every generated file says of itself: generator, model, and the hashes that tie a build together."""
+"""Identity of a generated file: generator, model, and the hashes by which files of two builds are refused together."""
 from __future__ import annotations
 
 from typing import Any

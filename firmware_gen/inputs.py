@@ -1,4 +1,4 @@
-"""Read what the converter left in a build folder, and refuse whatever does not fit together."""
+"""Read what the converter wrote to a build folder; files that do not belong together are refused."""
 from __future__ import annotations
 
 import dataclasses

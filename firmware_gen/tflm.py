@@ -1,4 +1,4 @@
-"""The way onto the chip through TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
+"""The sources for TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
 from __future__ import annotations
 
 from common.errors import UserError

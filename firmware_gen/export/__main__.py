@@ -40,10 +40,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def fingerprint(source: Library, form: str) -> str:
-    """SHA-256 of all that an export depends on: the generated files, the exporter and the papers."""
+    """SHA-256 of all that an export depends on: the generated files, the exporter, LICENSE and NOTICE."""
     exporter = sources.digest("firmware_gen.export.__main__", files=(rendering.TEMPLATES / "export").rglob("*.j2"))
-    papers = (folder.sha256(text.encode()) for text in (source.license, source.notice))
-    return folder.sha256(" ".join((form, source.fingerprint, exporter, *papers)).encode())
+    legal = (folder.sha256(text.encode()) for text in (source.license, source.notice))
+    return folder.sha256(" ".join((form, source.fingerprint, exporter, *legal)).encode())
 
 
 @one_line_errors

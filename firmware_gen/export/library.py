@@ -1,4 +1,4 @@
-"""What is exported: the generated files, as they lie in the build's firmware/ folder, and what they are called."""
+"""What is exported: the generated files of the build's firmware/ folder, unchanged, and their names."""
 from __future__ import annotations
 
 import dataclasses
@@ -70,11 +70,11 @@ def load(build: Path) -> Library:
 
 
 def render(template: str, library: Library, **values: object) -> str:
-    """The text of `templates/export/<template>`, which may ask the library for anything."""
+    """The text of `templates/export/<template>`, which is given the library."""
     return rendering.render(f"export/{template}", library=library, name=NAME, public=PUBLIC, **values)
 
 
-def papers(library: Library, readme: str) -> dict[str, str]:
+def documents(library: Library, readme: str) -> dict[str, str]:
     """LICENSE, NOTICE and README.md, the latter from a template."""
     return {"LICENSE": library.license, "NOTICE": render("NOTICE.j2", library).rstrip() + "\n",
             "README.md": render(readme, library)}

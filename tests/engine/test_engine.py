@@ -241,7 +241,7 @@ def test_sanitisers_find_nothing_in_random_and_extreme_input(name, tmp_path):
 
 
 def test_network_of_a_single_class_or_another_width_is_refused(small):
-    with pytest.raises(UserError, match="it tells fewer than two classes apart"):
+    with pytest.raises(UserError, match="it has fewer than two classes"):
         random_network(1, labels=numbered(1))
     with pytest.raises(UserError, match="its tau is 1.25, none of 1, 1.5, 2, 3, 6, 8"):
         check(dataclasses.replace(small.network, tau=1.25))

@@ -78,7 +78,7 @@ def test_sources_are_the_generated_ones_and_no_others(form, build, libraries):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_papers_are_there(form, build, libraries):
+def test_licence_notice_and_readme_are_there(form, build, libraries):
     library = libraries[form]
     conversion = json.loads((build / "conversion.json").read_text())
     assert (library / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
