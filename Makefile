@@ -24,7 +24,7 @@ report.takes := TAU
 calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts bench bench-check bench-baseline budget run \
-	selftest export report calibration docs-figures test test-all clean
+	selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -51,6 +51,7 @@ $(foreach name,$(filter-out SHELL MAKE%,$(filter $(VARIABLES) $(OTHERS),$(given)
 $(foreach mark,' " ` $$ ; : % *, \
 	$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
 $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
+LINT := $(VENV)-lint
 
 # quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
@@ -58,6 +59,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(2)),$(1)=$(call quoted,$(2)))
 flag = $(if $(filter-out 0 no,$(value $(2))),$(1))
 BIN = $(call quoted,VENV)/bin/python
+LINTERS = $(call quoted,LINT)/bin
 TAU_OPTION = $(call option,--tau,TAU)
 
 help:
@@ -93,6 +95,7 @@ help:
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
 	echo "  make docs-figures                    rewrite the tables of README and docs/ from the recorded files"
+	echo "  make lint                            ruff, mypy and clang-format over everything that is written by hand"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
 	echo "  make clean                           remove build/, but for trained networks"
 	echo
@@ -165,6 +168,13 @@ calibration: $(VENV)/convert
 docs-figures: $(VENV)/convert
 	$(BIN) -m benchmarks.figures --write
 
+# mypy follows imports into what is installed there.
+lint: $(LINT)/lint $(VENV)/convert $(VENV)/training
+	$(LINTERS)/ruff check
+	$(LINTERS)/ruff format --check
+	$(LINTERS)/mypy --python-executable $(BIN)
+	find benchmarks examples tests \( -name '*.[ch]' -o -name '*.cc' \) -exec $(LINTERS)/clang-format --dry-run -Werror {} +
+
 test: $(VENV)/convert $(VENV)/training $(VENV)/test
 	$(BIN) -m pytest
 
@@ -174,9 +184,16 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 clean:
 	$(call quoted,PYTHON) -m training.clean
 
-# The virtual environment. Each part is installed once, from pinned versions, when something needs it.
+# The virtual environments: the project's, and the linters'. Each part is installed once, from pinned versions, when
+# something needs it.
 $(VENV)/bin/activate $(VENV)/bin/python:
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
 
 $(VENV)/%: requirements/%.txt | $(VENV)/bin/activate $(VENV)/bin/python
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV) '$*'
+
+$(LINT)/bin/activate $(LINT)/bin/python:
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,LINT)
+
+$(LINT)/%: requirements/%.txt | $(LINT)/bin/activate $(LINT)/bin/python
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,LINT) '$*'

@@ -14,10 +14,10 @@ from enum import IntEnum
 
 import numpy as np
 
+from common.description import FEATURES
 from engine import render
 from engine.network import Network
 from frontend.binding import compiled, pointer
-from common.description import FEATURES
 
 DRIVER = """
 #include "kws_engine.h"

@@ -14,19 +14,19 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 
+from common import locks, sources
 from common.build_folder import default_build
+from common.description import parse_tau
+from common.errors import OptionParser, one_line_errors
+from engine import render as engine
 from firmware_gen import __version__, folder, inputs, model_array, rendering, settings, tflm
 from firmware_gen.identity import identity, native_identity
 from firmware_gen.inputs import Inputs
-from engine import render as engine
 from frontend import render
-from common import locks, sources
-from common.description import parse_tau
-from common.errors import OptionParser, one_line_errors
 
 
 def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
-    """How files of other rooms open, and what ties their headers together."""
+    """First lines of the files of engine/ and frontend/, and the identity check of their headers."""
     return {"head": rendering.render(template, **values), "identity": rendering.render("_identity.j2", **values)}
 
 

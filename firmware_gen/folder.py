@@ -1,4 +1,4 @@
-"""A folder of generated files appears whole, replaces the old one whole, or leaves it as it was."""
+"""Write a folder of generated files atomically: the new one replaces the old one, or the old one stays."""
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Read what the converter left in a build folder, and refuse whatever does not fit together."""
+"""Read what the converter wrote to a build folder; files that do not belong together are refused."""
 from __future__ import annotations
 
 import dataclasses
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from common import build_folder
 from common.build_folder import CONVERSION, MODEL
-from engine import network
-from engine.network import Network
 from common.ctext import c_string
 from common.description import FeatureDescription
 from common.errors import UserError
+from engine import network
+from engine.network import Network
 
 FLATBUFFER_ID = b"TFL3"  # bytes 4 to 7 of every .tflite file: schema version 3
 

@@ -1,6 +1,6 @@
 """Values as C text: comments, identifiers, numbers, rows of bytes, and the rendering of a template.
 
-Whatever comes out of these functions is valid C99, C++11 and C++17 alike. Strings: frontend/ctext.py.
+Whatever comes out of these functions is valid C99, C++11 and C++17 alike. Strings: common/ctext.py.
 """
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import jinja2
 
 from common.ctext import c_string
+from engine import render as engine
+from frontend import render as frontend
 
 TEMPLATES = Path(__file__).parent / "templates"
 KEYWORDS = frozenset("""
@@ -70,9 +72,15 @@ def grouped(number: int) -> str:
     return f"{number:,}"
 
 
-ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
+LOADER = jinja2.ChoiceLoader([
+    jinja2.FileSystemLoader(TEMPLATES),
+    jinja2.PrefixLoader({"engine": jinja2.FileSystemLoader(engine.TEMPLATES),
+                         "frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})])
+"""Besides its own templates, pieces of C that the TFLM way has in common with the others: `engine/softmax.j2`."""
+ENVIRONMENT = jinja2.Environment(loader=LOADER, undefined=jinja2.StrictUndefined,
                                  trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
-ENVIRONMENT.filters.update(c_string=c_string, comment=comment, float=float_literal, grouped=grouped)
+ENVIRONMENT.filters.update(c_string=c_string, comment=comment, float=float_literal, grouped=grouped,
+                           rows=frontend.rows)
 
 
 def render(template: str, **values: object) -> str:

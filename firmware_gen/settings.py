@@ -1,4 +1,4 @@
-"""What firmware must know of the model: model_settings.h."""
+"""The facts of the model that firmware needs: model_settings.h."""
 from __future__ import annotations
 
 from firmware_gen import rendering
@@ -15,8 +15,8 @@ RECORDED = "2026-11-27, TFLM 90b983c2, CMSIS-NN 99f736a6, GCC 12.2.1"
 
 
 def host_surplus(graph: str) -> int:
-    """Bytes that the arena is greater on a 64-bit host than on a Cortex-M, whatever the width: pointers are longer there,
-    and their number is the graph's."""
+    """Bytes by which the arena on a 64-bit host exceeds that on a Cortex-M. Pointers are longer there, and their number
+    depends on the graph, not on the width."""
     return min(host - arm for (name, _), (host, arm) in RECORDED_ARENAS.items() if name == graph)
 
 

@@ -1,13 +1,12 @@
-"""The way onto the chip through TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
+"""The sources for TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
 from __future__ import annotations
 
+from common.errors import UserError
 from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine.tables import exponentials
 from firmware_gen import rendering, settings
 from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
-from frontend.render import rows
-from common.errors import UserError
 
 
 def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:
@@ -35,6 +34,5 @@ def kws_tflm_h(inputs: Inputs) -> str:
 
 def kws_tflm_cc(inputs: Inputs) -> str:
     """Its implementation over TFLM's interpreter, in static storage: no allocation, no global constructor."""
-    table = exponentials(inputs.output.scale)
-    return rendering.render("kws_tflm.cc.j2", inputs=inputs, arena_unreported=settings.UNREPORTED, exponentials=table,
-                        exponential_rows=rows(table.values.tolist(), 16), **identity(inputs))
+    return rendering.render("kws_tflm.cc.j2", inputs=inputs, arena_unreported=settings.UNREPORTED,
+                            exponentials=exponentials(inputs.output.scale), **identity(inputs))

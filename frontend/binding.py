@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from frontend import render
-from frontend.tables import POINTS, WINDOW
 from common import atomic
 from common.description import FEATURES
 from common.errors import UserError
+from frontend import render
+from frontend.tables import POINTS, WINDOW
 
 CACHE = Path("build/cache")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")

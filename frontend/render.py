@@ -15,11 +15,11 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from common.ctext import without_comments
-from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
 from common import atomic
+from common.ctext import without_comments
 from common.description import FEATURES, FeatureDescription
 from common.errors import OptionParser, one_line_errors
+from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("frontend.h", "frontend_kernels.h", "frontend_tables.h")

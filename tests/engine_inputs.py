@@ -5,10 +5,10 @@ import dataclasses
 
 import numpy as np
 
+from common.description import FEATURES
 from engine import network
 from engine.network import ACTIVATION_MAX, Block, Dense, Network
 from engine.random_network import HIGHEST, LOWEST
-from common.description import FEATURES
 
 CLASS_COUNTS = (2, 3, 11, 12, 13, 35)
 SEED = 1

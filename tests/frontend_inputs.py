@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from frontend.tables import FFT, WINDOW, mel_edges
 from common.description import FEATURES
+from frontend.tables import FFT, WINDOW, mel_edges
 
 LOUDEST = 32767
 

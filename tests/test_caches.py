@@ -13,12 +13,10 @@ import pytest
 
 import firmware_gen.__main__ as generator
 from benchmarks.cost import emulator
+from common import build_folder, sources
 from convert import __main__ as converter
-from common import build_folder
-from firmware_gen.export import __main__ as exporter
-from firmware_gen.export import library
+from firmware_gen.export import __main__ as exporter, library
 from frontend import binding
-from common import sources
 from training.data import dataset, decoded
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +71,8 @@ def forgotten(files: set[Path], altered: Callable, key: Callable[[], str]) -> li
 def test_firmware_depends_on_every_file_that_the_generator_reads(tau1_build, tmp_path, altered):
     build = shutil.copytree(tau1_build, tmp_path / "tau1", ignore=shutil.ignore_patterns("firmware"))
     files = files_of("firmware_gen", "--build", build)
-    assert {"description.py", "kws_engine.c.j2", "frontend.c.j2", "model.cc.j2", "build_folder.py"} <= {p.name for p in files}
+    assert {"description.py", "kws_engine.c.j2", "frontend.c.j2", "model.cc.j2",
+            "build_folder.py"} <= {p.name for p in files}
     assert forgotten(files, altered, lambda: generator.fingerprint(build)) == []
 
 
@@ -112,7 +111,8 @@ def test_a_conversion_depends_on_every_module_that_it_is_made_of_and_on_the_pack
     assert forgotten(files, altered, key) == []
     before, version = key(), converter.metadata.version
     for package in ("numpy", "tensorflow", "onnxsim", "flatbuffers"):
-        monkeypatch.setattr(converter.metadata, "version", lambda name: version(name) + "!" * (name == package))
+        changed = {package: "another version"}
+        monkeypatch.setattr(converter.metadata, "version", lambda name, changed=changed: changed.get(name) or version(name))
         assert key() != before
     assert converter.fingerprint("another checkpoint", "some clips", "a pipeline") != before
 
@@ -265,14 +265,14 @@ def test_c_is_compiled_once_and_again_where_its_text_flags_or_compiler_change_or
 
 def test_the_counting_plugin_is_compiled_again_by_another_compiler(tmp_path, monkeypatch):
     monkeypatch.setattr(emulator, "CACHE", tmp_path)
-    made, call = [], emulator.call
+    made, versions, call = [], iter(["one", "one", "two"]), emulator.call
 
-    def said(command):
+    def recorded(command):
         if "--version" in command:
-            return versions[0]
+            return next(versions)
         made.append(command)
         return call(command)
-    monkeypatch.setattr(emulator, "call", said)
-    for versions in (["one"], ["one"], ["two"]):
+    monkeypatch.setattr(emulator, "call", recorded)
+    for _ in range(3):
         emulator.plugin.__wrapped__()
     assert len(made) == 2

@@ -14,11 +14,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from emulated import need_emulator
+
 from benchmarks.listening.decisions import EXAMPLE
 from benchmarks.report import figures
 from common.description import REACH, STREAM_COLUMNS
 from common.shipped import ROOT
-from emulated import need_emulator
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"),
                 *(ROOT / "examples").rglob("*.md")])

@@ -14,8 +14,8 @@ from training import clean
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "speech", "false-accepts", "bench", "bench-check",
-              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "docs-figures", "test", "test-all",
-              "clean")
+              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "docs-figures", "lint",
+              "test", "test-all", "clean")
 
 
 def inherited() -> dict[str, str]:
@@ -249,6 +249,13 @@ def test_a_part_of_which_the_installation_was_killed_is_installed_again(tmp_path
     (tmp_path / "venv" / "bin" / "python").write_bytes((tmp_path / "pip").read_bytes())
     assert make(*options, f"PYTHON={tmp_path}/fake").returncode == 0
     assert steps(log) == ["make", "begin convert", "begin convert", "end convert"]
+
+
+def test_the_linters_have_an_environment_of_their_own(tmp_path, log):
+    make("lint", f"VENV={tmp_path}/venv", f"PYTHON={fake_python(log)}")  # ends where the fake one has no ruff
+    parts = ("lint", "convert", "training")
+    assert [part for part in parts if (tmp_path / "venv-lint" / part).exists()] == ["lint"]
+    assert [part for part in parts if (tmp_path / "venv" / part).exists()] == ["convert", "training"]
 
 
 # make clean

@@ -22,11 +22,10 @@ from benchmarks import quantize
 from benchmarks.accuracy import verify
 from benchmarks.cost import bench, on_board
 from benchmarks.report import contents as report
+from common import build_folder, checkpoint, locks
 from convert import __main__ as converter
-from common import build_folder
 from firmware_gen.export import __main__ as exporter
 from training import __main__ as trainer
-from common import checkpoint, locks
 from training.spoken import pieces, synthesis
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +134,7 @@ def test_training_waits_for_another_command_in_its_folder(tiny_speech_commands, 
     assert wait_for(tmp_path / "run", trainer.main, data, capsys) == 0
     monkeypatch.setattr(pieces, "generate", lambda *arguments: 7)
     assert wait_for(tmp_path / "speech", pieces.main, ["x", "--out", str(tmp_path / "speech")], capsys) == 0
-    monkeypatch.setattr(synthesis.voices, "missing", lambda: [])
+    monkeypatch.setattr(synthesis.voices, "missing", list)
     monkeypatch.setattr(synthesis, "speak", lambda *arguments: None)
     assert wait_for(tmp_path / "said", synthesis.main, ["--out", str(tmp_path / "said")], capsys) == 0
 
@@ -171,7 +170,7 @@ def test_a_conversion_that_was_killed_again_and_again_gives_the_same_bytes_in_th
     for stage in ("convert", "firmware_gen"):
         finish(stage, "--build", tmp_path)
     assert contents(tmp_path) == contents(tau1_build)
-    assert not [path for path in tmp_path.rglob(".*")], "and leaves nothing behind"
+    assert not list(tmp_path.rglob(".*")), "and leaves nothing behind"
 
 
 @pytest.mark.slow
@@ -195,7 +194,7 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tiny_speech_comman
     finish("training", *options, "--out", tmp_path / "killed", "--resume")
     one, two = (checkpoint.load(tmp_path / name / "tau1.safetensors").tensors for name in ("whole", "killed"))
     assert {name: array.tobytes() for name, array in one.items()} == {name: array.tobytes() for name, array in two.items()}
-    assert not [path for path in (tmp_path / "killed").rglob(".*")]
+    assert not list((tmp_path / "killed").rglob(".*"))
 
 
 @pytest.mark.slow
@@ -214,4 +213,4 @@ def test_two_commands_at_once_leave_a_build_that_fits_together(tau1_build, tmp_p
         assert (build / name).read_bytes() == (build / facts["graphs"][facts["graph"]][source]).read_bytes()
     manifest = json.loads((build / build_folder.MANIFEST).read_text())
     assert manifest["model_sha256"] == facts["graphs"][facts["graph"]]["sha256"]
-    assert not [path for path in build.rglob(".*")]
+    assert not list(build.rglob(".*"))

@@ -188,6 +188,4 @@ def listen(image: Image, clips: np.ndarray, classes: int) -> tuple[np.ndarray, n
 def stream_scores(made: Network, columns: np.ndarray, over: int) -> np.ndarray:
     """The integer model's scores of a stream, int8 [n, 40] -> int16 [n - delay - over + 1, classes]: the first are
     those of column delay + over."""
-    logits = golden.stream(made, columns).astype(np.int64)
-    sums = np.cumsum(np.pad(logits, ((1, 0), (0, 0))), 0)
-    return golden.average(sums[over:] - sums[:-over], over)
+    return golden.moving_average(golden.stream(made, columns), over)

@@ -11,12 +11,12 @@
 // The interface gives no access to registers, so the return address is taken from the code: it is what stands behind
 // the BL or BLX that ended the block before. A marked function must therefore be called, not jumped to; a tail call
 // is an error here, never a silent wrong figure.
-#include "qemu_plugin.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "qemu_plugin.h"
 
 #define MAX_MARKS 64
 #define NOWHERE UINT64_MAX
@@ -95,8 +95,8 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
   block->after_call = is_call(last) ? qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last) : NOWHERE;
   qemu_plugin_register_vcpu_tb_exec_cb(tb, block_begins, QEMU_PLUGIN_CB_NO_REGS, block);
   for (size_t i = 0; i < instructions; i++)
-    qemu_plugin_register_vcpu_insn_exec_inline(qemu_plugin_tb_get_insn(tb, i), QEMU_PLUGIN_INLINE_ADD_U64,
-                                               &executed, 1);
+    qemu_plugin_register_vcpu_insn_exec_inline(qemu_plugin_tb_get_insn(tb, i), QEMU_PLUGIN_INLINE_ADD_U64, &executed,
+                                               1);
 }
 
 static void report(qemu_plugin_id_t id, void *userdata) {

@@ -40,12 +40,6 @@ NOTHING, SEVERAL = -1, -2
 CHUNK = 32
 
 
-def averaged(logits: np.ndarray, columns: int) -> np.ndarray:
-    """Logits of every column int16 [hops, classes] -> scores over so many, [hops - columns + 1, classes], as in C."""
-    sums = np.cumsum(np.pad(logits.astype(np.int64), ((1, 0), (0, 0))), 0)
-    return golden.average(sums[columns:] - sums[:-columns], columns)
-
-
 worker_tools: list[tuple[Engine, Sequence[np.ndarray]]] = []
 """In a worker, the engine that averages over one column, and the recordings of noise; in the parent, empty."""
 
@@ -83,7 +77,7 @@ def answers(audio: np.ndarray, silence: int | None) -> Answers:
     (engine, noises), = worker_tools
     made = engine.network
     logits = [streaming.hops(engine, clip, noises) for clip in audio]
-    scores = {columns: [averaged(rows, columns) for rows in logits] for columns in COLUMNS}
+    scores = {columns: [golden.moving_average(rows, columns) for rows in logits] for columns in COLUMNS}
     words = word_classes(made.labels)
     of_length = {columns: [] for columns in COLUMNS}
     of_sure = {sure: [] for sure in SURES}

@@ -25,7 +25,7 @@ def state_parts(network: Network) -> dict:
         "means": 2 * sizes.means,
         "features": HEAD_TAPS * sizes.mel_rows,
         "tail": sizes.tail_bytes,
-        "columns": sizes.one_bytes + sizes.other_bytes,
+        "columns": sizes.ping_bytes + sizes.pong_bytes,
         "vectors": 2 * 2 * sizes.vector,
         "sum": WORD * len(network.labels),
         "counters": WORD * COUNTERS,

@@ -11,13 +11,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from common import locks, sources
 from common.build_folder import default_build
+from common.description import parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
 from firmware_gen import __version__, folder, rendering
 from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformio, zephyr
 from firmware_gen.export.library import Library
-from common import locks, sources
-from common.description import parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
 
 FORMATS = {
     "arduino": arduino.files,
@@ -40,10 +40,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def fingerprint(source: Library, form: str) -> str:
-    """SHA-256 of all that an export depends on: the generated files, the exporter and the papers."""
+    """SHA-256 of all that an export depends on: the generated files, the exporter, LICENSE and NOTICE."""
     exporter = sources.digest("firmware_gen.export.__main__", files=(rendering.TEMPLATES / "export").rglob("*.j2"))
-    papers = (folder.sha256(text.encode()) for text in (source.license, source.notice))
-    return folder.sha256(" ".join((form, source.fingerprint, exporter, *papers)).encode())
+    legal = (folder.sha256(text.encode()) for text in (source.license, source.notice))
+    return folder.sha256(" ".join((form, source.fingerprint, exporter, *legal)).encode())
 
 
 @one_line_errors

@@ -1,4 +1,4 @@
-"""What is exported: the generated files, as they lie in the build's firmware/ folder, and what they are called."""
+"""What is exported: the generated files of the build's firmware/ folder, unchanged, and their names."""
 from __future__ import annotations
 
 import dataclasses
@@ -7,11 +7,11 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.errors import UserError
+from common.shipped import ROOT
 from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
-from common.errors import UserError
-from common.shipped import ROOT
 
 NAME = "kws_bcresnet"
 """Of the library, where the ecosystem has no other rule."""
@@ -71,11 +71,11 @@ def load(build: Path) -> Library:
 
 
 def render(template: str, library: Library, **values: object) -> str:
-    """The text of `templates/export/<template>`, which may ask the library for anything."""
+    """The text of `templates/export/<template>`, which is given the library."""
     return rendering.render(f"export/{template}", library=library, name=NAME, public=PUBLIC, **values)
 
 
-def papers(library: Library, readme: str) -> dict[str, str]:
+def documents(library: Library, readme: str) -> dict[str, str]:
     """LICENSE, NOTICE and README.md, the latter from a template."""
     return {"LICENSE": library.license, "NOTICE": render("NOTICE.j2", library).rstrip() + "\n",
             "README.md": render(readme, library)}

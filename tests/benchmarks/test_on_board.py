@@ -65,9 +65,7 @@ def expected(loaded: Network, samples: np.ndarray) -> list[str]:
     ends = np.append(np.arange(hop, len(samples), hop), len(samples))  # of the blocks that are read, and of silent ones
     ends = np.concatenate([ends, len(samples) + hop * np.arange(1, SILENT_HOPS + 1)])
     heard = np.pad(samples, (0, SILENT_HOPS * hop))
-    total = np.cumsum(golden.stream(loaded, frontend.stream(heard)), 0, np.int64)
-    total[width:] -= total[:-width].copy()
-    scores = golden.average(total[width - 1:], width)
+    scores = golden.moving_average(golden.stream(loaded, frontend.stream(heard)), width)
     lines, probability = [], golden.probability(loaded, scores).max(1)
     for index, word in decisions.reported(scores.argmax(1), probability, decisions.word_classes(loaded.labels),
                                              decisions.EXAMPLE):

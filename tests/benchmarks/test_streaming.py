@@ -150,7 +150,7 @@ def test_averages_in_numpy_equal_those_of_the_engine(made, audio, noises):
     assert np.array_equal(logits, golden.stream(made, columns))
     for count in (1, render.STREAM_COLUMNS, 101):
         engine = binding.Engine(made, (f"-DKWS_STREAM_COLUMNS={count}",))
-        assert np.array_equal(stream_choices.averaged(logits, count), streaming.hops(engine, clip, noises))
+        assert np.array_equal(golden.moving_average(logits, count), streaming.hops(engine, clip, noises))
 
 
 def test_the_lag_is_the_one_that_the_header_states(made):

@@ -7,17 +7,17 @@ import subprocess
 
 import numpy as np
 import pytest
+from engine_inputs import CLASS_COUNTS, SEED, at_the_ends, extremes, numbered
+from firmware_builds import SANITISERS, WARNINGS
 
 from benchmarks.cost.engine_on_core import stream_scores
+from common.description import FEATURES, TAUS
+from common.errors import UserError
 from engine import golden, render
 from engine.binding import Engine, Status
 from engine.network import Network, check
 from engine.plan import plan
 from engine.random_network import random_features, random_network
-from engine_inputs import CLASS_COUNTS, SEED, at_the_ends, extremes, numbered
-from firmware_builds import SANITISERS, WARNINGS
-from common.description import FEATURES, TAUS
-from common.errors import UserError
 
 GOAL_STATE = {1: 12_288, 3: 34_000, 8: 90_000}
 """Bytes of rings and scratch."""
@@ -241,7 +241,7 @@ def test_sanitisers_find_nothing_in_random_and_extreme_input(name, tmp_path):
 
 
 def test_network_of_a_single_class_or_another_width_is_refused(small):
-    with pytest.raises(UserError, match="it tells fewer than two classes apart"):
+    with pytest.raises(UserError, match="it has fewer than two classes"):
         random_network(1, labels=numbered(1))
     with pytest.raises(UserError, match="its tau is 1.25, none of 1, 1.5, 2, 3, 6, 8"):
         check(dataclasses.replace(small.network, tau=1.25))

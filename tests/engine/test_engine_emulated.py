@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated import need_emulator
+from engine_inputs import extremes
 
 from benchmarks.accuracy import clips
 from benchmarks.cost import engine_on_core, frontend_on_core
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Call, Firmware, call
-from emulated import need_emulator
+from common.audio import read_clip
+from common.description import FEATURES, LABELS
 from engine import golden, render
 from engine.binding import Status
 from engine.random_network import random_features, random_network
-from engine_inputs import extremes
 from frontend import golden as frontend
 from training.data import dataset
-from common.audio import read_clip
-from common.description import FEATURES, LABELS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MOVE_AT = 77

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated import need_emulator
+from engine_inputs import CLASS_COUNTS, SEED, at_the_ends, extremes, numbered
 
 from benchmarks.cost import engine_on_core
 from benchmarks.cost.emulator import CORES
-from emulated import need_emulator
 from engine import golden, render
 from engine.binding import Status
 from engine.network import BASE_MAX, HALF, HIDDEN_MAX, Network
 from engine.random_network import HIGHEST, LOWEST, random_features, random_network
-from engine_inputs import CLASS_COUNTS, SEED, at_the_ends, extremes, numbered
 
 FORMS = {"portable": "cortex-m0", "DSP": "cortex-m4", "MVE": "cortex-m55"}
 """Each form and a core that has it; a Cortex-M0 traps every unaligned access as well."""

@@ -5,11 +5,11 @@ import doctest
 
 import numpy as np
 import pytest
+from engine_inputs import CLASS_COUNTS
 
+from common.description import BANDS
 from engine import golden, pack_dsp
 from engine.network import Block, Dense, mean_shift
-from engine_inputs import CLASS_COUNTS
-from common.description import BANDS
 
 CHANNELS = 6
 

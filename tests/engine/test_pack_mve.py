@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from engine_inputs import CLASS_COUNTS
 
+from common.description import TAUS, channels
 from engine import pack_mve
 from engine.network import Dense
-from engine_inputs import CLASS_COUNTS
-from common.description import TAUS, channels
 
 WIDTHS = sorted({width for tau in TAUS for width in channels(tau)[:-1]})
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from engine import golden, network, render, selftest
 from firmware_builds import SANITISERS, WARNINGS, compile_objects, flip_bit
-from frontend import golden as frontend
+
 from common.description import FEATURES
+from engine import golden, network, render, selftest
+from frontend import golden as frontend
 
 MAIN = """
 #include <stdio.h>

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from exported import EXAMPLES, FOLDERS, ROOT, compiled, copy_of, export_all, include_paths, pdsc_of
 from firmware_builds import AWKWARD, change_record, contents, generate, write_small_build
+
 from firmware_gen import __version__, rendering
 from firmware_gen.export.__main__ import FORMATS, main
 from firmware_gen.export.library import load
@@ -78,7 +78,7 @@ def test_sources_are_the_generated_ones_and_no_others(form, build, libraries):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_papers_are_there(form, build, libraries):
+def test_licence_notice_and_readme_are_there(form, build, libraries):
     library = libraries[form]
     conversion = json.loads((build / "conversion.json").read_text())
     assert (library / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()

@@ -8,9 +8,9 @@ import wave
 from pathlib import Path
 
 import pytest
-
 from exported import EXAMPLES, ROOT, compiled, copy_of, export_all, include_paths
 from firmware_builds import SANITISERS, WARNINGS, compiler
+
 from firmware_gen.export.__main__ import FORMATS
 
 STUB = ROOT / "tests" / "export_stub"

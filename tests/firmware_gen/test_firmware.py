@@ -15,14 +15,27 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from firmware_builds import (
+    TARGETS,
+    TFLM,
+    Driver,
+    ObjectFile,
+    build_driver,
+    change_record,
+    compile_objects,
+    compiler,
+    contents,
+    generate,
+    record_of,
+    write_build,
+    write_small_build,
+)
 
+from common.description import FEATURES, LABELS
 from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine import golden
 from engine.tables import EXPONENTIAL_STEP
-from firmware_builds import (TARGETS, TFLM, Driver, ObjectFile, build_driver, change_record, compile_objects, compiler,
-                             contents, generate, record_of, write_build, write_small_build)
 from firmware_gen import __version__
-from common.description import FEATURES, LABELS
 
 
 @pytest.fixture(scope="module", params=["small", "full size"])

@@ -13,13 +13,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from convert.interpreters import tflm_logits
-from firmware_builds import (ROOT, SMALL, STUB, TARGETS, TFLM, Driver, build_driver, compile_objects, compiler, generate,
-                             link, record_of, write_build, write_small_build)
-from frontend import binding, golden, render
+from firmware_builds import (
+    ROOT,
+    SMALL,
+    STUB,
+    TARGETS,
+    TFLM,
+    Driver,
+    build_driver,
+    compile_objects,
+    compiler,
+    generate,
+    link,
+    record_of,
+    write_build,
+    write_small_build,
+)
 from frontend_inputs import recordings
+
 from common.description import FEATURES, LABELS
+from convert.interpreters import tflm_logits
+from frontend import binding, golden, render
 
 EXAMPLE = ROOT / "examples" / "firmware_main.cc"
 RUN_EVERY, RUNS_TO_AGREE = 10, 3

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from firmware_builds import ROOT, SANITISERS, STUB, change_record, compile_objects, contents, generate, record_of
 
 C_ONLY = "op_resolver.h"

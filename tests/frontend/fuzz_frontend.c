@@ -3,16 +3,15 @@
 //
 //     python -m frontend.render OUT
 //     FLAGS="-g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
-//     clang $FLAGS -IOUT -DWITH_LIBFUZZER tests/fuzz_frontend.c OUT/*.c -o fuzz_frontend
-//     mkdir CORPUS; ./fuzz_frontend -max_len=4096 CORPUS tests/frontend_corpus
+//     clang $FLAGS -IOUT -DWITH_LIBFUZZER tests/frontend/fuzz_frontend.c OUT/*.c -o fuzz_frontend
+//     mkdir CORPUS; ./fuzz_frontend -max_len=4096 CORPUS tests/frontend/frontend_corpus
 //
 // Without WITH_LIBFUZZER it is a program that runs the files it is given, which the tests do with GCC's sanitisers.
 //
 // An input is: a byte of flags, a byte n, n bytes that give the lengths of the chunks in turn, then the samples.
 // Whatever it is, the columns must be those of the same samples in the largest chunks possible, the calls must take and
-// deliver what frontend.h promises, a clip must agree with a stream, and a state that is anything but one must be
-// refused. Every chunk, column and state has memory of
-// its own, so that the address sanitiser sees a single byte too much.
+// deliver what frontend.h promises, a clip must agree with a stream, and a state that was not reset must be refused.
+// Every chunk, column and state has memory of its own, so that the address sanitiser sees a single byte too much.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,15 +19,17 @@
 
 #include "frontend.h"
 
-enum { MOVE_STATE = 1, CHECK_CLIP = 2, LONG_CHUNKS = 4 }; // flags
+enum { MOVE_STATE = 1, CHECK_CLIP = 2, LONG_CHUNKS = 4 };  // flags
 
-#define CHECK(condition)                                                                                              \
-  do {                                                                                                                \
-    if (!(condition)) {                                                                                               \
-      fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition);                                                 \
-      abort();                                                                                                        \
-    }                                                                                                                 \
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
+      abort();                                                        \
+    }                                                                 \
   } while (0)
+
+typedef int8_t feature_column[KWS_FRONTEND_COLUMN];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,9 +52,9 @@ static uint32_t columns_of(uint32_t samples) {
 }
 
 // A stream in chunks of lengths[0 ... n - 1] samples in turn. Returns its columns, [columns_of(count)].
-static int8_t (*stream(const int16_t *samples, uint32_t count, const uint8_t *lengths, uint32_t n,
-                       uint8_t flags))[KWS_FRONTEND_COLUMN] {
-  int8_t(*columns)[KWS_FRONTEND_COLUMN] = malloc((columns_of(count) + 1) * sizeof *columns);
+static feature_column *stream(const int16_t *samples, uint32_t count, const uint8_t *lengths, uint32_t n,
+                              uint8_t flags) {
+  feature_column *columns = malloc((columns_of(count) + 1) * sizeof *columns);
   kws_frontend *state = malloc(sizeof *state);
   uint32_t column_count = 0;
   uint32_t chunk = 0;
@@ -102,7 +103,7 @@ static int8_t (*stream(const int16_t *samples, uint32_t count, const uint8_t *le
 static void check_clip(const int16_t *samples, uint32_t count) {
   const size_t column = KWS_FRONTEND_COLUMN;
   int16_t *clip = malloc(KWS_FRONTEND_CLIP * sizeof *clip);
-  int8_t(*columns)[KWS_FRONTEND_COLUMN] = malloc(KWS_FRONTEND_FRAMES * column);
+  feature_column *columns = malloc(KWS_FRONTEND_FRAMES * column);
   kws_frontend *state = malloc(sizeof *state);
   kws_frontend *fresh = malloc(sizeof *fresh);
 
@@ -114,7 +115,7 @@ static void check_clip(const int16_t *samples, uint32_t count) {
   kws_frontend_reset(fresh);
   CHECK(memcmp(state, fresh, sizeof *state) == 0);
 
-  int8_t(*streamed)[KWS_FRONTEND_COLUMN] = stream(clip, KWS_FRONTEND_CLIP, NULL, 0, 0);
+  feature_column *streamed = stream(clip, KWS_FRONTEND_CLIP, NULL, 0, 0);
   for (uint32_t n = 0; n < columns_of(KWS_FRONTEND_CLIP); ++n) {
     const int is_inside = n * KWS_FRONTEND_HOP >= KWS_FRONTEND_WINDOW / 2;
     CHECK(!is_inside || memcmp(columns[n], streamed[n], column) == 0);
@@ -162,8 +163,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const uint8_t *const lengths = data + 2;
   const uint32_t count = (uint32_t)((size - 2 - n) / 2);
   int16_t *const samples = copy_of(lengths + n, count * sizeof *samples);
-  int8_t(*const columns)[KWS_FRONTEND_COLUMN] = stream(samples, count, lengths, n, flags);
-  int8_t(*const expected)[KWS_FRONTEND_COLUMN] = stream(samples, count, NULL, 0, 0);
+  feature_column *const columns = stream(samples, count, lengths, n, flags);
+  feature_column *const expected = stream(samples, count, NULL, 0, 0);
 
   CHECK(memcmp(columns, expected, columns_of(count) * sizeof *columns) == 0);
   check_never_reset(data, size, samples, count);

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from firmware_builds import SMALL, WARNINGS, ObjectFile
-from frontend import binding, golden, render
 from frontend_inputs import recordings
-from training.data import dataset
+
 from common.description import FEATURES
 from common.errors import UserError
+from frontend import binding, golden, render
+from training.data import dataset
 
 TESTS = Path(__file__).parent
 SEEDS = sorted((TESTS / "frontend_corpus").iterdir())
@@ -250,7 +250,7 @@ def test_commands_refuse_features_that_do_not_work_in_one_line(command, changes,
     name, *options = command.split()
     program = WITH_OTHER_FEATURES.format(changes=changes, command=name)
     done = subprocess.run([sys.executable, "-c", program, *options], cwd=tmp_path, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(TESTS.parent)})
+                          env=os.environ | {"PYTHONPATH": str(TESTS.parents[1])})
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and done.stderr.startswith("error: "), done.stderr
     assert name != "frontend.render" or "change common/description.py" in done.stderr
     assert not list(tmp_path.iterdir())

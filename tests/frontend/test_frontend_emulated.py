@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated import need_emulator
+from frontend_inputs import recordings
 
 from benchmarks.accuracy import clips
 from benchmarks.cost import frontend_on_core
 from benchmarks.cost.emulator import CORES, Image
-from emulated import need_emulator
-from frontend import golden
-from frontend_inputs import recordings
-from training.data import dataset
 from common.audio import read_clip
 from common.description import LABELS
+from frontend import golden
+from training.data import dataset
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BLOCKS = (1, 7, 159, 160, 161, 16000)

@@ -6,13 +6,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
-from frontend import golden
-from frontend.tables import POWER_BITS, WINDOW, fixed, tables
 from frontend_inputs import recordings
-from training.data import dataset
+
 from common.description import FEATURES
 from common.errors import UserError
+from frontend import golden
+from frontend.tables import POWER_BITS, WINDOW, fixed, tables
+from training.data import dataset
 from training.features import log_mel, mel_filters
 
 WITHIN_1_LSB, MAX_LSB = 0.999, 2

@@ -4,7 +4,8 @@
 //
 // input, output: type, rank, shape..., scale, zero point of the stand-in's tensors.
 // File names hold raw features, int8: columns reads [frame][mel], infer reads [mel][frame], push_ring any number of
-// columns; or raw int8 scores, of which probabilities reads any number, in groups of KWS_CLASSES; or raw samples, int16: audio and clip read a clip.
+// columns; or raw int8 scores, of which probabilities reads any number, in groups of KWS_CLASSES; or raw samples,
+// int16: audio and clip read a clip.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

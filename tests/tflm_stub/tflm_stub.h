@@ -12,10 +12,18 @@
 #include <stdint.h>
 
 #ifdef TFLM_STUB_NESTED
-#define TFLM_STUB_C_BEGIN namespace tflite { namespace micro {
-#define TFLM_STUB_C_END } }
-#define TFLM_STUB_BEGIN namespace tflite { namespace micro {
-#define TFLM_STUB_END } }
+#define TFLM_STUB_C_BEGIN \
+  namespace tflite {      \
+  namespace micro {
+#define TFLM_STUB_C_END \
+  }                     \
+  }
+#define TFLM_STUB_BEGIN \
+  namespace tflite {    \
+  namespace micro {
+#define TFLM_STUB_END \
+  }                   \
+  }
 #else
 #define TFLM_STUB_C_BEGIN
 #define TFLM_STUB_C_END

@@ -18,7 +18,7 @@
 
 // Fills the unused part of the stack with a pattern, and ...
 void stack_paint(void);
-// ... tells how many bytes below the caller of stack_paint (at the same depth) were used since.
+// ... returns how many bytes below the caller of stack_paint (at the same depth) were used since.
 uint32_t stack_used(void);
 
 #endif

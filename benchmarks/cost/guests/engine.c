@@ -53,12 +53,12 @@ static void move(void) {
 }
 
 // The status of two calls, which must be the same.
-static kws_status same(kws_status one, kws_status other) {
-  if (one != other) {
+static kws_status same(kws_status first, kws_status second) {
+  if (first != second) {
     host_print("two calls with a null pointer disagree\n");
     host_exit(1);
   }
-  return one;
+  return first;
 }
 
 static void need(void *data, uint32_t size) {
@@ -73,7 +73,7 @@ static kws_status perform(uint32_t what) {
   case RESET:
     return kws_reset(&state);
   case WINDOW:
-    return engine_window((const int8_t(*)[KWS_MELS])columns);
+    return engine_window((const int8_t (*)[KWS_MELS])columns);
   case HOP:
     return engine_hop(columns[0]);
   case PUSH:
@@ -109,16 +109,16 @@ int main(void) {
   uint32_t what;
   host_write(sizes, sizeof sizes);
   while (host_read(&what, sizeof what) == sizeof what) {
-    uint32_t told[2];
+    uint32_t result[2];
     if (what == WINDOW)
       need(columns, sizeof columns);
     else if (what == HOP || what == PUSH)
       need(columns[0], sizeof columns[0]);
     memset(scores, UNTOUCHED, sizeof scores);
     stack_paint();
-    told[0] = perform(what);
-    told[1] = stack_used();
-    host_write(told, sizeof told);
+    result[0] = perform(what);
+    result[1] = stack_used();
+    host_write(result, sizeof result);
     host_write(scores, sizeof scores);
   }
   return 0;

@@ -5,11 +5,12 @@
 // Output, for each clip: uint32 bytes of stack that the stream took, uint32 those of the whole clip,
 // int8 [stream columns][40], int8 [101][40].
 //
-// Halfway through, the stream's state is saved, destroyed and restored. Ahead of it, states that were never reset must be
-// refused.
+// Halfway through, the stream's state is saved, destroyed and restored. Ahead of it, states that were never reset must
+// be refused.
+#include "frontend.h"
+
 #include <string.h>
 
-#include "frontend.h"
 #include "guest.h"
 
 enum { GARBAGE = 0xA5 };
@@ -37,8 +38,8 @@ static int refuses(uint8_t filling) {
   int32_t ready = 1;
   memset(&state, filling, sizeof state);
   memset(&before, filling, sizeof before);
-  return kws_frontend_push(&state, samples, KWS_FRONTEND_CLIP, columns[0], &ready) == KWS_FRONTEND_NOT_RESET && !ready &&
-         memcmp(&state, &before, sizeof state) == 0;
+  return kws_frontend_push(&state, samples, KWS_FRONTEND_CLIP, columns[0], &ready) == KWS_FRONTEND_NOT_RESET &&
+         !ready && memcmp(&state, &before, sizeof state) == 0;
 }
 
 static void save_destroy_restore(void) {

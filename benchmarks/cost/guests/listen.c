@@ -14,10 +14,10 @@
 enum { HOPS = KWS_FRONTEND_CLIP / KWS_FRONTEND_HOP, NO_COLUMN = 255 };
 
 static kws_frontend recorder, microphone;
-static kws_engine recorded, heard;
+static kws_engine recorded, streamed;
 static int16_t samples[KWS_FRONTEND_CLIP];
 
-static void tell(uint32_t status, const int16_t *scores) {
+static void write_result(uint32_t status, const int16_t *scores) {
   static const int16_t none[KWS_CLASSES];
   host_write(&status, sizeof status);
   host_write(status == KWS_OK ? scores : none, sizeof none);
@@ -31,7 +31,7 @@ static void score_recording(void) {
   for (uint32_t frame = 0; frame < KWS_FRAMES; frame++)
     kws_push(&recorded, columns[frame]);
   kws_status status = kws_scores_window(&recorded, scores);
-  tell(status, scores);
+  write_result(status, scores);
 }
 
 static void score_hop(const int16_t *block) {
@@ -42,16 +42,16 @@ static void score_hop(const int16_t *block) {
     int32_t ready;
     taken += kws_frontend_push(&microphone, block + taken, KWS_FRONTEND_HOP - taken, column, &ready);
     if (ready) {
-      kws_push(&heard, column);
-      status = kws_scores_stream(&heard, scores);
+      kws_push(&streamed, column);
+      status = kws_scores_stream(&streamed, scores);
     }
   }
-  tell(status, scores);
+  write_result(status, scores);
 }
 
 int main(void) {
   kws_frontend_reset(&microphone);
-  kws_reset(&heard);
+  kws_reset(&streamed);
   while (host_read(samples, sizeof samples) == sizeof samples) {
     score_recording();
     for (uint32_t hop = 0; hop < HOPS; hop++)

@@ -54,9 +54,7 @@ class MicroInterpreter {
     return kTfLiteOk;
   }
 
-  TfLiteTensor *input(size_t index) {
-    return index == 0 && !tflm_stub::control().no_input ? &input_ : nullptr;
-  }
+  TfLiteTensor *input(size_t index) { return index == 0 && !tflm_stub::control().no_input ? &input_ : nullptr; }
 
   TfLiteTensor *output(size_t index) { return index == 0 ? &output_ : nullptr; }
 

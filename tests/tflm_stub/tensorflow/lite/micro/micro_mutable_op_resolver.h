@@ -16,15 +16,19 @@ class MicroOpResolver {
   ~MicroOpResolver() {}
 };
 
-#define TFLM_STUB_ADD(name) \
-  TfLiteStatus Add##name() { return Record("Add" #name, "all types"); }
+#define TFLM_STUB_ADD(name)                  \
+  TfLiteStatus Add##name() {                 \
+    return Record("Add" #name, "all types"); \
+  }
 
 #ifdef TFLM_STUB_OLD
 #define TFLM_STUB_ADD_ANY(name) TFLM_STUB_ADD(name)
 #else
-#define TFLM_STUB_ADD_ANY(name) \
-  TFLM_STUB_ADD(name)           \
-  TfLiteStatus Add##name(const TFLMRegistration &registration) { return Record("Add" #name, registration.kernels); }
+#define TFLM_STUB_ADD_ANY(name)                                  \
+  TFLM_STUB_ADD(name)                                            \
+  TfLiteStatus Add##name(const TFLMRegistration &registration) { \
+    return Record("Add" #name, registration.kernels);            \
+  }
 #endif
 
 template <unsigned int kCapacity>
