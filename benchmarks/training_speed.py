@@ -26,18 +26,19 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from training import train
+from common import options
 from common.atomic import write_text
 from common.audio import read_clip
+from common.description import FEATURES, LABELS, SILENCE, parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
+from common.workers import interrupts_held
+from training import train
 from training.augment import NOISE_LEVEL, PROBABILITY, SHIFT, SILENCE_NOISE_LEVEL, spec_augment
 from training.data.dataset import Clip, read_noises, split_clips, training_archive
 from training.data.decoded import read_training_clips
-from common.description import FEATURES, LABELS, SILENCE, parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
 from training.features import LogMel, log_mel
 from training.memory import keep_freed_memory
 from training.model import BCResNet, Block
-from common.workers import interrupts_held
 
 CPU = torch.device("cpu")
 OUTPUT = Path("build/training_speed.json")
@@ -241,10 +242,8 @@ def line_up(settings: Settings, folder: Path) -> list[Contender]:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.training_speed", __doc__)
-    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
-                        help="folder of Speech Commands (default $GSC_ROOT, else data/)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2))
-    parser.add_argument("--tau", default="1")
+    options.add_archives(parser)
+    options.add_tau(parser)
     parser.add_argument("--clips", type=int, default=1000, help="training clips an epoch, whole batches (default 1000)")
     parser.add_argument("--rounds", type=int, default=5, help="epochs of each that count (default 5)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (default: all cores)")

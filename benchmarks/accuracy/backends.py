@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.listening import streaming
+from common import checkpoint, workers
+from common.description import FEATURES
+from common.errors import UserError
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from frontend import binding
-from common import checkpoint, workers
-from common.description import FEATURES
-from common.errors import UserError
 
 NAMES = ("pytorch", "onnx", "tflite", "tflm")
 FLOAT, INT8 = NAMES[:2], NAMES[2:]

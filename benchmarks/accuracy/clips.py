@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.listening.streaming import Background, synthetic_background
-from training.data import dataset
 from common.description import KEYWORDS, LABELS
 from common.errors import UserError
 from common.reading import shown
+from training.data import dataset
 
 SPLITS = ("testing", "validation", "all")
 VERSIONS = (2, 1)

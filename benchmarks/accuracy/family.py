@@ -8,15 +8,14 @@ are 95 % intervals.
 """
 from __future__ import annotations
 
-
-from common.reading import read_json, sha256
-from common.shipped import checkpoint_path, recorded_path
-from convert.fold import fold, parameters
-from convert.macs import network_macs
 from common import checkpoint
 from common.description import TAUS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import wilson
+from common.reading import read_json, sha256
+from common.shipped import checkpoint_path, recorded_path
+from convert.fold import fold, parameters
+from convert.macs import network_macs
 
 GRAPH = "accurate"
 TEST_SET = "test-set archive"

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from convert.fidelity import agreement, sqnr_db
 from common.intervals import Z95, wilson
+from convert.fidelity import agreement, sqnr_db
 
 
 def paired_difference(only_first: int, only_second: int, trials: int) -> tuple[float, float, float]:

@@ -17,7 +17,6 @@ import datetime
 import hashlib
 import json
 import math
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -27,32 +26,28 @@ import numpy as np
 from benchmarks.accuracy import backends, clips, statistics
 from benchmarks.listening import streaming
 from benchmarks.report import text as report_text
-from common import build_folder
-from engine import binding, network
-from firmware_gen.inputs import native_file
-from common import checkpoint, locks
+from common import build_folder, checkpoint, locks, options
 from common.atomic import write_text
+from common.description import FEATURES
+from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_json
 from common.shipped import ROOT
-from common.description import FEATURES, parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
-
+from engine import binding, network
+from firmware_gen.inputs import native_file
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.verify_int8", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
-                        help="folder that holds both official archives, or one of them, or <label>/*.wav "
-                             "(default $GSC_ROOT)")
+    options.add_tau(parser)
+    options.add_build(parser)
+    options.add_data(parser, "folder that holds both official archives, or one of them, or <label>/*.wav")
     parser.add_argument("--split", choices=clips.SPLITS,
                         help="testing: the test-set archive, else the training archive's testing list (default); "
                              "validation; all: validation and the test-set archive")
     parser.add_argument("--max-drop", type=float, default=1.0, metavar="POINTS",
                         help="largest loss of top-1 that passes, in percentage points (default 1.0)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to OUT as well")
-    parser.add_argument("--processes", type=int, help="default: as many as cores")
+    options.add_processes(parser)
     return parser.parse_args(argv)
 
 
@@ -194,14 +189,13 @@ def table(figures: dict) -> str:
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
-    tau = parse_tau(args.tau)
+    build, tau = options.build_and_tau(args)
     if args.data is None:
         raise UserError("no audio named: give --data DIR (make verify DATA=DIR), or set GSC_ROOT")
     if math.isnan(args.max_drop):
         raise UserError("--max-drop nan: give a number of percentage points")
-    if args.processes is not None and args.processes < 1:
+    if args.processes < 1:
         raise UserError(f"--processes {args.processes}: at least 1 is needed")
-    build = args.build or build_folder.default_build(tau)
     with locks.rewriting(build):
         reasons = verify(build, tau, args)
     for reason in reasons:

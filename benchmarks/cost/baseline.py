@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost import bench, scaling
-from common.reading import read_json
-from frontend import render
 from common.atomic import write_text
 from common.description import TAUS
 from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import read_json
+from frontend import render
 
 PATH = Path(__file__).parent / "baseline.json"
 REMEDY = "restore it from the repository, or run `make bench-baseline`"

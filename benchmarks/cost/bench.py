@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,18 +24,16 @@ from benchmarks.accuracy import clips
 from benchmarks.cost import bench_text, emulator, engine_layers, engine_on_core, frontend_on_core, limits
 from benchmarks.cost.emulator import CORES, Core
 from benchmarks.cost.engine_on_core import Firmware
-from common.build_folder import default_build
-from engine import golden as engine_golden
-from engine import render as engine_render
-from frontend import binding, golden, render
-from common import locks
-from training.data import dataset
+from common import locks, options
 from common.atomic import write_text
 from common.audio import read_clip
-from common.shipped import EXAMPLES
-from common.description import FEATURES, parse_tau
+from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import shown
+from common.shipped import EXAMPLES
+from engine import golden as engine_golden, render as engine_render
+from frontend import binding, golden, render
+from training.data import dataset
 
 BENCH = "bench.json"
 WORD = "yes"  # the clip that instructions are counted over
@@ -46,10 +43,9 @@ HEARD = 3
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.bench", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
-                        help="folder with Speech Commands or <label>/*.wav (default $GSC_ROOT, else examples/)")
+    options.add_tau(parser)
+    options.add_build(parser)
+    options.add_data(parser, "folder with Speech Commands or <label>/*.wav", "examples/")
     parser.add_argument("--core", choices=CORES, default="cortex-m4",
                         help="the core whose instructions are shown layer by layer (default cortex-m4)")
     return parser.parse_args(argv)
@@ -177,8 +173,7 @@ def version(program: str) -> str:
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
-    tau = parse_tau(args.tau)
-    build = args.build or default_build(tau)
+    build, tau = options.build_and_tau(args)
     tools = {"compiler": version(emulator.COMPILER), "emulator": version(emulator.EMULATOR)}
     emulator.plugin()
     with locks.writing(build):

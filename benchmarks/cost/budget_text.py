@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost.bench_text import aligned
-from benchmarks.cost.needs import Limits, Need, SECOND_OF_FEATURES
+from benchmarks.cost.needs import SECOND_OF_FEATURES, Limits, Need
 
 Needs = dict[float, dict[str, Need]]
 """By width and core."""

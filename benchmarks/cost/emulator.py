@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.atomic import replacing
-from common.shipped import EXAMPLES, ROOT
 from common.errors import UserError
+from common.shipped import EXAMPLES, ROOT
 
 HERE = Path(__file__).resolve().parent
 BOARDS = HERE / "boards"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.cost.emulator import GuestError
-from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network
 from common.description import FEATURES
+from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network
 
 STAGES = ("transition", "mean", "temporal", "base", "frequency")
 TAIL = ("depthwise", "hidden", "output")

@@ -18,11 +18,11 @@ import numpy as np
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import Core, Image, Run
 from common.build_folder import CONVERSION, NATIVE
+from common.description import FEATURES
+from common.errors import UserError
 from engine import golden, network, render
 from engine.binding import Status
 from engine.network import Network
-from common.description import FEATURES
-from common.errors import UserError
 
 GUESTS = emulator.HERE / "guests"
 WINDOW, HOP = "engine_window", "engine_hop"

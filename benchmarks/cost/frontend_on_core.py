@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import Core, Image, Run
-from firmware_gen.inputs import remedy
-from frontend import render
 from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import UserError
+from firmware_gen.inputs import remedy
+from frontend import render
 
 GUEST = emulator.HERE / "guests" / "frontend.c"
 HOP, CLIP = "frontend_hop", "kws_frontend_clip"

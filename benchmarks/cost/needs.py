@@ -6,11 +6,10 @@ import dataclasses
 from benchmarks.cost import baseline
 from benchmarks.cost.emulator import CORES
 from common.build_folder import BENCH, NATIVE, build_of, default_build
-from engine import network
-from engine import render as engine_render
-from frontend import render
-from common.reading import read_json
 from common.description import FEATURES, TAUS
+from common.reading import read_json
+from engine import network, render as engine_render
+from frontend import render
 
 HOPS = FEATURES.sample_rate // FEATURES.hop
 """Columns of features in a second of audio."""

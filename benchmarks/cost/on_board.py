@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import BAREMETAL, CORES, Core, GuestError, Image
-from common.build_folder import build_of
-from firmware_gen.inputs import remedy
-from common import locks
+from common import locks, options
 from common.audio import read_wav
+from common.build_folder import build_of
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
+from firmware_gen.inputs import remedy
 
 BOARDS = {core.board: core for core in CORES.values() if not core.note}
 """The boards and the cores they have; code for cores without a board of their own is left to the tests."""
@@ -65,7 +65,7 @@ def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.on_board", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network: build/tau<T>/firmware is run (default 1)")
+    options.add_tau(parser)
     parser.add_argument("--board", default="mps2-an386", help=f"one of {', '.join(BOARDS)} (default mps2-an386)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--wav", type=Path, default=Path("examples/yes.wav"),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,14 +23,14 @@ import numpy as np
 from benchmarks.cost import bench, bench_text, emulator, engine_on_core, frontend_on_core, limits
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Firmware
+from common import locks, options
+from common.atomic import write_text
 from common.build_folder import default_build
+from common.description import TAUS
+from common.errors import OptionParser, one_line_errors
 from engine import render as engine_render
 from engine.random_network import random_network
 from frontend import render
-from common import locks
-from common.atomic import write_text
-from common.description import TAUS
-from common.errors import OptionParser, one_line_errors
 
 BENCH_ALL = Path("build/bench_all.json")
 CONVERTED, RANDOM = "converted", "random"
@@ -111,8 +110,7 @@ def table(figures: dict) -> str:
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     parser = OptionParser("python -m benchmarks.scaling", __doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
-                        help="folder with Speech Commands or <label>/*.wav (default $GSC_ROOT, else examples/)")
+    options.add_data(parser, "folder with Speech Commands or <label>/*.wav", "examples/")
     args = parser.parse_args(argv)
     tools = versions()
     name, clip, origin, audio = bench.choose_audio(args.data)

@@ -22,15 +22,14 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.listening import decisions, streaming
-from common import resampling
 from benchmarks.listening.decisions import Rule
+from common import resampling, workers
+from common.description import FEATURES, REACH
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from frontend import binding
-from common import workers
 from training.data import recordings
-from common.description import FEATURES, REACH
 
 HOP = FEATURES.hop
 SEED = 20261127

@@ -23,12 +23,12 @@ from pathlib import Path
 from benchmarks.listening import continuous, recorded
 from benchmarks.listening.continuous import Report
 from benchmarks.listening.decisions import EXAMPLE, RULES, Rule, word_classes
-from common import build_folder
-from firmware_gen.inputs import needed_native_file
-from training.data import recordings
-from common.description import FEATURES, parse_tau
+from common import build_folder, options
+from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
+from firmware_gen.inputs import needed_native_file
+from training.data import recordings
 
 
 def table(found: dict[Rule, Sequence[Report]], hours: float, labels: Sequence[str]) -> str:
@@ -54,13 +54,12 @@ def heading(build: Path, hours: float, heard: int, found: recordings.Found, fold
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.false_accepts", __doc__)
     parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="recordings, at any depth")
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    options.add_tau(parser)
+    options.add_build(parser)
     parser.add_argument("--list", action="store_true", help="name file and second of every report")
     parser.add_argument("--record", metavar="NAME", help="keep the counts, of a shipped checkpoint, under that name")
     args = parser.parse_args(argv)
-    tau = parse_tau(args.tau)
-    build = args.build or build_folder.default_build(tau)
+    build, tau = options.build_and_tau(args)
     conversion = build_folder.load(build)
     path, labels = needed_native_file(build, conversion), conversion["labels"]
     found = recordings.find(args.folders)

@@ -9,12 +9,11 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 
+from benchmarks.listening.decisions import Rule
 from common.atomic import write_text
 from common.errors import UserError
 from common.reading import read_json, sha256
 from common.shipped import CHECKPOINTS, checkpoint_path
-
-from benchmarks.listening.decisions import Rule
 
 PATH = CHECKPOINTS / "false_accepts.json"
 REMEDY = "restore it from the repository, or record it anew with `make false-accepts RECORD=NAME`"

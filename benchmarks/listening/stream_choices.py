@@ -14,7 +14,6 @@ in an hour, benchmarks.false_accepts tells. Writes nothing.
 """
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,16 +22,15 @@ import numpy as np
 
 from benchmarks.accuracy import clips, statistics
 from benchmarks.listening import streaming
-from benchmarks.report import text as report_text
 from benchmarks.listening.decisions import EXAMPLE, RULES, Rule, reported, word_classes
-from common import build_folder
+from benchmarks.report import text as report_text
+from common import build_folder, options, workers
+from common.description import SILENCE, SURE, UNKNOWN
+from common.errors import OptionParser, UserError, one_line_errors
 from engine import golden, network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from firmware_gen.inputs import needed_native_file
-from common import workers
-from common.description import SILENCE, SURE, UNKNOWN, parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
 
 SURES = (0, 96, 112, 128, 140, 153, 166, 179, 192, 204, 217, 230, 242)
 COLUMNS = (10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 101)
@@ -170,15 +168,13 @@ def rules_table(words: dict[Rule, np.ndarray], target: np.ndarray, labels: Seque
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.stream_choices", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
-                        help="folder that holds the training archive (default $GSC_ROOT)")
+    options.add_tau(parser)
+    options.add_build(parser)
+    options.add_data(parser, "folder that holds the training archive")
     args = parser.parse_args(argv)
-    tau = parse_tau(args.tau)
+    build, _ = options.build_and_tau(args)
     if args.data is None:
         raise UserError("no audio named: give --data DIR, or set GSC_ROOT")
-    build = args.build or build_folder.default_build(tau)
     conversion = build_folder.load(build)
     labels, path = conversion["labels"], needed_native_file(build, conversion)
     recordings = clips.decode(clips.choose(args.data, "validation", labels), labels)

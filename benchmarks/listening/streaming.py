@@ -22,12 +22,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from common.description import FEATURES, SILENCE, SURE
 from engine import golden
 from engine.binding import Engine
 from engine.network import Network
 from engine.render import STREAM_COLUMNS
 from frontend import binding
-from common.description import FEATURES, SILENCE, SURE
 
 SEED = 20240611
 NOISE_LEVEL = 0.1  # as in training.augment, whose PyTorch is slow to load

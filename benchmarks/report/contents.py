@@ -12,19 +12,18 @@ import hashlib
 import json
 from pathlib import Path
 
+from benchmarks.accuracy.backends import IN_NOISE, NATIVES
 from benchmarks.cost import engine_layers
 from benchmarks.listening import streaming
 from benchmarks.report import comparison, html, memory, text as report_text
-from benchmarks.accuracy.backends import IN_NOISE, NATIVES
-from common import build_folder, locks
+from common import build_folder, locks, options
+from common.atomic import write_text
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import read_json
+from common.shipped import recorded_path
 from engine import network, render
 from firmware_gen.inputs import native_file
 from firmware_gen.settings import arena_estimate
-from common.reading import read_json
-from common.shipped import recorded_path
-from common.atomic import write_text
-from common.description import parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
 
 ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
 """What the report takes from a verification."""
@@ -194,11 +193,11 @@ def write(build: Path, recorded: Path | None = None) -> dict:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.report", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    options.add_tau(parser)
+    options.add_build(parser)
     parser.add_argument("--quiet", action="store_true", help="print only where the report is")
     args = parser.parse_args(argv)
-    build = args.build or build_folder.default_build(parse_tau(args.tau))
+    build, _ = options.build_and_tau(args)
     with locks.rewriting(build):
         content = write(build)
     print(build / build_folder.REPORT_HTML if args.quiet else report_text.short(content, build))

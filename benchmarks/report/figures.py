@@ -19,6 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.accuracy import family
+from benchmarks.cost import baseline, budget, needs, on_board
+from benchmarks.cost.emulator import CORES
+from benchmarks.listening import continuous, decisions, recorded
+from benchmarks.report import comparison, contents, text as report_text
 from common import build_folder
 from common.atomic import write_text
 from common.audio import read_wav
@@ -27,13 +33,6 @@ from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
 from common.reading import read_json, sha256
 from common.shipped import EXAMPLES, ROOT, checkpoint_path, recorded_path
-
-from benchmarks.accuracy import family
-from benchmarks.cost import baseline, budget, needs, on_board
-from benchmarks.cost.emulator import CORES
-from benchmarks.listening import continuous, decisions, recorded
-from benchmarks.report import comparison, contents
-from benchmarks.report import text as report_text
 
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
 PAGES = ("README.md", "docs/**/*.md")

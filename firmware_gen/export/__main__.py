@@ -11,12 +11,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from common.build_folder import default_build
+from common import options
 from firmware_gen import __version__, folder, rendering
 from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformio, zephyr
 from firmware_gen.export.library import Library
 from common import locks, sources
-from common.description import parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
 FORMATS = {
@@ -32,8 +31,8 @@ FORMATS = {
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m firmware_gen.export", __doc__)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
-    which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")
+    options.add_build(which)
+    options.add_tau(which)
     parser.add_argument("--format", default="", help=", ".join(FORMATS))
     parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
     return parser.parse_args(argv)
@@ -49,7 +48,7 @@ def fingerprint(source: Library, form: str) -> str:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
-    build = args.build or default_build(parse_tau(args.tau))
+    build, _ = options.build_and_tau(args)
     if args.format not in FORMATS:
         wrong = f"format {args.format} does not exist" if args.format else "no format given"
         raise UserError(f"{wrong}; choose one of {', '.join(FORMATS)}")

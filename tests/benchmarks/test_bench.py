@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated import need_emulator
 
 from benchmarks.cost import bench, bench_text, emulator, engine_on_core, limits
 from benchmarks.cost.emulator import CORES
 from common.build_folder import NATIVE
-from emulated import need_emulator
-from engine import network
-from engine import render as engine_render
+from engine import network, render as engine_render
 from engine.random_network import random_network
 from frontend import render
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from emulated import need_emulator
 
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost import baseline, bench, engine_on_core, scaling
 from benchmarks.cost.emulator import CORES
-from emulated import need_emulator
 from common.errors import UserError
 
 FRONTEND = dict.fromkeys(baseline.FRONTEND, 1000)

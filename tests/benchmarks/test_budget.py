@@ -5,19 +5,19 @@ import json
 import shutil
 
 import pytest
+from test_makefile import make
 
 from benchmarks.accuracy import known_accuracy
-from common import shipped as shipped_files
-from common.reading import sha256
 from benchmarks.cost import baseline, budget, needs, quantities
 from benchmarks.cost.emulator import CORES
+from common import shipped as shipped_files
 from common.build_folder import NATIVE
+from common.description import TAUS
+from common.errors import UserError
+from common.reading import sha256
 from engine import network, render
 from engine.random_network import random_network
 from frontend.render import pipeline_id
-from test_makefile import make
-from common.description import TAUS
-from common.errors import UserError
 
 FRONTEND = {"frontend_hop": 20_000, "frontend_clip": 2_000_000, "frontend_state_bytes": 3000,
             "frontend_stack_bytes": 400, "frontend_flash_bytes": 7000}

@@ -9,17 +9,16 @@ import pytest
 import soundfile
 
 from benchmarks.listening import continuous, decisions, streaming
-from common import resampling
 from benchmarks.listening.continuous import Heard, Report
 from benchmarks.listening.decisions import Rule
-from common import build_folder
+from common import build_folder, resampling
+from common.audio import read_wav
+from common.description import FEATURES
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from frontend import binding
 from training.data import recordings
-from common.audio import read_wav
-from common.description import FEATURES
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.wav"))
 HOP, SECOND = FEATURES.hop, FEATURES.sample_rate

@@ -11,10 +11,10 @@ from scipy import stats
 
 from benchmarks.listening import continuous, false_accepts
 from benchmarks.listening.decisions import EXAMPLE, RULES
-from training.spoken import acoustics
 from common.audio import read_wav
 from common.description import FEATURES
 from common.intervals import poisson
+from training.spoken import acoustics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECOND = FEATURES.sample_rate

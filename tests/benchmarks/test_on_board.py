@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated import need_emulator
+from firmware_builds import flip_bit
 
 from benchmarks.cost import emulator, on_board
-from benchmarks.listening import decisions
 from benchmarks.cost.emulator import CORES, GuestError
-from emulated import need_emulator
-from engine import golden, network, render
-from engine.network import Network
-from firmware_builds import flip_bit
-from frontend import golden as frontend
+from benchmarks.listening import decisions
 from common.audio import read_wav
 from common.description import FEATURES
 from common.errors import UserError
+from engine import golden, network, render
+from engine.network import Network
+from frontend import golden as frontend
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

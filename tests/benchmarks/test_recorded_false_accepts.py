@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from benchmarks.listening import continuous, recorded
 from benchmarks.listening.decisions import EXAMPLE, RULES
 from benchmarks.report import figures

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from test_report import bench, verification, write_json
 
-from benchmarks.cost import bench as run_bench
-from benchmarks.cost import engine_layers
+from benchmarks.cost import bench as run_bench, engine_layers
 from benchmarks.report import contents, html, memory, plots
 from benchmarks.report.plots import Figure, Stack, Whisker
 from common import build_folder

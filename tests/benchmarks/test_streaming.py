@@ -11,11 +11,11 @@ from benchmarks.accuracy import clips
 from benchmarks.listening import decisions, stream_choices, streaming
 from benchmarks.listening.decisions import Rule
 from common import build_folder
+from common.description import FEATURES, LABELS, SILENCE, SURE, UNKNOWN
 from engine import binding, golden, network, render
 from frontend import binding as frontend
 from training import augment
 from training.data import dataset
-from common.description import FEATURES, LABELS, SILENCE, SURE, UNKNOWN
 
 CLIP = FEATURES.clip_samples
 

@@ -16,13 +16,13 @@ import pytest
 from benchmarks.accuracy import backends, clips, verify
 from benchmarks.listening import streaming
 from common import build_folder
+from common.description import FEATURES, KEYWORDS, LABELS, SILENCE
+from common.errors import UserError
 from convert import fidelity, interpreters
 from engine import golden, network
 from engine.render import STREAM_COLUMNS
 from frontend import binding
 from training.data import dataset
-from common.description import FEATURES, KEYWORDS, LABELS, SILENCE
-from common.errors import UserError
 from training.features import log_mel
 
 ROOT = Path(__file__).resolve().parents[2]
