@@ -5,7 +5,6 @@ Read and written with NumPy alone, so that the converter needs no PyTorch.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.numpy import save as serialise
 from common.atomic import write_bytes
 from common.description import FEATURES, TAUS
 from common.errors import UserError
+from common.reading import sha256_of
 
 FORMAT = "bcresnet-kws-1"
 
@@ -76,5 +76,4 @@ def load(path: str | os.PathLike) -> Checkpoint:
         raise UserError(f"{path}: a label holds a NUL, where a name ends in firmware; rename it and train again")
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise UserError(f"{path}: its weights are not finite; train it again")
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(header["tau"], labels, tensors, header["training"], sha256)
+    return Checkpoint(header["tau"], labels, tensors, header["training"], sha256_of(path.read_bytes()))

@@ -22,6 +22,7 @@ from engine import render as engine
 from frontend import render
 from common import locks, sources
 from common.errors import OptionParser, one_line_errors
+from common.reading import sha256_of
 
 
 def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
@@ -75,10 +76,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def fingerprint(build: Path) -> str:
     """SHA-256 of all that the generated text depends on: the two inputs, the generator, and what it is made of."""
     templates = [path for where in (rendering.TEMPLATES, render.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
-    read = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
+    read = [sha256_of(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
     generator = sources.digest("firmware_gen.__main__", files=templates)
     versions = [metadata.version(package) for package in PACKAGES]
-    return folder.sha256(" ".join((__version__, *read, generator, *versions)).encode())
+    return sha256_of(" ".join((__version__, *read, generator, *versions)).encode())
 
 
 def generate(source: Inputs) -> dict[str, str]:

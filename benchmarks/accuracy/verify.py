@@ -1,20 +1,19 @@
 """Measure what int8 costs: the same real clips through PyTorch, ONNX Runtime, TFLite, TFLM and the native engine.
 
 Once on training's float log-mel, and once on the features that the device's own pipeline computes. The native engine
-runs on the latter only, over whole clips and over streams of background noise that the clips are in (streaming.py).
+runs on the latter only, over whole clips and over clips in a stream of background noise (benchmarks/listening/streaming.py).
 
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands --split all --max-drop 0.3
 
-Writes verify.json (verify_fewer.json where that holds one over more clips) into the build folder. Exit status: 0 when the int8 model keeps
-to its bounds, 1 when it or the native engine loses more than --max-drop points on whole clips or TFLM computes
-anything else than TFLite's reference kernels, 2 for bad input.
+Writes verify.json into the build folder; verify_fewer.json where verify.json is of the same networks over more clips. Exit
+status: 1 when the int8 model or the native engine loses more than --max-drop points of top-1 on whole clips, or when an
+output of TFLM differs from TFLite's reference kernels; else 0; 2 for bad input.
 """
 from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import json
 import math
 import shlex
@@ -30,7 +29,7 @@ from common import build_folder, checkpoint, locks, options
 from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
-from common.reading import read_json
+from common.reading import read_json, sha256, sha256_of
 from common.shipped import ROOT
 from engine import binding, network
 from firmware_gen.inputs import native_file
@@ -69,11 +68,9 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
         raise UserError(f"{build}: made for other features ({conversion['features']['id']}, "
                         f"not {FEATURES.id}); {remedy}")
     chosen = conversion["graphs"][conversion["graph"]]
-    model = (build / build_folder.MODEL).read_bytes()
-    if hashlib.sha256(model).hexdigest() != chosen["sha256"]:
-        raise UserError(f"{build / build_folder.MODEL}: not the model that was converted; {remedy}")
+    model = build_folder.converted_model(build, conversion)
     onnx = build / build_folder.ONNX
-    if hashlib.sha256(onnx.read_bytes()).hexdigest() != conversion["files"][chosen["onnx"]]:
+    if sha256(onnx) != conversion["files"][chosen["onnx"]]:
         raise UserError(f"{onnx}: not the graph that was converted; {remedy}")
     output = conversion["output"]
     return conversion, {"checkpoint": path, "onnx": onnx, "tflite": model, "scale": output["scale"],
@@ -85,8 +82,8 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
     """The measured part of verify.json: see `statistics.describe` and `statistics.compare`.
 
     logits: of every backend on float log-mel. device_logits: the same on the device's features. All are compared with
-    PyTorch on float log-mel. Where a backend hears other audio, an SQNR would measure that, and is left out. A stream
-    is also compared with whole windows in its noise: `drop_against_in_noise` is what streaming itself costs.
+    PyTorch on float log-mel. A backend that runs in noise has no SQNR: it would measure the noise. A stream is also
+    compared with whole windows in the same noise: `drop_against_in_noise` is the loss by streaming alone.
     """
     target, reference = recordings.target, logits["pytorch"]
     rows, device_rows = ({name: statistics.describe(values, target, labels) for name, values in some.items()}
@@ -135,12 +132,12 @@ def native_facts(conversion: dict, background: streaming.Background, recordings:
 
 
 def place(build: Path, figures: dict) -> tuple[Path, int]:
-    """Where figures are written, and how many clips those are over that stay in VERIFY, 0 where these take their place.
+    """The file for these figures; and the number of clips of the verification that stays in VERIFY, 0 where it is replaced.
 
-    Those of the same networks over more clips stay: a look at a few hides no verification.
+    One of the same networks over more clips stays: a run over few clips does not replace it.
     """
     try:
-        before = read_json(build / build_folder.VERIFY, "")
+        before = read_json(build / build_folder.VERIFY, "") or {}
         same = all(before[key]["sha256"] == figures[key]["sha256"] for key in ("model", "native"))
         if same and before["clips"] > figures["clips"]:
             return build / build_folder.VERIFY_FEWER, before["clips"]
@@ -230,7 +227,7 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
         "split": args.split or "default",
         "data": {"origin": " and ".join(recordings.origins), "sha256": recordings.sha256},
         "checkpoint": {"sha256": conversion["checkpoint"]["sha256"]},
-        "model": {"graph": conversion["graph"], "sha256": hashlib.sha256(source["tflite"]).hexdigest()},
+        "model": {"graph": conversion["graph"], "sha256": sha256_of(source["tflite"])},
         "native": native_facts(conversion, background, recordings),
         "measured": datetime.date.today().isoformat(),
         "command": shlex.join(command + (["--split", args.split] if args.split else [])),

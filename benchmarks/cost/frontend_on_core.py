@@ -13,9 +13,9 @@ import numpy as np
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import Core, Image, Run
 from common.atomic import write_text
+from common.build_folder import remedy
 from common.description import FEATURES
 from common.errors import UserError
-from firmware_gen.inputs import remedy
 from frontend import render
 
 GUEST = emulator.HERE / "guests" / "frontend.c"

@@ -19,10 +19,9 @@ from benchmarks.cost import emulator
 from benchmarks.cost.emulator import BAREMETAL, CORES, Core, GuestError, Image
 from common import locks, options
 from common.audio import read_wav
-from common.build_folder import build_of
+from common.build_folder import build_of, remedy
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
-from firmware_gen.inputs import remedy
 
 BOARDS = {core.board: core for core in CORES.values() if not core.note}
 """The boards and the cores they have; code for cores without a board of their own is left to the tests."""

@@ -8,7 +8,6 @@ firmware, and prints the short form.
 """
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -130,10 +129,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     conversion = build_folder.load(build)
     tau = conversion["tau"]
     chosen = conversion["graphs"][conversion["graph"]]
-    model = (build / build_folder.MODEL).read_bytes()
-    sha256 = hashlib.sha256(model).hexdigest()
-    if sha256 != chosen["sha256"]:
-        raise UserError(f"{build / build_folder.MODEL}: not the model that was converted; run `make quantize TAU={tau:g}`")
+    model, sha256 = build_folder.converted_model(build, conversion), chosen["sha256"]
     verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
     if verified and verified["origin"] == "measured":
         row = verified["device_backends"]["tflite"]

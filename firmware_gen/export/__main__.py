@@ -17,6 +17,7 @@ from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformi
 from firmware_gen.export.library import Library
 from common import locks, sources
 from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import sha256_of
 
 FORMATS = {
     "arduino": arduino.files,
@@ -41,8 +42,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def fingerprint(source: Library, form: str) -> str:
     """SHA-256 of all that an export depends on: the generated files, the exporter and the papers."""
     exporter = sources.digest("firmware_gen.export.__main__", files=(rendering.TEMPLATES / "export").rglob("*.j2"))
-    papers = (folder.sha256(text.encode()) for text in (source.license, source.notice))
-    return folder.sha256(" ".join((form, source.fingerprint, exporter, *papers)).encode())
+    papers = (sha256_of(text.encode()) for text in (source.license, source.notice))
+    return sha256_of(" ".join((form, source.fingerprint, exporter, *papers)).encode())
 
 
 @one_line_errors

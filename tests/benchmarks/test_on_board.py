@@ -177,7 +177,7 @@ def test_bad_input_is_one_line(build, failure, write_wav, tmp_path):
 
 def test_missing_firmware_names_the_remedy(build, failure):
     wav = EXAMPLES / "yes.wav"
-    assert "run make quantize TAU=3" in failure(on_board.main, "--tau", "3", "--wav", wav)
+    assert "run `make quantize TAU=3`" in failure(on_board.main, "--tau", "3", "--wav", wav)
     shutil.rmtree(build / "firmware" / "native")
     assert "native engine cannot hold this network" in failure(on_board.main, "--wav", wav)
 
