@@ -2,10 +2,9 @@
 
     python -m benchmarks.training_speed --data DIR --clips 1000 --json
 
-The official way decodes every wav in every epoch and augments clip by clip; the plain network takes
-its means with pooling layers. Both are written anew here. All train on the same clips, with the same
-batches and threads, each in a process of its own, and take turns, so that what else the machine does
-meets all alike.
+The official way decodes every wav in every epoch and augments clip by clip; the plain network takes its means with pooling
+layers. Both are reimplemented here. All train on the same clips, with the same batches and threads, each in a process of its
+own, and take turns, so that other load on the machine affects all alike.
 """
 from __future__ import annotations
 
@@ -20,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -111,10 +111,12 @@ class PlainNetwork(BCResNet):
 
     def __init__(self, tau: float, classes: int):
         super().__init__(tau, classes)
-        self.blocks = nn.Sequential(*map(PlainBlock, self.blocks))
+        self.blocks = nn.Sequential(*(PlainBlock(cast(Block, block)) for block in self.blocks))
         self.pool = nn.AdaptiveAvgPool2d(1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, valid: bool = False) -> torch.Tensor:
+        if valid:
+            raise NotImplementedError("the plain network pads every convolution")
         return self.output(self.pool(self.classifier(self.blocks(self.head(x)))).flatten(1))
 
 
@@ -159,7 +161,7 @@ class PlainLoop:
             self.optimizer.step()
 
 
-def official_way(settings: Settings, network: type[nn.Module]) -> Callable[[], None]:
+def official_way(settings: Settings, network: type[BCResNet]) -> Callable[[], None]:
     """One epoch of PlainLoop with `network`."""
     torch.set_num_threads(settings.threads)
     clips, noises = choose_clips(settings)
@@ -192,7 +194,7 @@ def measure(contenders: Sequence[Contender], rounds: int) -> None:
 
 
 def summary(values: np.ndarray) -> dict[str, float]:
-    """Median, least and most."""
+    """Median, minimum and maximum."""
     return {"median": float(np.median(values)), "min": float(values.min()), "max": float(values.max())}
 
 

@@ -21,8 +21,8 @@ TEST_SET, WAVS = "test-set archive", "folder of wav files"
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Clips of one origin. `noises`, each int16 [samples], serve those that are excerpts of noise. `passed_over`: what is
-    said of sound files that are no clips, nothing where there is none."""
+    """Clips of one origin. `noises`, each int16 [samples]: recordings that its clips of silence are excerpts of.
+    `passed_over`: a line about sound files that are not clips, empty where there are none."""
 
     origin: str
     clips: list[dataset.Clip]
@@ -65,8 +65,8 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
     foreign = [word for word in dataset.keywords(labels) if word not in KEYWORDS]
     if test_set is not None and foreign:
         if training is None and not holds_words(test_set, foreign):
-            raise UserError(f"{test_set}: no recordings of {foreign[0]}, which the model knows; name a folder that holds the "
-                            "training archive, or <label>/*.wav")
+            raise UserError(f"{test_set}: no recordings of {foreign[0]}, which the model knows; name a folder that holds "
+                            "the training archive, or <label>/*.wav")
         test_set = None
     if split in ("validation", "all") and training is None:
         raise UserError(f"{data}: no training archive here (its validation_list.txt is missing), so no validation "
@@ -78,6 +78,7 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
         raise UserError(f"{data}: not an official archive, so it has no splits; leave --split out")
     parts = []
     if split in ("validation", "all"):
+        assert training is not None
         parts.append(split_part(training, "validation", ver, labels))
     if split != "validation" and test_set is not None:
         parts.append(Part(f"{TEST_SET} ({shown(test_set.name)})", dataset.clips_of_test_set(test_set, labels, ver),
@@ -100,7 +101,7 @@ def holds_words(folder: Path, which: Sequence[str]) -> bool:
 
 
 def background(data: Path) -> Background:
-    """What surrounds the clips of streams: the recordings in the training archive in `data`, where it is there."""
+    """The noise around the clips of streams: the recordings in the training archive in `data`, where it is there."""
     training = archives(data)[0]
     if training is None:
         return synthetic_background()

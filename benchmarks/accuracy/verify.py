@@ -239,6 +239,6 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
         write_text(file, text)
     print(f"{table(figures)}\n{path}")
     if stays:
-        print(f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified over "
-              f"before; remove it to let these {figures['clips']:,} take their place")
+        print(f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified "
+              f"over before; remove it to let these {figures['clips']:,} take their place")
     return failures(figures, args.max_drop)

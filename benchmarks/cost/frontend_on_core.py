@@ -27,7 +27,7 @@ STREAM_COLUMNS = (FEATURES.clip_samples - FEATURES.window // 2) // FEATURES.hop 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What the device made of n clips, and how.
+    """The features of n clips, and what they cost.
 
     stream: int8 [n, 99, 40]. whole: int8 [n, 101, 40]. stack: deepest of all, bytes. run: with the calls of `HOP`
     (one for each block of the stream, and the first completes no column) and of `CLIP`.

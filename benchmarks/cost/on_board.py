@@ -3,8 +3,8 @@
     python -m benchmarks.on_board --tau 1 --board mps2-an386 --wav examples/yes.wav
     python -m benchmarks.on_board --tau 1 --board mps2-an386 --selftest
 
-The first prints the words it hears; the second what the self-test says, and fails where the board computes anything
-else than the golden model. Neither counts anything: `make bench` does.
+The first prints the words that are reported; the second the result of the self-test, and fails where the board computes
+anything else than the golden model. Neither counts instructions: `make bench` does.
 """
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Put together what the build has learnt: report.json, report.md and report.html.
+"""Write the report of a build: report.json, report.md and report.html.
 
     python -m benchmarks.report --tau 1
 
-Merges the converter's record, the verification of this very model (else the one recorded in
-checkpoints/, marked so), what its native engine costs on emulated cores and the manifest of its
-firmware, and prints the short form.
+Merges the converter's record, the verification of this very model (else the one recorded in checkpoints/, marked so), the
+costs of its native engine on emulated cores and the manifest of its firmware, and prints the short form.
 """
 from __future__ import annotations
 
@@ -28,19 +27,19 @@ ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device
 """What the report takes from a verification."""
 COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
          "stack_bytes", "bit_exact")
-"""What it takes of each core from bench.json."""
+"""What it takes from bench.json, for each core."""
 MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes",
               "frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes",
               "frontend_code_bytes")
-"""What it takes besides where a bench has it."""
+"""What else it takes, where bench.json has it."""
 
 
 def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
     """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
 
-    Where both are, it is the one that knows this build's native engine, then the one over more clips, then the measured
-    one: a look at a few clips hides no record. One of another model says nothing of this one and is left out; so are the native engine's rows of another integer
-    network, and those in noise of streams made otherwise than now.
+    Of two, the one that covers this build's native engine, then the one over more clips, then the measured one: a run over
+    few clips does not replace the record. Left out are a verification of another model, rows of another native network, and
+    rows in noise of streams with other settings than now.
     """
     tau, known = conversion["tau"], []
     for origin, path, remedy in (("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
@@ -67,7 +66,7 @@ def recall_drops(figures: dict) -> dict:
 
 
 def of_this_engine(figures: dict, native: dict) -> dict:
-    """`device_backends` and `native` of a verification, without what says nothing of this build's engine."""
+    """`device_backends` and `native` of a verification, without rows that do not hold for this build's engine."""
     found = figures.get("native", {})
     stale = set(NATIVES)
     if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
@@ -79,7 +78,7 @@ def of_this_engine(figures: dict, native: dict) -> dict:
 
 
 def core_costs(row: dict) -> dict:
-    """What the report says of one core: its row of bench.json; constants, sums by layer and by stage are worked out."""
+    """The report's figures of one core: its row of bench.json, with constants and sums by block and by stage."""
     costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
     for part in ("engine", "frontend"):
         if f"{part}_code_bytes" in costs:
@@ -95,8 +94,8 @@ def core_costs(row: dict) -> dict:
 
 
 def native(build: Path, conversion: dict) -> dict:
-    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and what bench.json says of
-    exactly this one: `costs`, else None.
+    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and `costs`: figures of
+    bench.json where they are of exactly this engine, else None.
 
     Raises UserError where the network is not the one that was converted, or bench.json is damaged.
     """
@@ -113,7 +112,7 @@ def native(build: Path, conversion: dict) -> dict:
             costs = {key: bench[key] for key in ("clip", "compiler")} | {
                 "emulator": bench.get("emulator"),
                 "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
-            costs["boards"][report_text.SHOWN]
+            costs["boards"][report_text.MAIN_CORE]
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{build / build_folder.BENCH}: not a bench of this project; {remedy}") from None
     return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}

@@ -1,4 +1,4 @@
-"""What needs memory, part by part: the native engine's state, and the tensors that TFLM holds from op to op."""
+"""Memory by part: the native engine's state, and the tensors that TFLM keeps alive from op to op."""
 from __future__ import annotations
 
 import math
@@ -10,7 +10,7 @@ from engine.network import HEAD_TAPS, Network
 from engine.plan import WORD, plan
 
 COUNTERS = 5
-"""Words of the state that say where it stands."""
+"""Words of the state that count columns and places in the rings."""
 
 
 def state_parts(network: Network) -> dict:

@@ -1,4 +1,4 @@
-"""Which layer the engine's instructions belong to."""
+"""The instructions of the engine by layer."""
 from __future__ import annotations
 
 import itertools

@@ -64,8 +64,8 @@ def expected(loaded: Network, samples: np.ndarray) -> list[str]:
     hop, clip, width = FEATURES.hop, FEATURES.clip_samples, render.STREAM_COLUMNS
     ends = np.append(np.arange(hop, len(samples), hop), len(samples))  # of the blocks that are read, and of silent ones
     ends = np.concatenate([ends, len(samples) + hop * np.arange(1, SILENT_HOPS + 1)])
-    heard = np.pad(samples, (0, SILENT_HOPS * hop))
-    total = np.cumsum(golden.stream(loaded, frontend.stream(heard)), 0, np.int64)
+    padded = np.pad(samples, (0, SILENT_HOPS * hop))
+    total = np.cumsum(golden.stream(loaded, frontend.stream(padded)), 0, np.int64)
     total[width:] -= total[:-width].copy()
     scores = golden.average(total[width - 1:], width)
     lines, probability = [], golden.probability(loaded, scores).max(1)
@@ -73,7 +73,7 @@ def expected(loaded: Network, samples: np.ndarray) -> list[str]:
                                              decisions.EXAMPLE):
         complete = (index + width - 1 + loaded.delay) * hop + 240  # samples that this column needs
         lines.append(line("stream", loaded.labels[word], probability[index], ends[ends >= complete][0] * 1000 // 16000))
-    window = np.pad(heard[:clip], (0, max(0, clip - len(heard))))
+    window = np.pad(padded[:clip], (0, max(0, clip - len(padded))))
     row = golden.window(loaded, frontend.columns(window[None]).transpose(0, 2, 1))
     best = row[0].argmax()
     return [*(lines or ["stream: no word"]),

@@ -245,7 +245,8 @@ def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are
                                                                                noisy_backends, capsys):
     run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--split"]
     assert verify.main([*run, "all"]) == 0
-    whole, clips_of_all = (build / build_folder.VERIFY).read_text(), json.loads((build / build_folder.VERIFY).read_text())["clips"]
+    whole = (build / build_folder.VERIFY).read_text()
+    clips_of_all = json.loads(whole)["clips"]
     capsys.readouterr()
     assert verify.main([*run, "testing"]) == 0
     said = capsys.readouterr().out
