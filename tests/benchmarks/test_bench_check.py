@@ -126,7 +126,7 @@ def test_without_a_baseline_nothing_is_measured(monkeypatch, tmp_path, failure):
 def test_agreement_comes_from_a_verification_of_the_native_engine(monkeypatch):
     row = {"agreement": 0.9934}
     for rows, expected in (({"native": row, "float": {}}, 0.9934), ({"float": {}}, None)):
-        found = known_accuracy.Accuracy("recorded", "2031-05-07", 40, "0" * 64, None, rows)
+        found = known_accuracy.Accuracy("recorded", "2031-05-07", 40, "some clips", "0" * 64, rows)
         monkeypatch.setattr(known_accuracy, "find", lambda tau, found=found: found)
         assert (baseline.agreement(1) or {}).get("native") == expected
 
