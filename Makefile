@@ -103,10 +103,8 @@ help:
 then_report = status=$$?; [ $$status -gt 1 ] || $(BIN) -m benchmarks.report $(TAU_OPTION) --quiet || exit; exit $$status
 
 quantize: $(VENV)/convert
-	$(BIN) -m convert $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
+	$(BIN) -m benchmarks.quantize $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
 		$(call option,--data,DATA)
-	$(BIN) -m firmware_gen $(TAU_OPTION)
-	$(BIN) -m benchmarks.report $(TAU_OPTION)
 
 verify: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.verify_int8 $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \

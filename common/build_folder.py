@@ -1,12 +1,14 @@
 """The files of build/tau<T>/, and how stages behind the conversion read what it left. Needs no TensorFlow."""
 from __future__ import annotations
 
-import json
+import dataclasses
 import re
 from pathlib import Path
 
+from common.description import FeatureDescription
 from common.errors import UserError
-from common.reading import sha256_of
+from common.reading import json_object, sha256_of
+from common.schema import Each, Either, check
 
 CONVERSION = "conversion.json"
 MODEL = "model_int8.tflite"
@@ -22,6 +24,20 @@ KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameter
                   "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
 """What conversion.json holds. `files`: SHA-256 of each of the conversion's files by its path in the build folder, but of the
 two that are copies of the chosen graph's."""
+TENSOR = {"shape": [int], "scale": float, "zero_point": int}
+REFUSED = {"refused": str}
+GRAPH = {"input": TENSOR, "output": TENSOR, "tflite": str, "onnx": str, "sha256": str, "tflite_bytes": int,
+         "arena_bytes": int, "ops": Each(int), "op_table": [{"op": str, "count": int, "macs": int, "bytes": int}],
+         "agreement": float, "sqnr_db": float, "bit_exact_with_tflm": bool, "ranges": str, "ranges_sqnr_db": Each(float)}
+NETWORK = {"file": str, "sha256": str, "delay_columns": int, "ranges": str, "agreement": float, "sqnr_db": float,
+           "ranges_sqnr_db": Each(float)}
+FORM = {"tau": float, "labels": [str], "graph": str,
+        "features": {"id": str, **{field.name: float for field in dataclasses.fields(FeatureDescription)}},
+        "checkpoint": {"path": str, "sha256": str, "training": Each(Either(str, float))}, "parameters": int, "macs": int,
+        "macs_counting": str, "calibration": {"source": str, "clips": int, "sha256": str, "ranges": str}, "input": TENSOR,
+        "output": TENSOR, "graphs": Each(Either(REFUSED, GRAPH)), "native": Either(REFUSED, NETWORK), "versions": Each(str),
+        "fingerprint": str, "files": Each(str)}
+"""Which form that has, as far as a later stage reads it: see `common.schema`."""
 
 
 def default_build(tau: float) -> Path:
@@ -47,14 +63,19 @@ def load(build: Path) -> dict:
     path = Path(build, CONVERSION)
     tau = path.parent.name.removeprefix("tau")
     try:
-        result = json.loads(path.read_text())
+        result = json_object(path.read_bytes())
         missing = sorted(KEYS - result.keys())
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: no converted model here; {remedy(build)}") from None
-    except (ValueError, AttributeError):
+    except ValueError:
         raise UserError(f"{path}: damaged; {remedy(build)}") from None
     if missing:
         raise UserError(f"{path}: damaged, it lacks {missing[0]}; {remedy(build)}")
+    try:
+        check(result, FORM)
+        check(result["graphs"].get(result["graph"]), GRAPH, f"graphs.{result['graph']}")
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); {remedy(build)}") from None
     if re.fullmatch(r"\d+(\.\d+)?", tau) and result["tau"] != float(tau):
         raise UserError(f"{path}: holds tau {result['tau']}, not {tau}; {remedy(build)}")
     for name in (MODEL, ONNX):

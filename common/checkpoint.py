@@ -7,18 +7,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as serialise
 
 from common.atomic import write_bytes
 from common.description import FEATURES, TAUS
 from common.errors import UserError
-from common.reading import sha256_of
+from common.labels import labels_of
+from common.reading import json_object, read_plain, sha256_of
 
 FORMAT = "bcresnet-kws-1"
+DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
+"""Types of weights that are read, by safetensors' names."""
 
 
 @dataclasses.dataclass
@@ -51,29 +55,50 @@ def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
 
 
 def load(path: str | os.PathLike) -> Checkpoint:
-    """Read a checkpoint; UserError where it is missing, damaged, foreign or of other features."""
+    """Read a checkpoint; UserError where it is missing, damaged, foreign or of other features, or cannot be of a network."""
     path = Path(path)
     remedy = "train one with `make train`, or name another with CHECKPOINT="
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint; {remedy}")
+    content = read_plain(path, remedy, "checkpoint")
     try:
-        with safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except SafetensorError as error:
+        tensors = dict(deserialize(content))
+        metadata = json_object(content[8:8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+    except (SafetensorError, ValueError) as error:
         raise UserError(f"{path}: truncated, or no safetensors file ({error}); {remedy}") from None
     try:
-        header = json.loads(metadata["bcresnet"])
-        if header["format"] != FORMAT or header["tau"] not in TAUS:
-            raise KeyError
-        labels = tuple(header["labels"])
-        features = header["features"]
+        header = json_object(metadata["bcresnet"])
+        if header["format"] != FORMAT or isinstance(header["tau"], bool) or header["tau"] not in TAUS:
+            raise ValueError
+        found, features, training = header["labels"], header["features"], header["training"]
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: not a checkpoint of this project (its header is foreign); {remedy}") from None
     if features != FEATURES.id:
         raise UserError(f"{path}: trained on other features ({features}, not {FEATURES.id}); train it again")
-    if any("\0" in str(label) for label in labels):
-        raise UserError(f"{path}: a label holds a NUL, where a name ends in firmware; rename it and train again")
-    if not all(np.isfinite(array).all() for array in tensors.values()):
-        raise UserError(f"{path}: its weights are not finite; train it again")
-    return Checkpoint(header["tau"], labels, tensors, header["training"], sha256_of(path.read_bytes()))
+    try:
+        labels = labels_of(found)
+        check_training(training)
+        weights = {name: array_of(name, **tensor) for name, tensor in sorted(tensors.items())}
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {remedy}") from None
+    return Checkpoint(header["tau"], labels, weights, training, sha256_of(content))
+
+
+def check_training(record: object) -> None:
+    """ValueError unless it is what a run says of itself: names with texts or numbers."""
+    if not isinstance(record, dict):
+        raise ValueError("its record of training is no JSON object")
+    nested = [name for name, value in record.items() if not isinstance(value, (str, int, float))]
+    if nested:
+        raise ValueError(f"its record of training says of {ascii(nested[0])} neither a text nor a number")
+
+
+def array_of(name: str, dtype: str, shape: Sequence[int], data: bytes) -> np.ndarray:
+    """A tensor of a safetensors file as float32. ValueError where it has no such numbers, or impossible ones."""
+    if dtype not in DTYPES:
+        raise ValueError(f"its {name} is of type {dtype}, but weights must be F32, F16 or F64")
+    with np.errstate(over="ignore"):
+        array = np.frombuffer(data, DTYPES[dtype]).reshape(shape).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError(f"its weights are not finite ({name})")
+    if name.endswith("running_var") and (array < 0).any():
+        raise ValueError(f"its {name}, a variance, is negative")
+    return array

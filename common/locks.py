@@ -9,10 +9,21 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from common.errors import UserError
+
+
+class Held(threading.local):
+    """The folders that this thread has locked."""
+
+    def __init__(self):
+        self.folders: set[str] = set()
+
+
+held = Held()
 
 
 @contextlib.contextmanager
@@ -69,7 +80,11 @@ def try_to_write(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, kind: int) -> Iterator[None]:
-    """Hold a lock of a folder, for one (LOCK_EX) or for many (LOCK_SH), while the block runs."""
+    """Hold a lock of a folder, for one (LOCK_EX) or for many (LOCK_SH), while the block runs; who has it already, has it."""
+    real = os.path.realpath(folder)
+    if real in held.folders:
+        yield
+        return
     while True:
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -79,7 +94,11 @@ def locked(folder: Path, kind: int) -> Iterator[None]:
                 print(f"{folder}: another command works here; waiting for it to end", flush=True)
                 fcntl.flock(handle, kind)
             if still_there(folder, handle):
-                yield
+                held.folders.add(real)
+                try:
+                    yield
+                finally:
+                    held.folders.remove(real)
                 return
         finally:
             os.close(handle)

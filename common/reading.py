@@ -1,4 +1,4 @@
-"""Read files that anybody may have written: plain ones only, and JSON that holds an object."""
+"""Read what anybody may have written: plain files only, JSON that holds an object, and names of any bytes."""
 from __future__ import annotations
 
 import hashlib
@@ -10,16 +10,16 @@ from pathlib import Path
 from common.errors import UserError
 
 
-def read_plain(path: str | os.PathLike, remedy: str) -> bytes:
-    """The content of a file. UserError, with the reason and the remedy, where it is missing, no plain file (a folder,
-    or a pipe, which would be waited for) or not readable."""
+def read_plain(path: str | os.PathLike, remedy: str, what: str = "file") -> bytes:
+    """The content of a file, which is to be `what`. UserError, with the reason and the remedy, where it is missing, no
+    plain file (a folder, or a pipe, which would be waited for) or not readable."""
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{path}: {'a folder' if path.is_dir() else 'no plain file'}; {remedy}")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{path}: no such file; {remedy}") from None
+        raise UserError(f"{path}: no such {what}; {remedy}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
 
@@ -45,12 +45,9 @@ def read_json(path: Path, remedy: str) -> dict | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text())
+        return json_object(path.read_bytes())
     except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: damaged (no JSON object); {remedy}")
-    return content
+        raise UserError(f"{path}: damaged (no JSON object); {remedy}") from None
 
 
 def sha256_of(content: bytes) -> str:

@@ -55,6 +55,19 @@ def in_order(function: Callable, arguments: Sequence[tuple], what: str, unit: st
 
 
 @contextlib.contextmanager
+def temporary_files_in(folder: str | os.PathLike) -> Iterator[None]:
+    """Let processes begun within the block keep their temporary files in `folder`: those of a killed one go with it."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = os.path.abspath(folder)
+    try:
+        yield
+    finally:
+        del os.environ["TMPDIR"]
+        if before is not None:
+            os.environ["TMPDIR"] = before
+
+
+@contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back within the block. Processes begun in it never hear it: their parent ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

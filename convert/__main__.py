@@ -9,6 +9,7 @@ conversion.json.
 """
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import hashlib
 import json
@@ -24,7 +25,7 @@ import numpy as np
 
 from common import options
 from common import build_folder
-from convert import calibration, make_graph, native
+from convert import calibration, fidelity, make_graph, native, plausible
 from convert.calibration import Calibration
 from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
@@ -39,6 +40,8 @@ from common.description import FEATURES
 from common.reading import sha256
 from common.shipped import ROOT, checkpoint_path
 from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import json_object
+from common.schema import check
 
 GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"
@@ -87,8 +90,9 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
 def already_made(build: Path, mark: str) -> dict | None:
     """The facts of `build` where it holds all files of the same inputs, whole; else None."""
     try:
-        facts = json.loads((build / CONVERSION).read_text())
-        whole = facts["fingerprint"] == mark and facts.keys() >= build_folder.KEYS and all(
+        facts = json_object((build / CONVERSION).read_bytes())
+        check(facts, build_folder.FORM)
+        whole = facts["fingerprint"] == mark and all(
             sha256(build / name) == expected for name, expected in facts["files"].items())
         return facts if whole else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -144,8 +148,7 @@ def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> di
         made[name] = graph
         row = graph["facts"]
         print(f"  {name}: " + (f"refused: {refused}" if refused else
-                               f"{row['tflite_bytes']} bytes, agreement {100 * row['agreement']:.1f} %, "
-                               f"SQNR {row['sqnr_db']:.1f} dB, ranges {row['ranges']}"), flush=True)
+                               f"{row['tflite_bytes']} bytes, {fidelity.summary(row)}, ranges {row['ranges']}"), flush=True)
     return {name: made[name] for name in GRAPH_NAMES}
 
 
@@ -157,13 +160,12 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
         print(f"  native: refused: {error}", flush=True)
         return {"refused": str(error)}
     network.save(path, made)
-    print(f"  native: agreement {100 * facts['agreement']:.1f} %, SQNR {facts['sqnr_db']:.1f} dB, "
-          f"ranges {facts['ranges']}", flush=True)
+    print(f"  native: {fidelity.summary(facts)}, ranges {facts['ranges']}", flush=True)
     return {"file": NATIVE, "sha256": sha256(path), "delay_columns": made.delay, **facts}
 
 
-@one_line_errors
-def main(argv: list[str] | None = None) -> None:
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """The options; `tau` a number, `build` the folder. UserError where they cannot be met."""
     parser = OptionParser("python -m convert", __doc__)
     options.add_tau(parser)
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
@@ -173,7 +175,14 @@ def main(argv: list[str] | None = None) -> None:
                                                   "(default: on the shipped features)")
     options.add_build(parser)
     args = parser.parse_args(argv)
-    build, tau = options.build_and_tau(args)
+    args.build, args.tau = options.build_and_tau(args)
+    return args
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    tau, build = args.tau, args.build
     path = args.checkpoint or shipped_checkpoint(tau)
     source = checkpoint.load(path)
     if source.tau != tau:
@@ -182,7 +191,7 @@ def main(argv: list[str] | None = None) -> None:
         folded = fold(source)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    clips = calibration.from_audio(args.data) if args.data else calibration.shipped()
+    clips = calibration.from_audio(args.data, labels=source.labels) if args.data else calibration.shipped()
     with locks.writing(build, f"{UNDER_WAY}*", f"{CHOICE}*"):
         bring_up_to_date(build, path, source, folded, clips, args.graph)
 
@@ -199,11 +208,22 @@ def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: Folded
         changed = choose(build, facts, chosen, path)
         print(f"{build / MODEL}: {'graph ' + chosen if changed else 'up to date'}")
         return
+    try:
+        plausible.check(folded, clips.features)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     print(f"converting {path} (tau {tau:g}) to full int8, both graphs and the native engine, "
           f"{len(clips.names)} calibration clips", flush=True)
+    if clips.passed_over:
+        print(clips.passed_over)
+    unheard = calibration.unheard(clips, source.labels)
+    if unheard:
+        print(f"  none of them says {', '.join(unheard)}: ranges are chosen, and int8 is judged, by what the network makes "
+              "of other words; DATA=DIR calibrates on your own")
     with naming(build, build / UNDER_WAY), tempfile.TemporaryDirectory(dir=build, prefix=UNDER_WAY) as temporary:
         folder = Path(temporary)
-        made = convert_both(folded, clips.features, chosen)
+        with workers.temporary_files_in(folder):
+            made = convert_both(folded, clips.features, chosen)
         (folder / GRAPHS).mkdir()
         for name, graph in made.items():
             if "refused" in graph:

@@ -12,6 +12,8 @@ import dataclasses
 import hashlib
 import io
 import sys
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from common import options
 from common import atomic
 from training.data import dataset
 from common.errors import OptionParser, UserError, one_line_errors
+from common.description import LABELS
+from common.reading import shown
 
 CLIPS = 128
 SEED = 0
@@ -30,11 +34,15 @@ SHIPPED = Path(__file__).with_name("calibration_features.npz")
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """int8 features [clips, 40, 101] of the device's pipeline, the clips' names, and where they come from."""
+    """int8 features [clips, 40, 101] of the device's pipeline, the clips' names, and where they come from.
+
+    passed_over: what is said of sound files there that are no clips, nothing where there is none.
+    """
 
     features: np.ndarray
     names: tuple[str, ...]
     source: str
+    passed_over: str = ""
 
     @property
     def sha256(self) -> str:
@@ -42,27 +50,46 @@ class Calibration:
         return hashlib.sha256("\n".join(self.names).encode() + self.features.tobytes()).hexdigest()
 
 
-def from_audio(data: Path, ver: int = 2) -> Calibration:
-    """Features of 128 training clips under `data`, chosen by a fixed seed; all classes as they occur."""
-    archive = dataset.training_archive(data, ver)
-    clips = dataset.split_clips(archive, "training", ver)
+def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Calibration:
+    """Features of 128 clips under `data`, chosen by a fixed seed, all classes as they occur.
+
+    They are training clips of Speech Commands, whose words among `labels` are keywords, or, where `data` is no archive,
+    any of `<label>/*.wav`. Raises UserError where there are fewer.
+    """
+    archives = [dataset.find_archive(Path(data), ver, test_set) for test_set in (False, True)]
+    if archives == [None, None] and any((Path(data) / word).is_dir() for word in dataset.keywords(labels)):
+        folder, noises, origin = Path(data), [], shown(Path(data).resolve().name)
+        clips = dataset.folder_clips(folder, labels)
+    else:
+        folder = dataset.training_archive(data, ver)
+        noises, origin = dataset.read_noises(folder), f"{shown(folder.name)}, training split"
+        clips = dataset.split_clips(folder, "training", ver, labels=labels)
     if len(clips) < CLIPS:
-        raise UserError(f"{archive}: {len(clips)} training clips, but calibration needs {CLIPS}; unpack it again")
+        raise UserError(f"{folder}: {len(clips)} training clips, but calibration needs {CLIPS}; name a folder of more")
     chosen = sorted(np.random.default_rng(SEED).choice(len(clips), CLIPS, replace=False))
     chosen = [clips[index] for index in chosen]
-    audio = dataset.read_clips(chosen, dataset.read_noises(archive))
-    return Calibration(binding.columns(audio), tuple(clip.name for clip in chosen),
-                       f"{archive.name}, training split")
+    return Calibration(binding.columns(dataset.read_clips(chosen, noises)), tuple(clip.name for clip in chosen), origin,
+                       dataset.passed_over(folder))
+
+
+def unheard(clips: Calibration, labels: Sequence[str]) -> list[str]:
+    """The words among a network's labels that none of the clips says."""
+    said = {name.split("/")[0] for name in clips.names}
+    return [word for word in dataset.keywords(labels) if word not in said]
 
 
 def shipped() -> Calibration:
-    """The features that the repository carries."""
-    with np.load(SHIPPED) as file:
-        if str(file["pipeline_id"]) != pipeline_id():
-            raise UserError(f"{SHIPPED.name}: made by another feature pipeline ({file['pipeline_id']}, not "
-                            f"{pipeline_id()}); regenerate it with `make calibration DATA=<Speech Commands>`")
-        return Calibration(file["features"], tuple(str(name) for name in file["names"]),
-                           f"shipped features ({file['source']})")
+    """The features that the repository carries. UserError where they are damaged, or of another pipeline."""
+    try:
+        with np.load(SHIPPED) as file:
+            made = {name: file[name] for name in ("features", "names", "pipeline_id", "source")}
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{SHIPPED}: damaged ({type(error).__name__}); restore it from the repository") from None
+    if str(made["pipeline_id"]) != pipeline_id():
+        raise UserError(f"{SHIPPED.name}: made by another feature pipeline ({made['pipeline_id']}, not "
+                        f"{pipeline_id()}); regenerate it with `make calibration DATA=<Speech Commands>`")
+    return Calibration(made["features"], tuple(str(name) for name in made["names"]),
+                       f"shipped features ({made['source']})")
 
 
 @one_line_errors
@@ -72,6 +99,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write (default: the shipped one)")
     args = parser.parse_args(argv)
     made = from_audio(args.data, args.ver)
+    if made.passed_over:
+        print(made.passed_over)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, features=made.features, names=np.array(made.names), pipeline_id=pipeline_id(),
                         source=made.source)

@@ -68,12 +68,12 @@ class _Tensors:
     def __init__(self, checkpoint: Checkpoint):
         self.left = {name: array.astype(np.float64) for name, array in checkpoint.tensors.items()}
 
-    def take(self, name: str, *shape: int | None) -> np.ndarray:
+    def take(self, name: str, *shape: int | None, fits: str = "its tau") -> np.ndarray:
         array = self.left.pop(name, None)
         if array is None:
             raise UserError(f"the checkpoint lacks {name}; it is no BC-ResNet of this project, train it again")
         if len(array.shape) != len(shape) or any(w is not None and w != g for w, g in zip(shape, array.shape)):
-            raise UserError(f"the checkpoint's {name} has shape {array.shape}, which does not fit its tau; "
+            raise UserError(f"the checkpoint's {name} has shape {array.shape}, which does not fit {fits}; "
                             "train it again")
         return array
 
@@ -102,7 +102,8 @@ def fold(checkpoint: Checkpoint) -> FoldedNetwork:
     weight = tensors.take("classifier.1.weight", tail, c_in, 1, 1)[:, :, 0, 0]
     scale, shift = tensors.norm("classifier.2", tail)
     classes = len(checkpoint.labels)
-    output = (tensors.take("output.weight", classes, tail), tensors.take("output.bias", classes))
+    fits = f"its {classes} labels and its tau"
+    output = (tensors.take("output.weight", classes, tail, fits=fits), tensors.take("output.bias", classes, fits=fits))
     if tensors.left:
         raise UserError(f"the checkpoint holds {min(tensors.left)}, which BC-ResNet does not have; train it again")
     return FoldedNetwork(head, tuple(blocks), depthwise, (weight * scale[:, None], shift), output,

@@ -3,12 +3,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from convert import flatbuffer
+from convert import fidelity, flatbuffer
 from convert.tflm_ops import ADD_FUNCTIONS
 from common.description import FEATURES
 from common.errors import UserError
 
-LEAST_AGREEMENT = 0.95
 
 
 class GateError(UserError):
@@ -51,8 +50,8 @@ def check_bit_exact(reference: np.ndarray, tflm: np.ndarray) -> None:
         raise GateError(f"TFLite's reference kernels and TFLM differ on {differing} of {len(reference)} clips")
 
 
-def check_agreement(agreement: float, clips: int) -> None:
-    """Raise GateError where int8 and float agree on too few of the calibration clips."""
-    if agreement < LEAST_AGREEMENT:
-        raise GateError(f"int8 and float agree on {100 * agreement:.1f} % of the {clips} calibration clips, "
-                        f"{100 * LEAST_AGREEMENT:.0f} % are needed; use the other GRAPH, or train longer")
+def check_fidelity(facts: dict) -> None:
+    """Raise GateError where int8 is too far from float on the calibration clips, by `fidelity.facts`."""
+    fault = fidelity.fault(facts, "int8")
+    if fault:
+        raise GateError(f"{fault}; use the other GRAPH, or train longer")

@@ -44,7 +44,8 @@ def quiet() -> Iterator[Callable[[str], None]]:
 def make(network: FoldedNetwork, name: str, features: np.ndarray) -> dict:
     """Convert one graph and choose its ranges on int8 features [clips, 40, 101].
 
-    Returns `tflite` and `onnx` (bytes) and `facts` for conversion.json; or `refused`, the gate's reason why the graph must not ship, and `facts` of that.
+    Returns `tflite` and `onnx` (bytes) and `facts` for conversion.json; or `refused`, the gate's reason why the graph must
+    not ship, and `facts` of that.
     """
     with quiet() as say:
         from convert.gate import GateError
@@ -77,9 +78,9 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
         candidates[method] = (fidelity.sqnr_db(expected, dequantise(data, int8)), data, int8)
     say("comparing with TFLM")
     ranges, inexact = choose_ranges(candidates, features)
-    sqnr, data, int8 = candidates[ranges]
-    agreement = fidelity.agreement(expected, int8)
-    gate.check_agreement(agreement, len(features))
+    _, data, int8 = candidates[ranges]
+    found = fidelity.facts(expected, dequantise(data, int8))
+    gate.check_fidelity(found)
     model = flatbuffer.read(data)
     details = interpreters.reference_interpreter(data)
     ops = collections.Counter(flatbuffer.op_name(model, op) for op in model.subgraphs[0].operators)
@@ -96,8 +97,7 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
             "arena_bytes": interpreters.tflm_arena_bytes(data),
             "ops": dict(ops.most_common()),
             "op_table": op_table.op_table(data),
-            "agreement": agreement,
-            "sqnr_db": sqnr,
+            **found,
             "bit_exact_with_tflm": True,  # the gate has refused anything else
             "ranges": ranges,
             "ranges_inexact": inexact,

@@ -35,7 +35,6 @@ SUM_MAX = (1 << 15) - 1
 """Of the frequency convolution's sums."""
 TAP_MAX = (1 << 15) - 1
 """Of the temporal convolution: at a steeper one, a single step of the mean would be two entries of SiLU's table."""
-LEAST_AGREEMENT = 0.95
 BIAS_MAX = 1 << 30
 """Of a sum that is held in 32 bits; only a channel that never fires could ask for more."""
 SCORE_MARGIN = 2
@@ -326,7 +325,7 @@ def candidate(folded: FoldedNetwork, tau: float, features: np.ndarray, method: s
 def make(folded: FoldedNetwork, tau: float, features: np.ndarray) -> tuple[Network, dict]:
     """The integer network by the method whose scores are nearest to the float logits on the calibration clips.
 
-    Returns it and its facts: the method, SQNR of the scores of each in dB, agreement with float. Each method is tried in
+    Returns it and its facts: the method, SQNR of the scores of each in dB, `fidelity.facts`. Each method is tried in
     a process of its own. Raises UserError where the engine cannot hold the network, or not truly.
     """
     expected = forward(folded, FEATURES.dequantize(features))
@@ -334,8 +333,8 @@ def make(folded: FoldedNetwork, tau: float, features: np.ndarray) -> tuple[Netwo
     sqnr = {method: fidelity.sqnr_db(expected, made[index][1]) for index, method in enumerate(METHODS)}
     ranges = max(sqnr, key=sqnr.get)
     network, logits = made[METHODS.index(ranges)]
-    agreement = fidelity.agreement(expected, logits)
-    if agreement < LEAST_AGREEMENT:
-        raise UserError(f"the native engine and float agree on {100 * agreement:.1f} % of the {len(features)} "
-                        f"calibration clips, {100 * LEAST_AGREEMENT:.0f} % are needed; train longer")
-    return network, {"ranges": ranges, "sqnr_db": sqnr[ranges], "agreement": agreement, "ranges_sqnr_db": sqnr}
+    facts = fidelity.facts(expected, logits)
+    fault = fidelity.fault(facts, "the native engine")
+    if fault:
+        raise UserError(f"{fault}; train longer")
+    return network, {"ranges": ranges, **facts, "ranges_sqnr_db": sqnr}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common.atomic import naming
-from common.reading import sha256_of
+from common.reading import json_object, sha256_of
 
 MANIFEST = "manifest.json"
 
@@ -29,7 +29,7 @@ def manifest(files: Mapping[str, str | bytes], **facts: str) -> str:
 def is_up_to_date(folder: Path, fingerprint: str) -> bool:
     """Does `folder` hold what was generated from the inputs with this fingerprint, unchanged since?"""
     try:
-        record = json.loads((folder / MANIFEST).read_bytes())
+        record = json_object((folder / MANIFEST).read_bytes())
         return record["fingerprint"] == fingerprint and bool(record["files"]) and all(
             sha256_of((folder / name).read_bytes()) == expected for name, expected in record["files"].items())
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import firmware_gen.__main__ as generator
-from common.build_folder import KEYS
+from common.build_folder import FORM, GRAPH
 from common.description import FeatureDescription
+from common.schema import Each, Either
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "tests" / "tflm_stub"
@@ -36,20 +37,29 @@ AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", 
 SMALL = FeatureDescription(clip_samples=1600, int8_scale=0.1, int8_zero_point=-3)
 
 
+def filled(form: object) -> object:
+    """The least JSON value that has a form (`common.schema`)."""
+    if isinstance(form, dict):
+        return {key: filled(entry) for key, entry in form.items() if not key.endswith("?")}
+    if isinstance(form, Either):
+        return filled(form.first)
+    return {Each: {}, list: [], int: 0, float: 0.0, str: "", bool: False}[form if isinstance(form, type) else type(form)]
+
+
 def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...], ops: dict[str, int],
                 seed: int = 1, size: int = 1009) -> Path:
     """A build folder with made-up model bytes and the conversion.json that describes them."""
     path.mkdir(parents=True)
     model = struct.pack("<I", 28) + b"TFL3" + random.Random(seed).randbytes(size - 8)
     record = {
-        **dict.fromkeys(KEYS),  # what firmware does not depend on
+        **filled(FORM),  # what firmware does not depend on
         "tau": 1, "labels": labels, "graph": "small",
         "features": {**dataclasses.asdict(features), "id": features.id},
-        "checkpoint": {"path": "checkpoints/tau1.safetensors", "sha256": "ab" * 32},
+        "checkpoint": {"path": "checkpoints/tau1.safetensors", "sha256": "ab" * 32, "training": {}},
         "input": {"shape": [1, features.mels, features.frames, 1], "scale": float(np.float32(features.int8_scale)),
                   "zero_point": features.int8_zero_point},
         "output": {"shape": [1, len(labels)], "scale": float(np.float32(0.12345)), "zero_point": -5},
-        "graphs": {"small": {"sha256": hashlib.sha256(model).hexdigest(), "tflite_bytes": len(model),
+        "graphs": {"small": {**filled(GRAPH), "sha256": hashlib.sha256(model).hexdigest(), "tflite_bytes": len(model),
                              "arena_bytes": 90_001, "ops": ops}},
     }
     (path / "model_int8.tflite").write_bytes(model)

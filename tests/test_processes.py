@@ -1,7 +1,10 @@
 """Whatever is killed or run twice at once: the next run gives what an undisturbed one would have given."""
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 import random
 import shutil
 import signal
@@ -9,11 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import firmware_gen.__main__ as generator
+from benchmarks import quantize
 from benchmarks.accuracy import verify
 from benchmarks.cost import bench, on_board
 from benchmarks.report import contents as report
@@ -72,6 +77,41 @@ def test_each_stage_of_a_build_waits_for_another_command_in_it(build, capsys, mo
     monkeypatch.setattr(converter, "shipped_checkpoint", lambda tau: Path("checkpoints/tau1.safetensors"))
     (build.parents[1] / "checkpoints").symlink_to(ROOT / "checkpoints")
     assert wait_for(build, main, ["--tau", "1", *options], capsys) == 0
+
+
+def test_no_other_command_comes_between_conversion_firmware_and_report(build, monkeypatch, capsys):
+    """Else one that asks for the other graph would have its firmware reported here."""
+    stages = []
+
+    def stage(name: str, status: int):
+        def run(arguments: list[str]) -> int:
+            with pytest.raises(BlockingIOError), open_folder(build) as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            stages.append((name, arguments))
+            return status
+        return run
+
+    for module, status in ((converter, 0), (generator, 0), (report, 1)):
+        monkeypatch.setattr(module, "main", stage(module.__name__, status))
+    assert wait_for(build, quantize.main, ["--tau", "1", "--graph", "small"], capsys) == 1
+    assert stages == [("convert.__main__", ["--tau", "1", "--graph", "small"]),
+                      ("firmware_gen.__main__", ["--build", "build/tau1"]), ("benchmarks.report", ["--build", "build/tau1"])]
+
+
+def test_what_a_stage_refuses_is_its_own_line_and_the_next_does_not_begin(tmp_path, failure, monkeypatch):
+    monkeypatch.setattr(generator, "main", lambda arguments: pytest.fail("it went on"))
+    assert "tau 4 does not exist" in failure(quantize.main, "--tau", "4")
+    assert "no such checkpoint" in failure(quantize.main, "--checkpoint", "none", "--build", tmp_path / "build")
+    assert [*tmp_path.iterdir()] == []
+
+
+@contextlib.contextmanager
+def open_folder(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def test_measuring_waits_for_another_command_in_the_build(build, capsys, monkeypatch):
@@ -162,12 +202,13 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tiny_speech_comman
 def test_two_commands_at_once_leave_a_build_that_fits_together(tau1_build, tmp_path):
     build = shutil.copytree(tau1_build, tmp_path / "it's a $build")
     for _ in range(3):
-        running = [start("convert", "--graph", graph, "--build", build) for graph in ("small", "accurate")]
-        running += [start(stage, "--build", build) for stage in ("firmware_gen", "benchmarks.report", "firmware_gen")]
-        for process in running:
+        running = {graph: start("benchmarks.quantize", "--graph", graph, "--build", build)
+                   for graph in ("small", "accurate")}
+        running |= {stage: start(stage, "--build", build) for stage in ("firmware_gen", "benchmarks.report")}
+        for name, process in running.items():
             output, errors = process.communicate()
             assert process.returncode == 0, output + errors
-    finish("firmware_gen", "--build", build)
+            assert name not in ("small", "accurate") or f"int8, graph {name}" in output
     facts = build_folder.load(build)
     for name, source in ((build_folder.MODEL, "tflite"), (build_folder.ONNX, "onnx")):
         assert (build / name).read_bytes() == (build / facts["graphs"][facts["graph"]][source]).read_bytes()

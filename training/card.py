@@ -73,8 +73,8 @@ def recipe_line(trainer: Trainer) -> str:
 def origin(start: Checkpoint) -> str:
     """How the checkpoint that a run begins with came about, and the one before it."""
     record = start.training
-    steps = [f"{record['command']} (epochs: {record['epochs']})"] if "command" in record else []
-    steps += [record["from"]] if "from" in record else []
+    steps = [f"{record['command']} (epochs: {record.get('epochs')})"] if "command" in record else []
+    steps += [str(record["from"])] if "from" in record else []
     return f"checkpoint {start.sha256[:16]}: " + ("; before it, ".join(steps) or "of unknown origin")
 
 

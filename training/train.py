@@ -185,19 +185,25 @@ class Trainer:
             saved = torch.load(self.state, map_location=self.device, weights_only=True)
             recipe = {**saved["recipe"], **{key: tuple(saved["recipe"][key]) for key in ("labels", "parts")}}
         except Exception as error:  # torch.load raises many kinds, depending on what is damaged
-            raise UserError(f"{self.state}: damaged ({type(error).__name__}); "
-                            "remove it to start the run anew") from None
+            raise self.damaged(error) from None
         ours = dataclasses.asdict(self.recipe)
         differing = [key for key in ours if ours[key] != recipe.get(key)]
         if differing:
             key = differing[0]
             raise UserError(f"{self.state}: holds a run with {key} {recipe.get(key)}, not {ours[key]}; "
                             "repeat its options, or choose another --out")
-        self.model.load_state_dict(saved["model"])
-        if self.average:
-            self.average.weights = saved["average"]
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.best, self.history, self.seconds = saved["best"], saved["history"], saved["seconds"]
+        try:
+            self.model.load_state_dict(saved["model"])
+            if self.average:
+                self.average.weights = saved["average"]
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.best, self.history, self.seconds = saved["best"], saved["history"], saved["seconds"]
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise self.damaged(error) from None
+
+    def damaged(self, error: Exception) -> UserError:
+        """What is said of a state file that cannot be read."""
+        return UserError(f"{self.state}: damaged ({type(error).__name__}); remove it to start the run anew")
 
     def begin_with(self, tensors: dict[str, np.ndarray]) -> None:
         """Take the weights and statistics of a checkpoint in place of random ones; UserError where they do not fit."""

@@ -5,9 +5,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 
+from benchmarks import schemas
 from common.build_folder import NATIVE, VERIFY, build_of
 from common.errors import UserError
 from common.reading import read_json, sha256
+from common.schema import check
 from common.shipped import checkpoint_path, recorded_paths
 
 PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
@@ -69,11 +71,12 @@ def find(tau: float) -> Accuracy | None:
             verified = figures.get("native", {}).get("sha256")
             same = engine and verified == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
             if same:
+                check(figures, schemas.KNOWN_ACCURACY)
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
                 known.append(Accuracy(origin, figures["measured"], figures["clips"], figures["data"]["sha256"], verified,
                                       rows | {"float": figures["backends"]["pytorch"]}))
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{path}: not a verification of this project; {remedy}") from None
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UserError(f"{path}: not a verification of this project ({error}); {remedy}") from None
     same_network = [accuracy for accuracy in known if accuracy.engine == known[0].engine]
     return max(same_network, key=lambda accuracy: accuracy.clips, default=None)
 

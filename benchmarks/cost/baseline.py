@@ -21,6 +21,7 @@ from common.atomic import write_text
 from common.description import TAUS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_json
+from common.schema import Each, fits
 from frontend import render
 
 PATH = Path(__file__).parent / "baseline.json"
@@ -34,6 +35,10 @@ ENGINE = ("network_window", "network_hop", "engine_state_bytes", "stream_state_b
 """What is recorded of each core: instructions, RAM, flash."""
 SHARES = ("engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes")
 """Parts of the flash, recorded but not compared."""
+FORM = {"recorded": str, "compiler": str, "frontend": Each(dict.fromkeys(FRONTEND, int)),
+        "taus": Each({"weights": str, "boards": Each(dict.fromkeys(ENGINE, int))}),
+        "agreement": Each({"native": float, "clips?": int})}
+"""Form of baseline.json, as far as it is read."""
 
 
 def load() -> dict:
@@ -41,13 +46,8 @@ def load() -> dict:
     figures = read_json(PATH, REMEDY)
     if figures is None:
         raise UserError(f"{PATH}: missing; {REMEDY}")
-    try:
-        whole = all(key in row for row in figures["frontend"].values() for key in FRONTEND) and all(
-            row.keys() >= {*ENGINE} and core in figures["frontend"]
-            for width in figures["taus"].values() for core, row in width["boards"].items())
-        whole = whole and figures["agreement"].keys() <= figures["taus"].keys()
-    except (KeyError, TypeError, AttributeError):
-        whole = False
+    whole = fits(figures, FORM) and figures["agreement"].keys() <= figures["taus"].keys() and all(
+        width["boards"].keys() <= figures["frontend"].keys() for width in figures["taus"].values())
     if not whole:
         raise UserError(f"{PATH}: damaged, figures are missing; {REMEDY}")
     return figures
@@ -58,7 +58,7 @@ def agreement(tau: float) -> dict | None:
     found = known_accuracy.find(tau)
     if found is None or "native" not in found.rows:
         return None
-    return {"native": found.rows["native"]["agreement"], "clips": found.clips, "origin": found.origin,
+    return {"native": found.rows["native"]["agreement"], "clips": found.clips, "data": found.data, "origin": found.origin,
             "measured": found.date}
 
 
@@ -80,8 +80,10 @@ def grown(where: str, before: dict, after: dict, keys: tuple[str, ...]) -> list[
 
 
 def comparable(before: dict | None, after: dict) -> bool:
-    """Whether two agreements are over equally many clips: of few clips, a single one exceeds `FALL`."""
-    return before is not None and before.get("clips") == after.get("clips")
+    """Whether two agreements are over equally many clips, for of few clips a single one exceeds `FALL`; and over the same
+    ones where the baseline names them."""
+    return (before is not None and before.get("clips") == after.get("clips")
+            and before.get("data") in (None, after.get("data")))
 
 
 def regressions(before: dict, after: dict) -> list[str]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from enum import IntEnum
@@ -20,6 +19,7 @@ from benchmarks.cost.emulator import Core, Image, Run
 from common.build_folder import CONVERSION, NATIVE
 from common.description import FEATURES
 from common.errors import UserError
+from common.reading import json_object
 from engine import golden, network, render
 from engine.binding import Status
 from engine.network import Network
@@ -106,7 +106,7 @@ def find(build: Path, tau: float) -> Firmware | None:
 def why_none(build: Path, tau: float) -> str:
     """Why a build folder has no engine, as the converter recorded it."""
     try:
-        return json.loads((build / CONVERSION).read_text())["native"]["refused"]
+        return json_object((build / CONVERSION).read_bytes())["native"]["refused"]
     except (OSError, ValueError, KeyError, TypeError):
         return f"no {build / 'firmware' / 'native'}; run `make quantize TAU={tau:g}`"
 

@@ -8,6 +8,7 @@ from benchmarks.cost.emulator import CORES
 from common.build_folder import BENCH, NATIVE, build_of, default_build
 from common.description import FEATURES, TAUS
 from common.reading import read_json
+from common.schema import fits
 from engine import network, render as engine_render
 from frontend import render
 
@@ -75,8 +76,7 @@ def benched(tau: float) -> dict | None:
     if figures is None or not (build / NATIVE).is_file() or figures.get("pipeline") != render.pipeline_id():
         return None
     boards = figures.get("boards")
-    whole = isinstance(boards, dict) and boards.keys() == CORES.keys() and all(
-        row.keys() >= {*baseline.ENGINE, *baseline.FRONTEND} for row in boards.values())
+    whole = fits(boards, dict.fromkeys(CORES, dict.fromkeys((*baseline.ENGINE, *baseline.FRONTEND), int)))
     return boards if whole and figures.get("engine") == engine_render.engine_id(network.load(build / NATIVE)) else None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from benchmarks import schemas
 from benchmarks.accuracy.backends import IN_NOISE, NATIVES
 from benchmarks.cost import engine_layers
 from benchmarks.listening import streaming
@@ -18,6 +19,7 @@ from common import build_folder, locks, options
 from common.atomic import write_text
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_json
+from common.schema import Each, check
 from common.shipped import recorded_path
 from engine import network, render
 from firmware_gen.inputs import native_file
@@ -50,10 +52,13 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
         try:
             if figures["model"]["sha256"] == model_sha256:
                 found = {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
-                         **of_this_engine(figures, conversion["native"]), "recall_drop_points": recall_drops(figures)}
-                known.append(((found["native"] is not None, int(found["clips"]), origin == "measured"), found))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise UserError(f"{path}: not a verification of this project; {remedy}") from None
+                         **of_this_engine(figures, conversion["native"])}
+                schemas.check_accuracy(found, conversion["labels"])
+                found["recall_drop_points"] = recall_drops(figures)
+                known.append(((found["native"] is not None, found["clips"], origin == "measured"), found))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            reason = f"not a verification of this project ({error})"
+            raise UserError(f"{path}: {reason}; {remedy}") from None
     return max(known, key=lambda pair: pair[0], default=(None, None))[1]
 
 
@@ -109,12 +114,13 @@ def native(build: Path, conversion: dict) -> dict:
     costs = None
     if bench and bench.get("engine") == engine:
         try:
+            check(bench, schemas.BENCH)
+            check(bench["boards"], Each(schemas.CORE))
             costs = {key: bench[key] for key in ("clip", "compiler")} | {
                 "emulator": bench.get("emulator"),
                 "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
-            costs["boards"][report_text.MAIN_CORE]
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{build / build_folder.BENCH}: not a bench of this project; {remedy}") from None
+        except ValueError as error:
+            raise UserError(f"{build / build_folder.BENCH}: not a bench of this project ({error}); {remedy}") from None
     return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
 
 

@@ -131,6 +131,12 @@ def test_agreement_comes_from_a_verification_of_the_native_engine(monkeypatch):
         assert (baseline.agreement(1) or {}).get("native") == expected
 
 
+@pytest.mark.parametrize("before, can", [(None, False), ({"clips": 39}, False), ({"clips": 40}, True),
+                                         ({"clips": 40, "data": "mine"}, True), ({"clips": 40, "data": "others"}, False)])
+def test_agreements_are_compared_over_the_same_clips_alone(before, can):
+    assert baseline.comparable(before, {"clips": 40, "data": "mine"}) == can
+
+
 def test_random_weights_take_the_sizes_of_trained_ones_and_but_on_cortex_m0_their_instructions(tau1_build, tmp_path):
     need_emulator()
     _, clip, _, audio = bench.choose_audio(None)

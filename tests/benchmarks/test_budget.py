@@ -39,7 +39,8 @@ def agreed(monkeypatch, tmp_path) -> dict:
     shipped.write_bytes(b"a checkpoint")
     row = {"top1": 0.9437, "ci95": [0.937, 0.9498]}
     (shipped.parent / "tau1-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(shipped)},
+        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06",
+        "checkpoint": {"sha256": sha256(shipped)},
         "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
     monkeypatch.setattr(shipped_files, "CHECKPOINTS", tmp_path / "checkpoints")
     figures = {"recorded": "2031-05-07", "compiler": "a compiler", "agreement": {},
@@ -96,7 +97,8 @@ def test_of_trained_widths_the_most_accurate_is_the_best(agreed, tmp_path, capsy
     wider.write_bytes(b"another checkpoint")
     row = {"top1": of_the_wider, "ci95": [of_the_wider - 0.01, of_the_wider + 0.01]}
     (wider.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(wider)},
+        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06",
+        "checkpoint": {"sha256": sha256(wider)},
         "backends": {"pytorch": {**row, "top1": 0.1}}, "device_backends": {"native_stream": row}}))
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     answer = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the best")]
@@ -108,7 +110,8 @@ def test_an_accuracy_over_a_few_other_clips_beats_no_width_that_was_verified_ove
     few.write_bytes(b"another checkpoint")
     row = {"top1": 1.0, "ci95": [0.44, 1.0]}
     (few.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
-        "clips": 3, "data": {"sha256": "mine"}, "measured": "2031-05-06", "checkpoint": {"sha256": sha256(few)},
+        "clips": 3, "data": {"sha256": "mine"}, "measured": "2031-05-06",
+        "checkpoint": {"sha256": sha256(few)},
         "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     lines = capsys.readouterr().out.splitlines()

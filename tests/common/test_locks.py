@@ -45,6 +45,17 @@ def test_one_waits_until_the_other_ends_or_is_killed_and_says_so(tmp_path, first
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_has_a_folder_can_take_it_again_and_still_has_it_then(tmp_path):
+    with locks.writing(tmp_path):
+        with locks.rewriting(tmp_path), locks.reading(tmp_path):
+            pass
+        other = holder("reading", tmp_path)
+        assert "waiting" in other.stdout.readline()
+    assert other.stdout.readline() == "has it\n"
+    other.stdin.close()
+    assert other.wait(10) == 0
+
+
 def test_two_read_at_once(tmp_path):
     one, two = holder("reading", tmp_path), holder("reading", tmp_path)
     for each in (one, two):

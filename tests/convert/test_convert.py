@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,8 +19,9 @@ import pytest
 from convert import __main__ as command
 from common import build_folder
 from convert import calibration, fidelity, interpreters
-from common import checkpoint
+from common import checkpoint, workers
 from common.description import FEATURES, LABELS, TAUS
+from common.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
@@ -122,6 +124,7 @@ def test_recorded_verifications_are_of_these_very_models(facts):
         recorded = json.loads((CHECKPOINTS / f"tau1-{name}.verify.json").read_text())
         assert recorded["model"] == {"graph": name, "sha256": facts["graphs"][name]["sha256"]}
         assert recorded["checkpoint"]["sha256"] == facts["checkpoint"]["sha256"]
+        assert recorded["native"]["sha256"] == facts["native"]["sha256"]
 
 
 def test_calibration_list_names_every_clip(tau1_build, facts):
@@ -171,6 +174,38 @@ def test_shipped_calibration_features_come_from_the_listed_clips(gsc_root):
     made = calibration.from_audio(gsc_root)
     shipped = calibration.shipped()
     assert made.names == shipped.names and (made.features == shipped.features).all()
+
+
+def test_calibration_takes_the_networks_words_from_an_archive_or_from_folders(tiny_speech_commands, tmp_path, monkeypatch,
+                                                                              write_wav):
+    monkeypatch.setattr(calibration, "CLIPS", 12)
+    made = calibration.from_audio(tiny_speech_commands, labels=("_unknown_", "bed"))
+    assert made.source == "speech_commands_v0.02, training split" and calibration.unheard(made, ("_unknown_", "bed")) == []
+    noise = np.random.default_rng(0).integers(-999, 999, (13, FEATURES.clip_samples), np.int16)
+    for index, clip in enumerate(noise):
+        write_wav(tmp_path / "own" / ("lamp" if index else "tür") / f"{index}.wav", clip)
+    (tmp_path / "own" / "lamp" / "a.mp3").touch()
+    own = calibration.from_audio(tmp_path / "own", labels=("lamp", "tür"))
+    assert own.source == "own" and len(own.names) == 12 and {name.split("/")[0] for name in own.names} <= {"lamp", "tür"}
+    assert "passed over a sound file, no <label>/*.wav: lamp/a.mp3" in own.passed_over
+    with pytest.raises(UserError, match="'tür' is not a label"):
+        calibration.from_audio(tmp_path / "own", labels=("lamp", "door"))
+    for data in (tmp_path, tiny_speech_commands / "speech_commands_test_set_v0.02"):  # nothing is calibrated on test clips
+        with pytest.raises(UserError, match="no Speech Commands here"):
+            calibration.from_audio(data, labels=("lamp", "yes"))
+
+
+def test_words_that_no_calibration_clip_says_are_named():
+    labels = ("_silence_", "_unknown_", "yes", "lamp", "bed", "tür")
+    assert calibration.unheard(calibration.shipped(), labels) == ["lamp", "tür"]
+
+
+def test_damaged_calibration_features_are_one_line(tmp_path, monkeypatch, failure):
+    whole = calibration.SHIPPED.read_bytes()
+    monkeypatch.setattr(calibration, "SHIPPED", tmp_path / "features.npz")
+    for damaged in (b"", whole[:1000], whole[:len(whole) // 2] + bytes(100) + whole[len(whole) // 2 + 100:], b"x" * 100):
+        calibration.SHIPPED.write_bytes(damaged)
+        assert "features.npz: damaged" in failure(command.main, "--tau", 1)
 
 
 def test_features_of_another_pipeline_are_refused(failure, monkeypatch):
@@ -266,6 +301,52 @@ def test_full_disk_leaves_the_old_build_whole(stale_build, monkeypatch, failure,
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, ignored)
     assert "File too large" in line and str(stale_build) in line and snapshot(stale_build) == before
+
+
+def temporary_folder() -> str:
+    return tempfile.gettempdir()
+
+
+def test_processes_of_the_conversion_keep_their_temporary_files_in_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/before")
+    with workers.temporary_files_in(tmp_path):
+        assert list(workers.run(temporary_folder, [()])) == [(0, str(tmp_path))]
+    assert os.environ["TMPDIR"] == "/before"
+
+
+@pytest.mark.slow
+def test_a_killed_conversion_leaves_nothing_outside_its_folder(tmp_path):
+    for name in ("temporary", "build"):
+        (tmp_path / name).mkdir()
+    process = subprocess.Popen([sys.executable, "-m", "convert", "--build", str(tmp_path / "build")], cwd=ROOT, text=True,
+                               stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path / "temporary")})
+    while "observing" not in process.stdout.readline():
+        assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)  # until no worker holds the pipe any more
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert [path.name[:12] for path in (tmp_path / "build").iterdir()] == [".conversion-"]
+
+
+@pytest.mark.slow
+def test_a_sound_network_of_other_labels_ships_in_both_graphs_and_natively(shipped_tau1, tiny_speech_commands, tmp_path):
+    """The shipped one, asked for two of its words only: it answers half of the calibration clips with hardly any lead."""
+    labels = ("yes", "no")
+    rows = [LABELS.index(label) for label in labels]
+    tensors = {name: array[rows] if name.startswith("output.") else array for name, array in shipped_tau1.tensors.items()}
+    path, build = tmp_path / "two.safetensors", tmp_path / "build"
+    checkpoint.save(path, checkpoint.Checkpoint(1, labels, tensors, {}))
+    done = run("--checkpoint", path, "--build", build)
+    assert done.returncode == 0 and "refused" not in done.stdout, done.stderr
+    facts = build_folder.load(build)
+    for row in (*facts["graphs"].values(), facts["native"]):
+        assert row["sure_agreement"] == 1 and 0 < row["sure_clips"] < 80
+    assert facts["graphs"]["small"]["agreement"] < fidelity.LEAST_AGREEMENT  # of clips that are neither word
+    verified = subprocess.run([sys.executable, "-m", "benchmarks.verify_int8", "--build", str(build), "--data",
+                               str(tiny_speech_commands), "--max-drop", "100"], cwd=ROOT, text=True, capture_output=True)
+    assert verified.returncode == 0, verified.stderr
+    figures = json.loads((build / "verify.json").read_text())
+    assert figures["clips"] == 4 and list(figures["backends"]["pytorch"]["recall"]) == list(labels)
 
 
 @pytest.mark.slow

@@ -115,6 +115,12 @@ def test_tensor_of_another_tau_is_one_clear_line():
         fold.fold(checkpoint)
 
 
+def test_another_number_of_labels_than_of_answers_is_one_clear_line():
+    checkpoint = dataclasses.replace(random_network(1)[1], labels=LABELS[:11])
+    with pytest.raises(UserError, match=r"output.weight has shape \(12, 32\), which does not fit its 11 labels"):
+        fold.fold(checkpoint)
+
+
 def test_tensor_too_many_is_one_clear_line():
     checkpoint = random_network(1)[1]
     checkpoint.tensors["extra.weight"] = np.zeros(3, np.float32)

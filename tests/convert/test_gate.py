@@ -4,10 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert import flatbuffer, gate, interpreters, make_graph
+from convert import fidelity, flatbuffer, gate, interpreters, make_graph
 from convert.flatbuffer import schema
 from convert.tflm_ops import ADD_FUNCTIONS
-from common.description import LABELS
+from common.description import LABELS, SURE
 
 
 @pytest.fixture
@@ -91,10 +91,34 @@ def test_ranges_that_tflm_computes_differently_give_way_to_the_next_best(monkeyp
         make_graph.choose_ranges(candidates, features)
 
 
-def test_poor_agreement_on_the_calibration_clips_is_refused():
-    gate.check_agreement(0.95, 128)
-    with pytest.raises(gate.GateError, match="82.6 % of the 128"):
-        gate.check_agreement(0.826, 128)
+def logits(*answers: tuple[float, ...]) -> np.ndarray:
+    return np.array(answers, float)
+
+
+def test_what_float_is_sure_of_must_stay_and_what_it_is_not_may_turn_over():
+    sure, unsure = (9.0, 7.0, 0.0), (0.2, 0.1, 0.0)
+    found = fidelity.facts(logits(*[sure] * 19, unsure), logits(*[sure] * 19, (0.1, 0.2, 0.0)))
+    assert (found["agreement"], found["sure_clips"], found["sure_agreement"]) == (0.95, 19, 1.0)
+    gate.check_fidelity(found)
+    turned = fidelity.facts(logits(*[sure] * 20), logits(*[sure] * 18, *[(7.9, 8.0, 0.0)] * 2))
+    with pytest.raises(gate.GateError, match="agree on 90.0 % of the 20 calibration clips of which float is sure"):
+        gate.check_fidelity(turned)
+    gate.check_fidelity(turned | {"sure_agreement": 0.95})
+
+
+def test_a_network_that_is_sure_of_no_clip_is_judged_by_the_noise_of_its_logits():
+    reference = logits((0.2, 0.1, 0.0), (0.0, 0.1, 0.2))
+    found = fidelity.facts(reference, reference + logits((0.01, -0.01, 0), (0, 0.01, -0.01)))
+    assert (found["sure_clips"], found["sure_agreement"]) == (0, None)
+    gate.check_fidelity(found)
+    with pytest.raises(gate.GateError, match=r"the logits of int8 have an SQNR of 1.0 dB"):
+        gate.check_fidelity(fidelity.facts(reference, reference + logits((0.2, 0, 0), (0, 0, 0.2))))
+
+
+def test_sure_is_as_sure_as_a_device_must_be():
+    share = SURE / 255
+    rival = np.log((1 - share) / share)
+    assert fidelity.sure(logits((0, rival - 1e-6), (0, rival + 1e-6))).tolist() == [True, False]
 
 
 def test_every_op_that_the_firmware_can_register_passes(model):

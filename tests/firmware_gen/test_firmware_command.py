@@ -202,8 +202,8 @@ def test_damaged_description_is_refused(capsys, build):
     (("graphs", "small", "ops"), ..., "ops"),
     (("graph",), "large", "large"),
     (("labels",), ["one", "two"], "2 labels"),
-    (("labels",), [1] * len(AWKWARD), "not a string"),
-    (("labels",), None, ""),
+    (("labels",), [1] * len(AWKWARD), "labels.0 is not a text"),
+    (("labels",), None, "labels is not a list"),
     (("input", "shape"), [1, 5, 11, 1], "input shape"),
     (("input", "scale"), 0.2, "not those of the int8 features"),
     (("input", "zero_point"), 0, "not those of the int8 features"),
@@ -245,7 +245,7 @@ def test_failing_write_leaves_the_old_firmware_as_it_was(build, capsys, monkeypa
     else:
         error = full if failing == "write" else KeyboardInterrupt()
         monkeypatch.setattr(Path, "write_bytes", fail_on_the_second_call(Path.write_bytes, error))
-    assert generator.main(["--build", str(build)]) == (130 if failing == "interrupt" else 1)
+    assert generator.main(["--build", str(build)]) == (130 if failing == "interrupt" else 2)
     assert capsys.readouterr().err.count("\n") == 1
     assert len(calls) >= 2
     assert contents(build / "firmware") == before

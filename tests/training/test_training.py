@@ -280,6 +280,16 @@ def test_a_damaged_state_is_refused(splits, tmp_path, damage):
         run.resume()
 
 
+@pytest.mark.parametrize("change", [{"model": None}, {"model": {"output.bias": torch.zeros(2)}}, {"optimizer": {}},
+                                    {"optimizer": 3}, {"model": 3}], ids=str)
+def test_a_state_of_which_a_part_is_damaged_is_refused(splits, tmp_path, change):
+    run = new_run(splits, tmp_path / "last.pt")
+    run.save()
+    torch.save(torch.load(tmp_path / "last.pt", weights_only=True) | change, tmp_path / "last.pt")
+    with pytest.raises(UserError, match="last.pt: damaged .* remove it to start the run anew"):
+        run.resume()
+
+
 # The command
 
 def command(data: Path, out: Path, *options: str) -> list[str]:

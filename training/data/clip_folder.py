@@ -12,6 +12,7 @@ from common import locks
 from common.atomic import replacing, write_text
 from common.description import FEATURES
 from common.errors import UserError
+from common.reading import json_object
 
 ARRAY, LIST = "audio.npy", "clips.json"
 
@@ -41,7 +42,7 @@ def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:
     UserError where they are not there or do not match: `what` they are, and as `remedy` a command that makes them.
     """
     try:
-        words = json.loads((folder / LIST).read_text())["words"]
+        words = json_object((folder / LIST).read_bytes())["words"]
         audio = np.load(folder / ARRAY, mmap_mode="r")
         clips, samples = audio.shape
         whole = samples == FEATURES.clip_samples and audio.dtype == np.int16 and {*map(type, words)} <= {str}

@@ -1,0 +1,25 @@
+"""Which labels a network may have: texts that people, folders, Markdown and C strings can hold, and no two alike."""
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and ends of lines and paragraphs."""
+
+
+def labels_of(found: object) -> tuple[str, ...]:
+    """The labels that a JSON list holds. ValueError, with the reason, where it cannot be a network's."""
+    if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
+        raise ValueError("its labels are no list of texts")
+    if len(found) < 2:
+        raise ValueError("it has fewer than two labels")
+    for label in found:
+        if label != label.strip() or not label:
+            raise ValueError(f"its label {ascii(label)} is empty, or begins or ends with a blank")
+        if any(unicodedata.category(character) in UNPRINTABLE for character in label):
+            raise ValueError(f"its label {ascii(label)} holds a character that cannot be printed")
+    twice = [label for label, count in Counter(found).items() if count > 1]
+    if twice:
+        raise ValueError(f"its label {ascii(twice[0])} stands twice")
+    return tuple(found)
