@@ -1,20 +1,20 @@
-"""All that `make quantize` does, and no other command in between: conversion, firmware, report.
+"""What `make quantize` does, under one lock of the build folder: conversion, firmware, report.
 
     python -m benchmarks.quantize --tau 1
     python -m benchmarks.quantize --tau 1 --checkpoint mine.safetensors --graph small --data ~/speech_commands
 
-Takes the options of `python -m convert`. Of two at once in one build folder the second waits, and each reports what it
-was asked for.
+Takes the options of `python -m convert`. Of two at once in one build folder the second waits, and each reports the
+graph of its own options.
 """
 from __future__ import annotations
 
 import sys
 
 from benchmarks.report import contents
-from convert import __main__ as converter
-from firmware_gen import __main__ as generator
 from common import locks
 from common.errors import one_line_errors
+from convert import __main__ as converter
+from firmware_gen import __main__ as generator
 
 
 @one_line_errors

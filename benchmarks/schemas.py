@@ -1,4 +1,4 @@
-"""Which form the figures of verify.json and bench.json must have, as far as reports and budgets read them."""
+"""The form of verify.json and bench.json, as far as reports and budgets read them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ LAYERS = {"blocks": [dict.fromkeys(engine_layers.STAGES, int)],
           **dict.fromkeys(("head", *engine_layers.TAIL, "rest"), int)}
 CORE = {"board": str, "bit_exact": bool, "note?": str, "layers?": LAYERS, **COSTS,
         **{f"{key}?": kind for key, kind in MORE_COSTS.items()}}
-BENCH = {"clip": str, "compiler": str, "emulator?": Either(None, str), "boards": {report_text.SHOWN: CORE}}
+BENCH = {"clip": str, "compiler": str, "emulator?": Either(None, str), "boards": {report_text.MAIN_CORE: CORE}}
 """What a report takes of a bench."""
 
 

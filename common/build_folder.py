@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.description import FeatureDescription
 from common.errors import UserError
-from common.reading import json_object
+from common.reading import json_object, sha256_of
 from common.schema import Each, Either, check
 
 CONVERSION = "conversion.json"
@@ -53,28 +53,43 @@ def build_of(tau: float) -> Path:
     return build
 
 
+def remedy(build: Path) -> str:
+    """The command that makes the build folder: run `make quantize TAU=1` for build/tau1."""
+    return f"run `make quantize TAU={Path(build).name.removeprefix('tau')}`"
+
+
 def load(build: Path) -> dict:
     """The conversion's facts, from conversion.json; UserError where there are none."""
     path = Path(build, CONVERSION)
     tau = path.parent.name.removeprefix("tau")
-    remedy = f"run `make quantize TAU={tau}`"
     try:
         result = json_object(path.read_bytes())
         missing = sorted(KEYS - result.keys())
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{path}: no converted model here; {remedy}") from None
+        raise UserError(f"{path}: no converted model here; {remedy(build)}") from None
     except ValueError:
-        raise UserError(f"{path}: damaged; {remedy}") from None
+        raise UserError(f"{path}: damaged; {remedy(build)}") from None
     if missing:
-        raise UserError(f"{path}: damaged, it lacks {missing[0]}; {remedy}")
+        raise UserError(f"{path}: damaged, it lacks {missing[0]}; {remedy(build)}")
     try:
         check(result, FORM)
         check(result["graphs"].get(result["graph"]), GRAPH, f"graphs.{result['graph']}")
     except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); {remedy}") from None
+        raise UserError(f"{path}: damaged ({error}); {remedy(build)}") from None
     if re.fullmatch(r"\d+(\.\d+)?", tau) and result["tau"] != float(tau):
-        raise UserError(f"{path}: holds tau {result['tau']}, not {tau}; {remedy}")
+        raise UserError(f"{path}: holds tau {result['tau']}, not {tau}; {remedy(build)}")
     for name in (MODEL, ONNX):
         if not Path(build, name).is_file():
-            raise UserError(f"{Path(build, name)}: missing; {remedy}")
+            raise UserError(f"{Path(build, name)}: missing; {remedy(build)}")
     return result
+
+
+def converted_model(build: Path, conversion: dict) -> bytes:
+    """The .tflite that `conversion`, the content of conversion.json, describes; UserError where the file is another one."""
+    path, chosen = build / MODEL, conversion["graphs"][conversion["graph"]]
+    model, size = path.read_bytes(), int(chosen["tflite_bytes"])
+    if len(model) < size:
+        raise UserError(f"{path}: truncated, {len(model)} of {size} bytes; {remedy(build)}")
+    if sha256_of(model) != chosen["sha256"] or len(model) != size:
+        raise UserError(f"{path}: not the model that {CONVERSION} describes; {remedy(build)}")
+    return model

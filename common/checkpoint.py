@@ -5,7 +5,6 @@ Read and written with NumPy alone, so that the converter needs no PyTorch.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from common.atomic import write_bytes
 from common.description import FEATURES, TAUS
 from common.errors import UserError
 from common.labels import labels_of
-from common.reading import json_object, read_plain
+from common.reading import json_object, read_plain, sha256_of
 
 FORMAT = "bcresnet-kws-1"
 DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
@@ -80,7 +79,7 @@ def load(path: str | os.PathLike) -> Checkpoint:
         weights = {name: array_of(name, **tensor) for name, tensor in sorted(tensors.items())}
     except ValueError as error:
         raise UserError(f"{path}: {error}; {remedy}") from None
-    return Checkpoint(header["tau"], labels, weights, training, hashlib.sha256(content).hexdigest())
+    return Checkpoint(header["tau"], labels, weights, training, sha256_of(content))
 
 
 def check_training(record: object) -> None:

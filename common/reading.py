@@ -50,6 +50,11 @@ def read_json(path: Path, remedy: str) -> dict | None:
         raise UserError(f"{path}: damaged (no JSON object); {remedy}") from None
 
 
+def sha256_of(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256(path: Path) -> str | None:
     """SHA-256 of a file in hex, None where there is no such file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return sha256_of(path.read_bytes()) if path.is_file() else None

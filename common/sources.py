@@ -11,6 +11,7 @@ import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 
+from common.reading import sha256
 from common.shipped import ROOT
 
 PACKAGES = ("common", "training", "frontend", "engine", "convert", "firmware_gen", "benchmarks")
@@ -56,5 +57,5 @@ def digest(*modules: str, files: Iterable[Path] = ()) -> str:
     """SHA-256, in hex, of the files that `imported` names and of `files`, wherever the project lies."""
     total = hashlib.sha256()
     for path in sorted({*imported(*modules), *(file.resolve() for file in files)}):
-        total.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        total.update(f"{path.relative_to(ROOT)} {sha256(path)}\n".encode())
     return total.hexdigest()

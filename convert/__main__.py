@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common import options
 from common import build_folder
 from convert import calibration, fidelity, make_graph, native, plausible
 from convert.calibration import Calibration
@@ -35,7 +36,7 @@ from frontend.render import pipeline_id
 from common import checkpoint, locks, sources, workers
 from common.atomic import naming
 from common.checkpoint import Checkpoint
-from common.description import FEATURES, parse_tau
+from common.description import FEATURES
 from common.reading import sha256
 from common.shipped import ROOT, checkpoint_path
 from common.errors import OptionParser, UserError, one_line_errors
@@ -166,16 +167,15 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """The options; `tau` a number, `build` the folder. UserError where they cannot be met."""
     parser = OptionParser("python -m convert", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
+    options.add_tau(parser)
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
     parser.add_argument("--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH,
                         help=f"the graph that ships (default {DEFAULT_GRAPH})")
     parser.add_argument("--data", type=Path, help="calibrate on clips of this copy of Speech Commands "
                                                   "(default: on the shipped features)")
-    parser.add_argument("--build", type=Path, help="folder to write to (default build/tau<T>)")
+    options.add_build(parser)
     args = parser.parse_args(argv)
-    args.tau = parse_tau(args.tau)
-    args.build = args.build or build_folder.default_build(args.tau)
+    args.build, args.tau = options.build_and_tau(args)
     return args
 
 

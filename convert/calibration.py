@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import os
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import numpy as np
 
 from frontend import binding
 from frontend.render import pipeline_id
+from common import options
 from common import atomic
 from training.data import dataset
 from common.errors import OptionParser, UserError, one_line_errors
@@ -95,9 +95,7 @@ def shipped() -> Calibration:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m convert.calibration", __doc__)
-    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
-                        help="folder of the official archives, unpacked (default $GSC_ROOT, else data/)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
+    options.add_archives(parser)
     parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write (default: the shipped one)")
     args = parser.parse_args(argv)
     made = from_audio(args.data, args.ver)

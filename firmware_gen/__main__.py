@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from common import locks, sources
-from common.build_folder import default_build
-from common.description import parse_tau
+from common import locks, options, sources
 from common.errors import OptionParser, one_line_errors
+from common.reading import sha256_of
 from engine import render as engine
 from firmware_gen import __version__, folder, inputs, model_array, rendering, settings, tflm
 from firmware_gen.identity import identity, native_identity
@@ -67,8 +66,8 @@ RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m firmware_gen", __doc__)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
-    which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")
+    options.add_build(which)
+    options.add_tau(which)
     parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
     return parser.parse_args(argv)
 
@@ -76,10 +75,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def fingerprint(build: Path) -> str:
     """SHA-256 of all that the generated text depends on: the two inputs, the generator, and what it is made of."""
     templates = [path for where in (rendering.TEMPLATES, render.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
-    read = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
+    read = [sha256_of(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
     generator = sources.digest("firmware_gen.__main__", files=templates)
     versions = [metadata.version(package) for package in PACKAGES]
-    return folder.sha256(" ".join((__version__, *read, generator, *versions)).encode())
+    return sha256_of(" ".join((__version__, *read, generator, *versions)).encode())
 
 
 def generate(source: Inputs) -> dict[str, str]:
@@ -90,7 +89,7 @@ def generate(source: Inputs) -> dict[str, str]:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
-    build = args.build or default_build(parse_tau(args.tau))
+    build, _ = options.build_and_tau(args)
     with locks.rewriting(build):
         bring_up_to_date(build)
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -11,13 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common.atomic import naming
-from common.reading import json_object
+from common.reading import json_object, sha256_of
 
 MANIFEST = "manifest.json"
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def content(file: str | bytes) -> bytes:
@@ -27,7 +22,7 @@ def content(file: str | bytes) -> bytes:
 
 def manifest(files: Mapping[str, str | bytes], **facts: str) -> str:
     """JSON that records `facts` and the SHA-256 of every file (name -> text or bytes)."""
-    hashes = {name: sha256(content(file)) for name, file in sorted(files.items())}
+    hashes = {name: sha256_of(content(file)) for name, file in sorted(files.items())}
     return json.dumps({**facts, "files": hashes}, indent=2) + "\n"
 
 
@@ -36,7 +31,7 @@ def is_up_to_date(folder: Path, fingerprint: str) -> bool:
     try:
         record = json_object((folder / MANIFEST).read_bytes())
         return record["fingerprint"] == fingerprint and bool(record["files"]) and all(
-            sha256((folder / name).read_bytes()) == expected for name, expected in record["files"].items())
+            sha256_of((folder / name).read_bytes()) == expected for name, expected in record["files"].items())
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

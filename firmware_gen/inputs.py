@@ -2,15 +2,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from pathlib import Path
 
 from common import build_folder
-from common.build_folder import CONVERSION, MODEL
+from common.build_folder import CONVERSION, MODEL, remedy
 from common.ctext import c_string
 from common.description import FeatureDescription
 from common.errors import UserError
+from common.reading import sha256
 from engine import network
 from engine.network import Network
 
@@ -48,11 +48,6 @@ class Inputs:
         return len(self.labels)
 
 
-def remedy(build: Path) -> str:
-    """The command that makes the build folder: `make quantize TAU=1` for `build/tau1`."""
-    return f"run make quantize TAU={build.name.removeprefix('tau')}"
-
-
 def parse(record: dict, model: bytes) -> Inputs:
     """`conversion.json` as typed fields. KeyError, TypeError, ValueError, AttributeError where it is damaged."""
     def tensor(name: str) -> Tensor:
@@ -75,17 +70,6 @@ def parse(record: dict, model: bytes) -> Inputs:
     )
 
 
-def check_model(path: Path, model: bytes, expected: dict, build: Path) -> None:
-    """UserError unless `model` is the very file that the converter described."""
-    size = int(expected["tflite_bytes"])
-    if len(model) < size:
-        raise UserError(f"{path}: truncated, {len(model)} of {size} bytes; {remedy(build)}")
-    if hashlib.sha256(model).hexdigest() != expected["sha256"] or len(model) != size:
-        raise UserError(f"{path}: not the model that {CONVERSION} describes; {remedy(build)}")
-    if model[4:8] != FLATBUFFER_ID:
-        raise UserError(f"{path}: not a TFLite model; {remedy(build)}")
-
-
 def native_file(build: Path, record: dict) -> Path | None:
     """The file of the native engine's network; None where the converter found that the engine cannot hold it.
 
@@ -95,9 +79,10 @@ def native_file(build: Path, record: dict) -> Path | None:
     if not facts or "refused" in facts:
         return None
     path = build / facts["file"]
-    if not path.is_file():
+    found = sha256(path)
+    if found is None:
         raise UserError(f"{path}: missing; {remedy(build)}")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != facts["sha256"]:
+    if found != facts["sha256"]:
         raise UserError(f"{path}: not the network that {CONVERSION} describes; {remedy(build)}")
     return path
 
@@ -138,14 +123,14 @@ def load(build: Path) -> Inputs:
 
     Raises UserError, one line, where a file is missing, truncated, damaged or belongs to another build.
     """
-    conversion, path = build / CONVERSION, build / MODEL
     record = build_folder.load(build)
-    model = path.read_bytes()
     try:
+        model = build_folder.converted_model(build, record)
+        if model[4:8] != FLATBUFFER_ID:
+            raise UserError(f"{build / MODEL}: not a TFLite model; {remedy(build)}")
         inputs = parse(record, model)
-        check_model(path, model, record["graphs"][inputs.graph], build)
         check_shapes(inputs)
         return dataclasses.replace(inputs, native=load_native(build, record))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise UserError(f"{conversion}: {reason}; {remedy(build)}") from None
+        raise UserError(f"{build / CONVERSION}: {reason}; {remedy(build)}") from None

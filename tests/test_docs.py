@@ -207,12 +207,12 @@ def test_sentences_have_the_figures_of_the_recorded_files():
     assert f"over {counts[0]:,} recordings" in texts["README.md"] and f"{counts[0]:,} clips" in texts["docs/accuracy.md"]
     assert f"takes {counts[1]:,} clips of the validation split" in texts["docs/accuracy.md"]
     assert f"and {counts[2]:,} of the official test-set" in texts["docs/accuracy.md"]
-    rule, lag = f"{EXAMPLE.sure} of 255 at {EXAMPLE.hops} hops", f"{10 * REACH + 5 * STREAM_COLUMNS} ms"
+    rule, lag = f"{EXAMPLE.probability} of 255 at {EXAMPLE.hops} hops", f"{10 * REACH + 5 * STREAM_COLUMNS} ms"
     for name in ("docs/listening.md", "docs/integration/index.md"):
         assert rule in texts[name] and lag in texts[name], name
     drawing = (ROOT / "docs" / "drawings" / "listening.svg").read_text()
     assert f"{STREAM_COLUMNS} columns" in drawing and lag in drawing
-    assert f"{EXAMPLE.hops} hops of the same word, {EXAMPLE.sure} of 255" in drawing
+    assert f"{EXAMPLE.hops} hops of the same word, {EXAMPLE.probability} of 255" in drawing
 
 
 # ---- README ----

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from common import options
 from common import checkpoint, locks
 from training import card, distill, heldout, openset, train
 from training.data import dataset
@@ -37,15 +37,13 @@ LIVE_STEPS = 20
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = OptionParser("python -m training", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
+    options.add_tau(parser)
     parser.add_argument("--gpu", type=int, default=None, metavar="N", help="CUDA device; without it, the CPU")
     parser.add_argument("--download", action="store_true", help="fetch the data set into --data first")
-    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
-                        help="folder of the official archives, unpacked (default $GSC_ROOT, else data/)")
+    options.add_archives(parser)
     parser.add_argument("--epochs", type=int, default=train.PAPER_EPOCHS,
                         help="the schedule is scaled to them (default 200, the paper's)")
-    parser.add_argument("--seed", type=int, default=0)
+    options.add_seed(parser)
     parser.add_argument("--recipe", choices=("paper", "open"), default="paper",
                         help="the paper's, or one for words that are not in the data set: balanced classes, synthetic "
                              "words and running speech, splices of keywords, smoothed labels, averaged weights")

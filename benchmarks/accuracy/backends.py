@@ -7,24 +7,25 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.listening import streaming
+from common import checkpoint, workers
+from common.description import FEATURES
+from common.errors import UserError
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from frontend import binding
-from common import checkpoint, workers
-from common.description import FEATURES
-from common.errors import UserError
 
 NAMES = ("pytorch", "onnx", "tflite", "tflm")
 FLOAT, INT8 = NAMES[:2], NAMES[2:]
 """Backends that take the float log-mel, and those that take its int8 representation."""
 NATIVE, NATIVE_IN_NOISE, NATIVE_STREAM = "native", "native_in_noise", "native_stream"
 NATIVES = (NATIVE, NATIVE_IN_NOISE, NATIVE_STREAM)
-"""The native engine: whole clips, whole clips in the noise of their streams, and streams (benchmarks/streaming.py)."""
+"""The native engine: whole clips, whole clips in the noise of their streams, and clips in streams (see
+benchmarks/listening/streaming.py)."""
 IN_NOISE = NATIVES[1:]
-"""Those that hear other audio than PyTorch does."""
+"""Those whose audio is not the clip alone, as PyTorch's is."""
 CHUNK = 16
-"""Clips of one task: about a second of work, so that the bar moves and Ctrl-C is heard."""
+"""Clips of one task: about a second of work, so that the progress bar moves."""
 
 Backend = Callable[[np.ndarray], np.ndarray]
 """Clips -> logits float32 [clips, classes]. Those of `NAMES` take log-mel float32 [clips, 40, 101], native ones samples
@@ -104,7 +105,7 @@ def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backe
 
     def streams(audio: np.ndarray) -> np.ndarray:
         hops = (streaming.due(streaming.hops(engine, clip, noises), STREAM_COLUMNS) for clip in audio)
-        return np.stack([streaming.decide(scores, streaming.certainty(made, scores), silence) for scores in hops])
+        return np.stack([streaming.decide(scores, streaming.winner_probability(made, scores), silence) for scores in hops])
 
     def in_logits(scores: Backend) -> Backend:
         return lambda audio: scores(audio) * np.float32(made.score_scale)
@@ -134,17 +135,18 @@ def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tu
     chunks = [audio[start:start + CHUNK] for start in range(0, len(audio), CHUNK)]
     parts = workers.in_order(run_chunk, [(chunk,) for chunk in chunks], "verifying", "clip", processes, note_source,
                              (source,))
-    return tuple({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}
-                 for which in range(2))
+    logits, device_logits = ({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}
+                             for which in range(2))
+    return logits, device_logits
 
 
 worker_source: dict = {}
 worker_backends: dict[str, Backend] = {}
-"""In a worker, where its models come from and its own interpreters; in the parent, empty."""
+"""In a worker, the source of its models and its own interpreters; in the parent, empty."""
 
 
 def note_source(source: dict) -> None:
-    """Tell this worker where its models come from."""
+    """Keep the source of this worker's models."""
     worker_source.update(source)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.listening.streaming import Background, synthetic_background
-from training.data import dataset
 from common.description import KEYWORDS, LABELS
 from common.errors import UserError
 from common.reading import shown
+from training.data import dataset
 
 SPLITS = ("testing", "validation", "all")
 VERSIONS = (2, 1)
@@ -21,8 +21,8 @@ TEST_SET, WAVS = "test-set archive", "folder of wav files"
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Clips of one origin. `noises`, each int16 [samples], serve those that are excerpts of noise. `passed_over`: what is
-    said of sound files that are no clips, nothing where there is none."""
+    """Clips of one origin. `noises`, each int16 [samples]: recordings that its clips of silence are excerpts of.
+    `passed_over`: a line about sound files that are not clips, empty where there are none."""
 
     origin: str
     clips: list[dataset.Clip]
@@ -78,6 +78,7 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
         raise UserError(f"{data}: not an official archive, so it has no splits; leave --split out")
     parts = []
     if split in ("validation", "all"):
+        assert training is not None
         parts.append(split_part(training, "validation", ver, labels))
     if split != "validation" and test_set is not None:
         parts.append(Part(f"{TEST_SET} ({shown(test_set.name)})", dataset.clips_of_test_set(test_set, labels, ver),
@@ -100,7 +101,7 @@ def holds_words(folder: Path, which: Sequence[str]) -> bool:
 
 
 def background(data: Path) -> Background:
-    """What surrounds the clips of streams: the recordings in the training archive in `data`, where it is there."""
+    """The noise around the clips of streams: the recordings in the training archive in `data`, where it is there."""
     training = archives(data)[0]
     if training is None:
         return synthetic_background()

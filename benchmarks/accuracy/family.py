@@ -1,4 +1,4 @@
-"""Every shipped checkpoint as a table: its size, its accuracy in float and in int8, and what int8 and a stream cost.
+"""Every shipped checkpoint as a table: its size, its accuracy in float and in int8, and what int8 and streaming lose.
 
     python -m benchmarks.family
 
@@ -8,15 +8,14 @@ are 95 % intervals.
 """
 from __future__ import annotations
 
-
-from common.reading import read_json, sha256
-from common.shipped import checkpoint_path, recorded_path
-from convert.fold import fold, parameters
-from convert.macs import network_macs
 from common import checkpoint
 from common.description import TAUS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import wilson
+from common.reading import read_json, sha256
+from common.shipped import checkpoint_path, recorded_path
+from convert.fold import fold, parameters
+from convert.macs import network_macs
 
 GRAPH = "accurate"
 TEST_SET = "test-set archive"
@@ -25,7 +24,7 @@ HEAD = ("tau", "parameters", "MACs", "float", "float, test clips", "native", "lo
 
 
 def recorded(tau: float) -> dict:
-    """The recorded verification of a shipped checkpoint; UserError where it is missing or of another."""
+    """The recorded verification of a shipped checkpoint; UserError where it is missing or of another checkpoint."""
     path = recorded_path(tau, GRAPH)
     remedy = (f"record it anew: make quantize TAU={tau:g}, make verify TAU={tau:g} SPLIT=all, and copy "
               f"build/tau{tau:g}/verify.json there")
@@ -38,9 +37,9 @@ def recorded(tau: float) -> dict:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """`-0.12 [-0.28, 0.00]`; what rounds to zero has no sign."""
-    value, low, high = (f"{number:.2f}".replace("-0.00", "0.00") for number in (value, low, high))
-    return f"{value} [{low}, {high}]"
+    """`-0.12 [-0.28, 0.00]`; a number that rounds to zero has no sign."""
+    texts = [f"{number:.2f}".replace("-0.00", "0.00") for number in (value, low, high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
 def top1(figures: dict) -> str:

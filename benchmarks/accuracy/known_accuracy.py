@@ -1,4 +1,4 @@
-"""What is known of a width's accuracy: verified in its build, else recorded with its checkpoint, else nothing."""
+"""The accuracy of a width: verified in its build, else recorded with its checkpoint, else unknown."""
 from __future__ import annotations
 
 import dataclasses
@@ -9,8 +9,8 @@ from benchmarks import schemas
 from common.build_folder import NATIVE, VERIFY, build_of
 from common.errors import UserError
 from common.reading import read_json, sha256
-from common.shipped import checkpoint_path, recorded_paths
 from common.schema import check
+from common.shipped import checkpoint_path, recorded_paths
 
 PAPER = {1: 96.9, 1.5: 97.6, 2: 97.8, 3: 98.2, 6: 98.6, 8: 98.7}
 """Top-1 of the float networks on all of Speech Commands v0.02, %: Kim et al., Interspeech 2021."""
@@ -21,8 +21,8 @@ class Accuracy:
     """A verification of one width.
 
     origin: "measured" in the build, or "recorded" with the checkpoint. data: SHA-256 of the clips. engine: SHA-256 of the
-    native network that `rows` "native" and "native_stream" are of, None where it has none. rows: those of verify.json by
-    backend, "float" the trained network on training's features.
+    native network, None where there is none. rows: those of verify.json by backend; "float" is PyTorch on training's
+    features, the native ones are of `engine`.
     """
 
     origin: str
@@ -33,11 +33,11 @@ class Accuracy:
     rows: dict[str, dict]
 
     def row(self, backend: str) -> dict:
-        """Of a backend, of the float network where that one was never verified."""
+        """Figures of a backend, those of the float network where the backend was not verified."""
         return self.rows.get(backend, self.rows["float"])
 
     def text(self, backend: str) -> str:
-        """Top-1 of a backend with its interval, of the float network where that one was never verified."""
+        """Top-1 with its interval and the number of clips, of the row that `row` gives."""
         row = self.row(backend)
         low, high = (100 * end for end in row["ci95"])
         line = f"{100 * row['top1']:.2f} % [{low:.2f}, {high:.2f}] ({self.clips:,} clips)"
@@ -56,7 +56,7 @@ def trained(tau: float) -> bool:
 def find(tau: float) -> Accuracy | None:
     """The verification of the build's native network, else the recorded one of the shipped checkpoint, else None.
 
-    Where both are of the same network it is the one over more clips: a look at a few hides no record.
+    Where both are of the same network, the one over more clips: a run over few clips does not replace the record.
     """
     build, shipped = build_of(tau), sha256(checkpoint_path(tau))
     engine = sha256(build / NATIVE)
@@ -68,12 +68,12 @@ def find(tau: float) -> Accuracy | None:
         if figures is None:
             continue
         try:
-            of = figures.get("native", {}).get("sha256")
-            same = engine and of == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
+            verified = figures.get("native", {}).get("sha256")
+            same = engine and verified == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
             if same:
                 check(figures, schemas.KNOWN_ACCURACY)
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
-                known.append(Accuracy(origin, figures["measured"], figures["clips"], figures["data"]["sha256"], of,
+                known.append(Accuracy(origin, figures["measured"], figures["clips"], figures["data"]["sha256"], verified,
                                       rows | {"float": figures["backends"]["pytorch"]}))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(f"{path}: not a verification of this project ({error}); {remedy}") from None
@@ -82,7 +82,10 @@ def find(tau: float) -> Accuracy | None:
 
 
 def over_the_same_clips(found: Mapping[float, Accuracy]) -> dict[float, Accuracy]:
-    """Of verifications by width those that can be compared: over the clips that most are over, of two such the more."""
+    """Of verifications by width those that can be compared: over the set of clips that most widths were verified on; of
+    two equally frequent sets, the larger."""
+    if not found:
+        return {}
     widths = Counter(accuracy.data for accuracy in found.values())
-    most = max(found.values(), key=lambda accuracy: (widths[accuracy.data], accuracy.clips), default=None)
-    return {tau: accuracy for tau, accuracy in found.items() if accuracy.data == most.data}
+    chosen = max(found.values(), key=lambda accuracy: (widths[accuracy.data], accuracy.clips))
+    return {tau: accuracy for tau, accuracy in found.items() if accuracy.data == chosen.data}

@@ -1,4 +1,4 @@
-"""How well a quantised classifier keeps to its float original: pure functions over logits and answers.
+"""How close a quantised classifier stays to the float one: pure functions over logits and answers.
 
 "Correct" arrays are bool [clips], answers and targets are class indices [clips], logits are
 float [clips, classes]. Fractions are 0 to 1. The interval of one proportion is
@@ -7,11 +7,12 @@ float [clips, classes]. Fractions are 0 to 1. The interval of one proportion is
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from convert.fidelity import agreement, sqnr_db
 from common.intervals import Z95, wilson
+from convert.fidelity import agreement, sqnr_db
 
 
 def paired_difference(only_first: int, only_second: int, trials: int) -> tuple[float, float, float]:
@@ -44,19 +45,17 @@ def paired_difference(only_first: int, only_second: int, trials: int) -> tuple[f
     return estimate, bisect(excess, estimate, -1.0), bisect(excess, estimate, 1.0)
 
 
-def bisect(excess, inside: float, outside: float) -> float:
-    """Where `excess` changes from <= 0 at `inside` to > 0 towards `outside`, to the last bit or so.
-
-    `outside` itself is returned where nothing before it exceeds.
-    """
-    limit = outside
+def bisect(excess: Callable[[float], float], accepted: float, limit: float) -> float:
+    """Where `excess` changes from <= 0 at `accepted` to > 0 towards `limit`, to about the last bit; `limit` where it does
+    not change before."""
+    rejected = limit
     for _ in range(60):
-        middle = (inside + outside) / 2
+        middle = (accepted + rejected) / 2
         if excess(middle) > 0:
-            outside = middle
+            rejected = middle
         else:
-            inside = middle
-    return limit if outside == limit else (inside + outside) / 2
+            accepted = middle
+    return limit if rejected == limit else (accepted + rejected) / 2
 
 
 def confusion(target: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
@@ -74,12 +73,13 @@ def describe(logits: np.ndarray, target: np.ndarray, labels: list[str]) -> dict:
     matrix = confusion(target, logits.argmax(1), len(labels))
     hits, clips = int(matrix.trace()), len(target)
     recall = dict(zip(labels, recalls(matrix)))
-    worst = min((label for label in labels if recall[label] is not None), key=recall.get)
+    known = {label: value for label, value in recall.items() if value is not None}
+    worst = min(known, key=lambda label: known[label])
     return {
         "top1": hits / clips,
         "ci95": list(wilson(hits, clips)),
         "recall": recall,
-        "worst": {"label": worst, "recall": recall[worst]},
+        "worst": {"label": worst, "recall": known[worst]},
         "confusion": matrix.tolist(),
     }
 

@@ -1,23 +1,21 @@
 """Measure what int8 costs: the same real clips through PyTorch, ONNX Runtime, TFLite, TFLM and the native engine.
 
 Once on training's float log-mel, and once on the features that the device's own pipeline computes. The native engine
-runs on the latter only, over whole clips and over streams of background noise that the clips are in (streaming.py).
+runs on the latter only, over whole clips and over clips in a stream of background noise (benchmarks/listening/streaming.py).
 
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands --split all --max-drop 0.3
 
-Writes verify.json (verify_fewer.json where that holds one over more clips) into the build folder. Exit
-status: 0 when the int8 model keeps to its bounds, 1 when it or the native engine loses more than --max-drop points on
-whole clips or TFLM computes anything else than TFLite's reference kernels, 2 for bad input.
+Writes verify.json into the build folder; verify_fewer.json where verify.json is of the same networks over more clips. Exit
+status: 1 when the int8 model or the native engine loses more than --max-drop points of top-1 on whole clips, or when an
+output of TFLM differs from TFLite's reference kernels; else 0; 2 for bad input.
 """
 from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import json
 import math
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -27,32 +25,28 @@ import numpy as np
 from benchmarks.accuracy import backends, clips, statistics
 from benchmarks.listening import streaming
 from benchmarks.report import text as report_text
-from common import build_folder
+from common import build_folder, checkpoint, locks, options
+from common.atomic import write_text
+from common.description import FEATURES
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import read_json, sha256, sha256_of
+from common.shipped import ROOT
 from engine import binding, network
 from firmware_gen.inputs import native_file
-from common import checkpoint, locks
-from common.atomic import write_text
-from common.reading import read_json
-from common.shipped import ROOT
-from common.description import FEATURES, parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
-
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.verify_int8", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
-                        help="folder that holds both official archives, or one of them, or <label>/*.wav "
-                             "(default $GSC_ROOT)")
+    options.add_tau(parser)
+    options.add_build(parser)
+    options.add_data(parser, "folder that holds both official archives, or one of them, or <label>/*.wav")
     parser.add_argument("--split", choices=clips.SPLITS,
                         help="testing: the test-set archive, else the training archive's testing list (default); "
                              "validation; all: validation and the test-set archive")
     parser.add_argument("--max-drop", type=float, default=1.0, metavar="POINTS",
                         help="largest loss of top-1 that passes, in percentage points (default 1.0)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to OUT as well")
-    parser.add_argument("--processes", type=int, help="default: as many as cores")
+    options.add_processes(parser)
     return parser.parse_args(argv)
 
 
@@ -74,11 +68,9 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
         raise UserError(f"{build}: made for other features ({conversion['features']['id']}, "
                         f"not {FEATURES.id}); {remedy}")
     chosen = conversion["graphs"][conversion["graph"]]
-    model = (build / build_folder.MODEL).read_bytes()
-    if hashlib.sha256(model).hexdigest() != chosen["sha256"]:
-        raise UserError(f"{build / build_folder.MODEL}: not the model that was converted; {remedy}")
+    model = build_folder.converted_model(build, conversion)
     onnx = build / build_folder.ONNX
-    if hashlib.sha256(onnx.read_bytes()).hexdigest() != conversion["files"][chosen["onnx"]]:
+    if sha256(onnx) != conversion["files"][chosen["onnx"]]:
         raise UserError(f"{onnx}: not the graph that was converted; {remedy}")
     output = conversion["output"]
     return conversion, {"checkpoint": path, "onnx": onnx, "tflite": model, "scale": output["scale"],
@@ -90,8 +82,8 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
     """The measured part of verify.json: see `statistics.describe` and `statistics.compare`.
 
     logits: of every backend on float log-mel. device_logits: the same on the device's features. All are compared with
-    PyTorch on float log-mel. Where a backend hears other audio, an SQNR would measure that, and is left out. A stream
-    is also compared with whole windows in its noise: `drop_against_in_noise` is what streaming itself costs.
+    PyTorch on float log-mel. A backend that runs in noise has no SQNR: it would measure the noise. A stream is also
+    compared with whole windows in the same noise: `drop_against_in_noise` is the loss by streaming alone.
     """
     target, reference = recordings.target, logits["pytorch"]
     rows, device_rows = ({name: statistics.describe(values, target, labels) for name, values in some.items()}
@@ -140,12 +132,12 @@ def native_facts(conversion: dict, background: streaming.Background, recordings:
 
 
 def place(build: Path, figures: dict) -> tuple[Path, int]:
-    """Where figures are written, and how many clips those are over that stay in VERIFY, 0 where these take their place.
+    """The file for these figures; and the number of clips of the verification that stays in VERIFY, 0 where it is replaced.
 
-    Those of the same networks over more clips stay: a look at a few hides no verification.
+    One of the same networks over more clips stays: a run over few clips does not replace it.
     """
     try:
-        before = read_json(build / build_folder.VERIFY, "")
+        before = read_json(build / build_folder.VERIFY, "") or {}
         same = all(before[key]["sha256"] == figures[key]["sha256"] for key in ("model", "native"))
         if same and before["clips"] > figures["clips"]:
             return build / build_folder.VERIFY_FEWER, before["clips"]
@@ -194,14 +186,13 @@ def table(figures: dict) -> str:
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
-    tau = parse_tau(args.tau)
+    build, tau = options.build_and_tau(args)
     if args.data is None:
         raise UserError("no audio named: give --data DIR (make verify DATA=DIR), or set GSC_ROOT")
     if math.isnan(args.max_drop):
         raise UserError("--max-drop nan: give a number of percentage points")
-    if args.processes is not None and args.processes < 1:
+    if args.processes < 1:
         raise UserError(f"--processes {args.processes}: at least 1 is needed")
-    build = args.build or build_folder.default_build(tau)
     with locks.rewriting(build):
         reasons = verify(build, tau, args)
     for reason in reasons:
@@ -236,7 +227,7 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
         "split": args.split or "default",
         "data": {"origin": " and ".join(recordings.origins), "sha256": recordings.sha256},
         "checkpoint": {"sha256": conversion["checkpoint"]["sha256"]},
-        "model": {"graph": conversion["graph"], "sha256": hashlib.sha256(source["tflite"]).hexdigest()},
+        "model": {"graph": conversion["graph"], "sha256": sha256_of(source["tflite"])},
         "native": native_facts(conversion, background, recordings),
         "measured": datetime.date.today().isoformat(),
         "command": shlex.join(command + (["--split", args.split] if args.split else [])),
@@ -248,6 +239,6 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
         write_text(file, text)
     print(f"{table(figures)}\n{path}")
     if stays:
-        print(f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified over "
-              f"before; remove it to let these {figures['clips']:,} take their place")
+        print(f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified "
+              f"over before; remove it to let these {figures['clips']:,} take their place")
     return failures(figures, args.max_drop)

@@ -1,7 +1,7 @@
-"""What the firmware cost when it was last agreed to, and whether it costs more now.
+"""The recorded cost of the firmware, and whether it costs more now.
 
     python -m benchmarks.baseline            # compare widths 1 and 3 with baseline.json
-    python -m benchmarks.baseline --write    # agree to what every width costs now
+    python -m benchmarks.baseline --write    # record what every width costs now
 
 The figures are counted over the sounds of examples/, so that they need no other audio. The comparison fails when an
 instruction count, a number of bytes of RAM or of flash has grown by more than 2 % on any core, when anything is not
@@ -17,12 +17,12 @@ from pathlib import Path
 
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost import bench, scaling
-from common.reading import read_json
-from frontend import render
 from common.atomic import write_text
 from common.description import TAUS
 from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import read_json
 from common.schema import Each, fits
+from frontend import render
 
 PATH = Path(__file__).parent / "baseline.json"
 REMEDY = "restore it from the repository, or run `make bench-baseline`"
@@ -32,12 +32,13 @@ FALL = 0.003
 FRONTEND = ("frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes")
 ENGINE = ("network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "stack_bytes",
           "engine_flash_bytes")
-"""What is kept of each core: instructions, RAM, flash. Further keys say how the flash is divided."""
+"""What is recorded of each core: instructions, RAM, flash."""
 SHARES = ("engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes")
+"""Parts of the flash, recorded but not compared."""
 FORM = {"recorded": str, "compiler": str, "frontend": Each(dict.fromkeys(FRONTEND, int)),
         "taus": Each({"weights": str, "boards": Each(dict.fromkeys(ENGINE, int))}),
         "agreement": Each({"native": float, "clips?": int})}
-"""Of baseline.json, as far as it is read."""
+"""Form of baseline.json, as far as it is read."""
 
 
 def load() -> dict:
@@ -62,7 +63,7 @@ def agreement(tau: float) -> dict | None:
 
 
 def record(measured: dict) -> dict:
-    """baseline.json from what `scaling.measure` found, but for where the figures come from."""
+    """The figures of baseline.json, from what `scaling.measure` found."""
     widths = {tau: {"weights": width["weights"],
                     "boards": {core: {key: row[key] for key in (*ENGINE, *SHARES)}
                                for core, row in width["boards"].items()}} for tau, width in measured["taus"].items()}
@@ -79,14 +80,14 @@ def grown(where: str, before: dict, after: dict, keys: tuple[str, ...]) -> list[
 
 
 def comparable(before: dict | None, after: dict) -> bool:
-    """Whether two agreements are over as many clips, one of few being more than what may be lost, and over the same ones
-    where the baseline says which."""
+    """Whether two agreements are over equally many clips, for of few clips a single one exceeds `FALL`; and over the same
+    ones where the baseline names them."""
     return (before is not None and before.get("clips") == after.get("clips")
             and before.get("data") in (None, after.get("data")))
 
 
-def offences(before: dict, after: dict) -> list[str]:
-    """In what `after` is worse than `before`, a line each; both as in baseline.json, `after` of some widths only.
+def regressions(before: dict, after: dict) -> list[str]:
+    """Where `after` is worse than `before`, a line each; both as in baseline.json, `after` of some widths only.
 
     Raises UserError where `before` lacks a width or a core of `after`.
     """
@@ -108,7 +109,7 @@ def offences(before: dict, after: dict) -> list[str]:
 
 
 def passed(before: dict, after: dict) -> str:
-    """What was compared, once nothing was worse."""
+    """The line that says what was compared, where nothing was worse."""
     count = len(after["frontend"]) * len(FRONTEND) + len(ENGINE) * sum(len(width["boards"])
                                                                       for width in after["taus"].values())
     weights = ", ".join(f"{tau} ({width['weights']} weights)" for tau, width in after["taus"].items())
@@ -121,7 +122,7 @@ def passed(before: dict, after: dict) -> str:
 
 
 def main_write(tools: dict, name: str, measured: dict) -> None:
-    """Rewrite baseline.json."""
+    """Rewrite baseline.json. tools: versions of compiler and emulator. name: of the clip."""
     facts = {"command": "make bench-baseline", "recorded": datetime.date.today().isoformat(), "clip": name,
              "pipeline": render.pipeline_id(), **tools}
     write_text(PATH, json.dumps(facts | record(measured), indent=1) + "\n")
@@ -142,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
         if before["compiler"] != tools["compiler"]:
             print(f"the baseline was compiled with {before['compiler']}, this with {tools['compiler']}")
         after = record(measured)
-        reasons += offences(before, after)
+        reasons += regressions(before, after)
         if not reasons:
             print(passed(before, after))
     elif not reasons:

@@ -3,16 +3,14 @@
     python -m benchmarks.bench --tau 1
     python -m benchmarks.bench --tau 1 --data ~/speech_commands --core cortex-m55
 
-Writes bench.json into the build folder, and the report anew where there is a model. The clip that is
-counted over is a real one where --data or $GSC_ROOT names some, else one of examples/. Instructions
-are executed ones, never cycles; two runs give the same figures. Exit status: 0 when all is bit-exact
-and within its limits (limits.py), 1 when not, 2 for bad input.
+Writes bench.json into the build folder. Instructions are counted over a clip of --data or $GSC_ROOT where one is named, else
+over one of examples/. They are executed instructions, not cycles; two runs give the same figures. Exit status: 0 when all
+is bit-exact and within its limits (limits.py), 1 when not, 2 for bad input.
 """
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,38 +23,35 @@ from benchmarks.accuracy import clips
 from benchmarks.cost import bench_text, emulator, engine_layers, engine_on_core, frontend_on_core, limits
 from benchmarks.cost.emulator import CORES, Core
 from benchmarks.cost.engine_on_core import Firmware
-from common.build_folder import default_build
-from engine import golden as engine_golden
-from engine import render as engine_render
-from frontend import binding, golden, render
-from common import locks
-from training.data import dataset
+from common import locks, options
 from common.atomic import write_text
 from common.audio import read_clip
-from common.shipped import EXAMPLES
-from common.description import FEATURES, parse_tau
+from common.build_folder import BENCH
+from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import shown
+from common.shipped import EXAMPLES
+from engine import golden as engine_golden, render as engine_render
+from frontend import binding, golden, render
+from training.data import dataset
 
-BENCH = "bench.json"
 WORD = "yes"  # the clip that instructions are counted over
-HEARD = 3
-"""Clips that follow it in the stream."""
+FOLLOWING = 3
+"""Clips after it in the stream."""
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.bench", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
-                        help="folder with Speech Commands or <label>/*.wav (default $GSC_ROOT, else examples/)")
+    options.add_tau(parser)
+    options.add_build(parser)
+    options.add_data(parser, "folder with Speech Commands or <label>/*.wav", "examples/")
     parser.add_argument("--core", choices=CORES, default="cortex-m4",
                         help="the core whose instructions are shown layer by layer (default cortex-m4)")
     return parser.parse_args(argv)
 
 
 def choose_audio(data: Path | None) -> tuple[str, np.ndarray, str, np.ndarray]:
-    """What to measure on: name and samples int16 [16000] of one clip; name and samples int16 [n, 16000] of all."""
+    """The audio to measure on: name and samples int16 [16000] of one clip; name and samples int16 [n, 16000] of all."""
     if data is None:
         paths = sorted(EXAMPLES.glob("*.wav"))
         if not paths:
@@ -101,7 +96,7 @@ def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
 
 def fidelity(audio: np.ndarray) -> dict:
     """Device features of clips int16 [n, 16000] against the float log-mel, quantised the same way."""
-    from training.features import log_mel  # PyTorch is slow to load, and bad input should be told at once
+    from training.features import log_mel  # PyTorch loads slowly; bad input should be refused before
 
     expected = FEATURES.quantize(log_mel(audio)).astype(np.int16)
     difference = np.abs(binding.columns(audio) - expected)
@@ -146,11 +141,11 @@ def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns:
 
 
 def engine_inputs(clip: np.ndarray, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the engine runs on: windows int8 [3, 40, 101], the clip's first and then both extremes of a feature, and the
+    """The engine's inputs: windows int8 [3, 40, 101], the clip's first and then both extremes of a feature, and the
     columns int8 [n, 40] of a stream of several seconds that begins with the clip."""
     extremes = [np.full((FEATURES.mels, FEATURES.frames), value, np.int8) for value in (-128, 127)]
     windows = np.stack([golden.columns(clip[None])[0].T, *extremes])
-    return windows, golden.stream(np.concatenate([clip, *audio[:HEARD]]))
+    return windows, golden.stream(np.concatenate([clip, *audio[:FOLLOWING]]))
 
 
 def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarray, audio: np.ndarray) -> dict:
@@ -178,8 +173,7 @@ def version(program: str) -> str:
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
-    tau = parse_tau(args.tau)
-    build = args.build or default_build(tau)
+    build, tau = options.build_and_tau(args)
     tools = {"compiler": version(emulator.COMPILER), "emulator": version(emulator.EMULATOR)}
     emulator.plugin()
     with locks.writing(build):
@@ -196,14 +190,15 @@ def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, st
     name, clip, origin, audio = choose_audio(args.data)
     with frontend_on_core.source_folder(build / "firmware") as folder, ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda core: measure(core, folder, firmware, clip, audio), CORES.values()))
+    boards = dict(zip(CORES, rows))
     figures = {"tau": tau, "clip": name, "audio": origin, "pipeline": render.pipeline_id(),
                "engine": engine_render.engine_id(firmware.network) if firmware else None, **tools,
-               "boards": dict(zip(CORES, rows)), "fidelity": fidelity(audio)}
+               "boards": boards, "fidelity": fidelity(audio)}
     write_text(build / BENCH, json.dumps(figures, indent=1) + "\n")
     print(bench_text.table(figures))
     if firmware:
         print(f"instructions of a window on {args.core}\n"
-              + engine_layers.table(firmware.network, figures["boards"][args.core]["layers"]))
+              + engine_layers.table(firmware.network, boards[args.core]["layers"]))
     else:
         print(f"{build}: the native engine is not measured: {engine_on_core.why_none(build, tau)}")
     print(build / BENCH)

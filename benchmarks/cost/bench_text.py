@@ -15,7 +15,7 @@ ENGINE = {"network_window": "window", "network_hop": "hop, max", "engine_state_b
 
 
 def amount(key: str, value: int) -> str:
-    """A round figure as one says it: "5.0 M" or "60 k" instructions, "12 KB" or "34,000" bytes."""
+    """A round figure with its unit: "5.0 M" or "60 k" instructions, "12 KB" or "34,000" bytes."""
     if key.endswith("_bytes"):
         return f"{value // KB} KB" if value % KB == 0 else f"{value:,}"
     return f"{value / 1e6:.1f} M" if value >= 1_000_000 else f"{value // 1000} k"
@@ -33,7 +33,7 @@ def cell(core: str, tau: float, key: str, value: object) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as they need be, the first to the left, the others to the right."""
+    """Columns as wide as their widest cell, the first aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [f"{row[0]:<{widths[0]}}" + "".join(f"  {text:>{width}}" for text, width in zip(row[1:], widths[1:]))
             for row in rows]

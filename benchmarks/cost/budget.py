@@ -21,7 +21,7 @@ from common.errors import OptionParser, UserError, one_line_errors
 
 MODES = ("stream", "window")
 CPI = "1.5"
-"""Cycles an instruction takes unless it was measured."""
+"""Cycles per instruction where it was not measured on the board."""
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -40,7 +40,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def limits_of(args: argparse.Namespace) -> Limits:
-    """What was asked for. Raises UserError, one line, for what is not a size, clock, time or share."""
+    """The limits that the options name. UserError for what is not a size, clock, time or share."""
     windows = quantities.choice("MODE", args.mode, MODES) == "window"
     if args.every is not None and not windows:
         raise UserError(f"EVERY={args.every}: a stream has scores every 10 ms; add MODE=window, or leave EVERY out")

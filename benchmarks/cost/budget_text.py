@@ -1,9 +1,9 @@
-"""What a budget says: every width on one core in detail, on all cores in a word, and the answer."""
+"""The text of a budget: every width on one core in detail, on all cores in short, and the answer."""
 from __future__ import annotations
 
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost.bench_text import aligned
-from benchmarks.cost.needs import Limits, Need, SECOND_OF_FEATURES
+from benchmarks.cost.needs import SECOND_OF_FEATURES, Limits, Need
 
 Needs = dict[float, dict[str, Need]]
 """By width and core."""
@@ -20,28 +20,29 @@ def backend(limits: Limits) -> str:
 
 
 def verified(taus: list[float]) -> dict[float, known_accuracy.Accuracy]:
-    """The verifications of these widths, of those that have one."""
+    """The verifications of those of these widths that have one."""
     return {tau: found for tau in taus if (found := known_accuracy.find(tau))}
 
 
 def most_accurate(taus: list[float], limits: Limits) -> float:
-    """The width that was verified to answer best in this mode; the widest where none was verified, or two are equal.
+    """The width with the highest verified top-1 in this mode; the widest where none was verified, or two are equal.
 
-    A verification over other clips than most of the others' says nothing beside them.
+    A width that was verified over other clips than most is not compared.
     """
     found = known_accuracy.over_the_same_clips(verified(taus))
     return max(taus, key=lambda tau: (found[tau].row(backend(limits))["top1"] if tau in found else -1.0, tau))
 
 
 def not_compared(taus: list[float]) -> dict[float, str]:
-    """What is to be said of each width that was verified, but over other clips than those that are compared."""
+    """A note for each width that was verified, but over other clips than those that are compared."""
     found = verified(taus)
     compared = known_accuracy.over_the_same_clips(found)
     return {tau: f"over {known.clips:,} other clips" for tau, known in found.items() if tau not in compared}
 
 
 def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:
-    """Top-1 of the native engine in this mode, else of the float network; or that nobody has trained this width."""
+    """Top-1 of the native engine in this mode, else of the float network; or that this width is not trained, or not
+    verified."""
     found = known_accuracy.find(tau)
     if found:
         how = backend(limits)
@@ -52,7 +53,7 @@ def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:
 
 
 def head(limits: Limits) -> list[str]:
-    """What was asked for, and what is assumed."""
+    """The limits, and what is assumed."""
     how = "stream: features and network once every 10 ms" if limits.every is None else (
         f"window: features every 10 ms, the network over the latest second every {1000 * limits.every:g} ms")
     return [f"budget: RAM {limits.ram:,} bytes, flash {limits.flash:,} bytes (k is 1,024), {100 * limits.load:g} % of "
@@ -79,7 +80,7 @@ def detail(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -
 
 
 def everywhere(limits: Limits, needs: Needs) -> list[str]:
-    """Every width on every core: the load of the clock, or what does not fit."""
+    """Every width on every core: the load of the clock, or which limits it exceeds."""
     cores = list(next(iter(needs.values())))
     rows = [["tau", *cores]]
     for tau, row in needs.items():
@@ -110,7 +111,8 @@ def verdict(limits: Limits, core: str, tau: float, need: Need) -> str:
 def answer(limits: Limits, core: str, needs: Needs, fitting: list[float], chosen: float | None) -> str:
     """Whether the chosen width fits, and which is the best that does.
 
-    That is the widest, as in the paper, while it waits for its training; then the most accurate of those that are trained.
+    That is the widest that fits while it is not trained, for accuracy grows with width in the paper; else the most accurate
+    of the trained ones.
     """
     lines = [] if chosen is None else [verdict(limits, core, chosen, needs[chosen][core])]
     if not fitting:

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.atomic import replacing
-from common.shipped import EXAMPLES, ROOT
 from common.errors import UserError
+from common.shipped import EXAMPLES, ROOT
 
 HERE = Path(__file__).resolve().parent
 BOARDS = HERE / "boards"
@@ -34,7 +34,7 @@ COMPILER, NM, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-nm", "arm-none-eabi-siz
 EMULATOR, HOST_COMPILER = "qemu-system-arm", "cc"
 PACKAGES = {COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi", NM: "binutils-arm-none-eabi",
             SIZE: "binutils-arm-none-eabi", EMULATOR: "qemu-system-arm", HOST_COMPILER: "gcc"}
-"""The Debian packages that bring each program."""
+"""The Debian package of each program."""
 FAULT_EXIT = 125  # boards/measuring.c
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 OPTIMISATION = ("-std=c99", "-O2", "-ffunction-sections", "-fdata-sections")
@@ -92,7 +92,7 @@ class Symbol:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a program did: the bytes it wrote, its messages, executed instructions in all and of every call."""
+    """The result of a run: the bytes it wrote, its messages, executed instructions in all and of every call."""
 
     output: bytes
     messages: str

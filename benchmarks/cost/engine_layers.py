@@ -1,15 +1,15 @@
-"""Which layer of the native engine its instructions go to.
+"""The instructions of the native engine by layer.
 
-Every kind of layer is one function of the engine (kws_kernels.h), so the emulator tells the cost of every call; which
-block a call belongs to follows from the order in which the engine goes through its layers, column by column.
+Every kind of layer is one function of the engine (kws_kernels.h), so the emulator counts the instructions of every call;
+the block of a call follows from the order in which the engine goes through its layers, column by column.
 """
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from benchmarks.cost.emulator import GuestError
-from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network
 from common.description import FEATURES
+from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network
 
 STAGES = ("transition", "mean", "temporal", "base", "frequency")
 TAIL = ("depthwise", "hidden", "output")
@@ -20,16 +20,20 @@ FUNCTIONS = {stage: f"kws_{stage}" for stage in ("head", *STAGES, *TAIL)}
 def order(network: Network) -> list[tuple[str, int | None]]:
     """Stage and block, None outside blocks, of every call that a window makes, in the order of execution.
 
-    A layer begins when the columns it needs are there and ends, in the draining, behind its last one.
+    A layer runs as soon as the columns it needs are complete; at the end of the window the later layers run on alone, until
+    each has computed its last column.
     """
-    calls, end = [], FEATURES.frames
+    calls: list[tuple[str, int | None]] = []
+    end = FEATURES.frames
     for step in range(end + network.delay):
         position = step - HEAD_TAPS // 2
         if 0 <= position < end:
             calls.append(("head", None))
         for index, block in enumerate(network.blocks):
             if 0 <= position < end:
-                calls += [("transition", index)] * (block.transition is not None) + [("mean", index)]
+                if block.transition is not None:
+                    calls.append(("transition", index))
+                calls.append(("mean", index))
             position -= block.dilation
             if 0 <= position < end:
                 calls += [(stage, index) for stage in ("temporal", "base", "frequency")]
@@ -43,20 +47,21 @@ def by_layer(network: Network, calls: Mapping[str, list[int]], total: int) -> di
     """Instructions of one window: {"head": n, "blocks": [{"transition": n, ...}, ...], "depthwise": n, ..., "rest": n}.
 
     calls: of each function in `FUNCTIONS`, the instructions of each call, those of the window first. total: of the
-    whole window; `rest` is what no layer takes: rings, loops, the average. Raises GuestError where the calls are not
+    whole window; `rest` are those outside the layers: rings, loops, the average. Raises GuestError where the calls are not
     those that `order` expects.
     """
     waiting = {stage: iter(calls[function]) for stage, function in FUNCTIONS.items()}
-    sums = {"head": 0, "blocks": [dict.fromkeys(STAGES, 0) for _ in network.blocks], **dict.fromkeys(TAIL, 0)}
+    sums = {"head": 0, **dict.fromkeys(TAIL, 0)}
+    blocks = [dict.fromkeys(STAGES, 0) for _ in network.blocks]
     for stage, block in order(network):
         count = next(waiting[stage], None)
         if count is None:
             raise GuestError(f"the engine calls {FUNCTIONS[stage]} less often than it has to for a window")
-        (sums if block is None else sums["blocks"][block])[stage] += count
-    taken = sum(sums[stage] for stage in ("head", *TAIL)) + sum(sum(row.values()) for row in sums["blocks"])
+        (sums if block is None else blocks[block])[stage] += count
+    taken = sum(sums.values()) + sum(sum(row.values()) for row in blocks)
     if taken > total:
         raise GuestError(f"the layers of a window take {taken:,} instructions, the whole of it {total:,}")
-    return {**sums, "rest": total - taken}
+    return {"head": sums["head"], "blocks": blocks, **{stage: sums[stage] for stage in TAIL}, "rest": total - taken}
 
 
 def table(network: Network, layers: dict) -> str:

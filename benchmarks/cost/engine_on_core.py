@@ -17,12 +17,12 @@ import numpy as np
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import Core, Image, Run
 from common.build_folder import CONVERSION, NATIVE
-from engine import golden, network, render
-from engine.binding import Status
-from engine.network import Network
 from common.description import FEATURES
 from common.errors import UserError
 from common.reading import json_object
+from engine import golden, network, render
+from engine.binding import Status
+from engine.network import Network
 
 GUESTS = emulator.HERE / "guests"
 WINDOW, HOP = "engine_window", "engine_hop"
@@ -30,14 +30,14 @@ FUNCTIONS = ("kws_reset", "kws_push", "kws_scores_window", "kws_scores_stream", 
 WEIGHTS = r"(block\d+|head|depthwise|hidden|output)_\w+|kws_(head|depthwise|hidden|output)_constants"
 """Names of the constants that the network's training decides; the others are tables."""
 UNTOUCHED = 0x5A5A
-"""What a score is that the engine did not write."""
+"""The value of a score that the engine did not write."""
 NO_COLUMN = 255
 """Status of a hop of samples that completes no column."""
 TIMEOUT = 900  # seconds; tau 8 in Armv6-M code is some 10^9 instructions a second of audio
 
 
 class Call(IntEnum):
-    """What guests/engine.c can be asked for."""
+    """The calls that guests/engine.c takes."""
 
     RESET = 0
     WINDOW = 1
@@ -67,7 +67,7 @@ class Firmware:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What the device answered to n calls.
+    """The results of n calls.
 
     status: [n]. stack: deepest of all, bytes. scores: int16 [n, classes], `UNTOUCHED` where there are none.
     engine_state, stream_state: bytes. stream_columns: output columns that a stream's scores are averaged over.
@@ -129,10 +129,11 @@ def footprint(core: Core, firmware: Firmware) -> dict[str, int]:
 
 
 def call(what: Call, columns: np.ndarray | None = None) -> bytes:
-    """One call of the engine as the guest reads it. columns: int8, [101, 40] of a window, [40] of a push or hop."""
+    """One call of the engine, as bytes that the guest reads. columns: int8, [101, 40] of a window, [40] of a push or hop."""
     shape = {Call.WINDOW: (FEATURES.frames, FEATURES.mels), Call.HOP: (FEATURES.mels,), Call.PUSH: (FEATURES.mels,)}
     if what not in shape:
         return np.uint32(what).tobytes()
+    assert columns is not None
     if columns.dtype != np.int8 or columns.shape != shape[what]:
         raise ValueError(f"columns int8 {list(shape[what])} are needed, not {columns.dtype} {list(columns.shape)}")
     return np.uint32(what).tobytes() + columns.tobytes()

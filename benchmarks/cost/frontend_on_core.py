@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import Core, Image, Run
-from firmware_gen.inputs import remedy
-from frontend import render
 from common.atomic import write_text
+from common.build_folder import remedy
 from common.description import FEATURES
 from common.errors import UserError
+from frontend import render
 
 GUEST = emulator.HERE / "guests" / "frontend.c"
 HOP, CLIP = "frontend_hop", "kws_frontend_clip"
@@ -27,7 +27,7 @@ STREAM_COLUMNS = (FEATURES.clip_samples - FEATURES.window // 2) // FEATURES.hop 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What the device made of n clips, and how.
+    """The features of n clips, and what they cost.
 
     stream: int8 [n, 99, 40]. whole: int8 [n, 101, 40]. stack: deepest of all, bytes. run: with the calls of `HOP`
     (one for each block of the stream, and the first completes no column) and of `CLIP`.

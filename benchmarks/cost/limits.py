@@ -1,4 +1,4 @@
-"""What the firmware may cost on each core, and what it aims at: figures of bench.json beyond a limit fail the bench."""
+"""Limits and goals of the firmware's cost on each core: a figure of bench.json beyond its limit fails the bench."""
 from __future__ import annotations
 
 import dataclasses
@@ -10,8 +10,8 @@ WITHIN_1_LSB, MAX_LSB = 0.999, 2
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-    """The most that the figure `key` may be; on every core and for every tau unless some are named. `goal`: what it
-    should become."""
+    """`limit`: the largest allowed value of the figure `key`; on every core and for every tau unless some are named.
+    `goal`: the value that is aimed at."""
 
     key: str
     limit: int

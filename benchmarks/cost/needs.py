@@ -1,4 +1,4 @@
-"""What a width of the network needs of a chip: RAM, flash and instructions in a second of audio."""
+"""What each width of the network needs: RAM, flash and instructions for a second of audio."""
 from __future__ import annotations
 
 import dataclasses
@@ -6,12 +6,11 @@ import dataclasses
 from benchmarks.cost import baseline
 from benchmarks.cost.emulator import CORES
 from common.build_folder import BENCH, NATIVE, build_of, default_build
-from engine import network
-from engine import render as engine_render
-from frontend import render
-from common.reading import read_json
 from common.description import FEATURES, TAUS
+from common.reading import read_json
 from common.schema import fits
+from engine import network, render as engine_render
+from frontend import render
 
 HOPS = FEATURES.sample_rate // FEATURES.hop
 """Columns of features in a second of audio."""
@@ -21,8 +20,8 @@ SECOND_OF_FEATURES = FEATURES.frames * FEATURES.mels
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What the chip has. ram, flash: bytes. clock: Hz. every: seconds between windows, None for a stream. cpi: cycles
-    that an instruction takes. load: the part of the clock that may be used, 0 to 1."""
+    """The limits of the chip. ram, flash: bytes. clock: Hz. every: seconds between windows, None for a stream. cpi: cycles
+    per instruction. load: the share of the clock that may be used, 0 to 1."""
 
     ram: int
     flash: int
@@ -34,7 +33,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """What one width needs of one core. ram: bytes by what they are for. flash: bytes of pipeline and engine.
+    """What one width needs on one core. ram: bytes by use. flash: bytes of pipeline and engine.
     instructions: in a second of audio. window: instructions of a window, 0 in a stream."""
 
     ram: dict[str, int]
@@ -47,7 +46,7 @@ class Need:
         return sum(self.ram.values())
 
     def load(self, limits: Limits) -> float:
-        """The part of the clock that is used."""
+        """The share of the clock that is used."""
         return self.instructions * limits.cpi / limits.clock
 
     def reasons(self, limits: Limits) -> list[str]:
@@ -60,7 +59,7 @@ class Need:
 
 
 def need(row: dict, every: float | None) -> Need:
-    """What a core's figures, those of pipeline and engine in one row as in bench.json, amount to."""
+    """From the figures of one core, those of pipeline and engine in one row as in bench.json. every: as in `Limits`."""
     ram = {"engine": row["engine_state_bytes"], "stream": row["stream_state_bytes"],
            "features": row["frontend_state_bytes"], "stack": max(row["stack_bytes"], row["frontend_stack_bytes"])}
     flash = row["engine_flash_bytes"] + row["frontend_flash_bytes"]
@@ -82,7 +81,7 @@ def benched(tau: float) -> dict | None:
 
 
 def costs() -> dict[float, tuple[str, dict]]:
-    """Where the figures of each width come from, and those by core."""
+    """Of each width, the source of its figures and the figures by core."""
     agreed, found = baseline.load(), {}
     for tau in TAUS:
         boards = benched(tau)

@@ -3,8 +3,8 @@
     python -m benchmarks.on_board --tau 1 --board mps2-an386 --wav examples/yes.wav
     python -m benchmarks.on_board --tau 1 --board mps2-an386 --selftest
 
-The first prints the words it hears; the second what the self-test says, and fails where the board computes anything
-else than the golden model. Neither counts anything: `make bench` does.
+The first prints the words that are reported; the second the result of the self-test, and fails where the board computes
+anything else than the golden model. Neither counts instructions: `make bench` does.
 """
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ import numpy as np
 
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import BAREMETAL, CORES, Core, GuestError, Image
-from common.build_folder import build_of
-from firmware_gen.inputs import remedy
-from common import locks
+from common import locks, options
 from common.audio import read_wav
+from common.build_folder import build_of, remedy
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
@@ -65,7 +64,7 @@ def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.on_board", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network: build/tau<T>/firmware is run (default 1)")
+    options.add_tau(parser)
     parser.add_argument("--board", default="mps2-an386", help=f"one of {', '.join(BOARDS)} (default mps2-an386)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--wav", type=Path, default=Path("examples/yes.wav"),

@@ -1,8 +1,8 @@
-"""Sizes, clocks, times and shares as one types them; whatever is none of them is one clear line."""
+"""Parse sizes, clocks, times and shares such as 20k, 80MHz, 100ms; anything else is a UserError."""
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from benchmarks.cost.limits import KB
 from common.errors import UserError
@@ -14,7 +14,7 @@ SLOWEST = 10e3  # Hz
 TIMES = {"ms": 1e-3, "s": 1}
 
 
-def parse(name: str, text: str | None, pattern: str, units: dict[str, float], example: str) -> float:
+def parse(name: str, text: str | None, pattern: str, units: Mapping[str, float], example: str) -> float:
     """A number above 0 with its unit. name: what the user calls it, "RAM"; example: how it is typed, "20k"."""
     if not text:
         raise UserError(f"{name}: not given; say for example {name}={example}")

@@ -1,18 +1,16 @@
-"""What every width of the network costs on every emulated core, and that it is bit-exact there.
+"""The cost of every width of the network on every emulated core, and whether it is bit-exact there.
 
     python -m benchmarks.scaling
     python -m benchmarks.scaling --data ~/speech_commands
 
-Writes build/bench_all.json. A width that was converted runs its own network (build/tau<T>), any other one with random
-weights, and its rows say so: sizes do not depend on the weights, and instructions on Cortex-M0 alone, which has none that
-saturate, by less than a percent. Exit status: 0 when all is bit-exact and within its limits
-(limits.py), 1 when not, 2 for bad input.
+Writes build/bench_all.json. A width that was converted runs its own network (build/tau<T>), any other one random weights,
+and its rows say so: sizes do not depend on the weights; instructions do on Cortex-M0 alone, which has no saturating ones, by
+less than 1 %. Exit status: 0 when all is bit-exact and within its limits (limits.py), 1 when not, 2 for bad input.
 """
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,23 +22,23 @@ import numpy as np
 from benchmarks.cost import bench, bench_text, emulator, engine_on_core, frontend_on_core, limits
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Firmware
+from common import locks, options
+from common.atomic import write_text
 from common.build_folder import default_build
+from common.description import TAUS
+from common.errors import OptionParser, one_line_errors
 from engine import render as engine_render
 from engine.random_network import random_network
 from frontend import render
-from common import locks
-from common.atomic import write_text
-from common.description import TAUS
-from common.errors import OptionParser, one_line_errors
 
 BENCH_ALL = Path("build/bench_all.json")
 CONVERTED, RANDOM = "converted", "random"
-"""Where the weights come from."""
+"""Sources of the weights."""
 
 
 @contextlib.contextmanager
 def firmware(tau: float) -> Iterator[tuple[str, Firmware]]:
-    """Engine of this tau and where its weights are from: the build's, else random ones.
+    """The source of the weights, `CONVERTED` or `RANDOM`, and the engine of this tau: the build's, else of random weights.
 
     Raises UserError where the build has an engine, but not the present one.
     """
@@ -67,8 +65,7 @@ def measure(taus: Sequence[float], clip: np.ndarray, audio: np.ndarray) -> dict:
     widths = {}
     with ThreadPoolExecutor(2) as pool, tempfile.TemporaryDirectory() as nothing:
         with frontend_on_core.source_folder(Path(nothing)) as folder:
-            rows = pool.map(lambda core: bench.measure_frontend(core, folder, clip), CORES.values())
-            frontend = dict(zip(CORES, rows))
+            frontend = dict(zip(CORES, pool.map(lambda core: bench.measure_frontend(core, folder, clip), CORES.values())))
         for tau in taus:
             with firmware(tau) as (weights, made):
                 rows = list(pool.map(lambda core: bench.measure_engine(core, made, *inputs), CORES.values()))
@@ -80,7 +77,7 @@ def measure(taus: Sequence[float], clip: np.ndarray, audio: np.ndarray) -> dict:
 
 
 def versions() -> dict[str, str]:
-    """What measures. Raises UserError where it is not installed."""
+    """Versions of compiler and emulator. UserError where one is not installed."""
     emulator.plugin()
     return {"compiler": bench.version(emulator.COMPILER), "emulator": bench.version(emulator.EMULATOR)}
 
@@ -111,8 +108,7 @@ def table(figures: dict) -> str:
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     parser = OptionParser("python -m benchmarks.scaling", __doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or None,
-                        help="folder with Speech Commands or <label>/*.wav (default $GSC_ROOT, else examples/)")
+    options.add_data(parser, "folder with Speech Commands or <label>/*.wav", "examples/")
     args = parser.parse_args(argv)
     tools = versions()
     name, clip, origin, audio = bench.choose_audio(args.data)

@@ -1,4 +1,4 @@
-"""Which words examples/baremetal reports of a stream: its rule over the scores of every hop, in Python."""
+"""The decision rule of examples/baremetal in Python: which words of a stream it reports."""
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
@@ -9,18 +9,19 @@ import numpy as np
 
 
 class Rule(NamedTuple):
-    """A word is reported once it has been sure, of 255, at so many hops while it keeps winning."""
+    """A word is reported once its probability was at least `probability`, in 255ths, at `hops` hops, while it stayed the
+    best class."""
 
-    sure: int
+    probability: int
     hops: int
 
     def __str__(self) -> str:
-        return f"{self.sure} of 255, {self.hops} hops"
+        return f"{self.probability} of 255, {self.hops} hops"
 
 
 EXAMPLE = Rule(230, 20)  # of examples/baremetal/main.c
-RULES = tuple(Rule(sure, hops) for hops, sure in product((5, 10, 20, 30), (153, 179, 204, 217, 230, 242)))
-"""To choose from."""
+RULES = tuple(Rule(probability, hops) for hops, probability in product((5, 10, 20, 30), (153, 179, 204, 217, 230, 242)))
+"""The rules that are compared."""
 
 
 def word_classes(labels: Sequence[str]) -> set[int]:
@@ -29,12 +30,15 @@ def word_classes(labels: Sequence[str]) -> set[int]:
 
 
 def reported(winner: np.ndarray, probability: np.ndarray, words: Container[int], rule: Rule) -> list[tuple[int, int]]:
-    """The hops and classes, of `words`, that are reported, by the winner of each hop and its probability (of 255)."""
+    """The reports of a rule: (hop, class) each, of the classes `words` alone.
+
+    winner, probability: of each hop, the best class and its probability in 255ths, [hops].
+    """
     found, latest, agreeing = [], -1, 0
-    for hop, (now, certainty) in enumerate(zip(winner.tolist(), probability.tolist())):
+    for hop, (now, certain) in enumerate(zip(winner.tolist(), probability.tolist())):
         if now != latest:
             latest, agreeing = now, 0
-        if agreeing < rule.hops and certainty >= rule.sure:
+        if agreeing < rule.hops and certain >= rule.probability:
             agreeing += 1
             if agreeing == rule.hops and now in words:
                 found.append((hop, now))

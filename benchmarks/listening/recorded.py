@@ -1,7 +1,7 @@
 """False accepts of the shipped networks as they were recorded: checkpoints/false_accepts.json.
 
-`python -m benchmarks.false_accepts FOLDER --tau 1 --record NAME` writes a row, NAME saying which recordings they were; one
-of the same width and name is replaced. Documentation shows them (benchmarks/report/figures.py).
+`python -m benchmarks.false_accepts FOLDER --tau 1 --record NAME` writes a row, where NAME says which recordings they
+were; a row of the same width and name is replaced. Documentation shows them (benchmarks/report/figures.py).
 """
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 
+from benchmarks.listening.decisions import Rule
 from common.atomic import write_text
 from common.errors import UserError
 from common.reading import read_json, sha256
 from common.shipped import CHECKPOINTS, checkpoint_path
 
-from benchmarks.listening.decisions import Rule
-
 PATH = CHECKPOINTS / "false_accepts.json"
 REMEDY = "restore it from the repository, or record it anew with `make false-accepts RECORD=NAME`"
 KEYS = {"tau", "name", "checkpoint", "native", "measured", "hours", "recordings", "protocol", "reports"}
-"""Of a row. hours: heard. reports: by rule, such as `230 of 255, 20 hops`."""
+"""Keys of a row. hours: of recordings. reports: counts by rule, such as `230 of 255, 20 hops`."""
 
 
 def load() -> list[dict]:
@@ -31,17 +30,17 @@ def load() -> list[dict]:
     return rows
 
 
-def record(tau: float, name: str, conversion: dict, heard: Mapping[str, object], reports: Mapping[Rule, Sequence]) -> None:
+def record(tau: float, name: str, conversion: dict, audio: Mapping[str, object], reports: Mapping[Rule, Sequence]) -> None:
     """Write the row of a build, whose conversion.json is `conversion`, of the recordings called `name`.
 
-    heard: `hours`, `recordings` (a count) and `protocol`. UserError where the build is not of the shipped checkpoint.
+    audio: `hours`, `recordings` (a count) and `protocol`. UserError where the build is not of the shipped checkpoint.
     """
     converted = conversion["checkpoint"]["sha256"]
     if converted != sha256(checkpoint_path(tau)):
         raise UserError(f"--record: the build is not of the shipped checkpoint of tau {tau:g}; run `make quantize "
                         f"TAU={tau:g}`")
     row = {"tau": tau, "name": name, "checkpoint": converted, "native": conversion["native"]["sha256"],
-           "measured": datetime.date.today().isoformat(), **heard,
+           "measured": datetime.date.today().isoformat(), **audio,
            "reports": {str(rule): len(found) for rule, found in reports.items()}}
     kept = [other for other in load() if (other["tau"], other["name"]) != (tau, name)]
     rows = sorted([*kept, row], key=lambda row: (row["tau"], row["name"]))

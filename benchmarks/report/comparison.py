@@ -11,7 +11,7 @@ FLASH_CORE = "cortex-m4"
 
 
 def recorded_code(row: dict, build: str) -> int | None:
-    """Bytes of code that a recorded row tells of one of TFLM's builds: with kernels for int8 alone where that is known, as
+    """Bytes of code of a recorded row in one of TFLM's builds: with kernels for int8 alone where that is known, as
     op_resolver.h registers them, else with those for all types."""
     known = row["code_bytes"].get(build, {}) | row["int8_code_bytes"].get(build, {})
     return known.get(FLASH_CORE)
@@ -55,7 +55,7 @@ def tflm_row(report: dict) -> dict:
 
 
 def native_row(report: dict) -> dict:
-    """This build's native engine; its figures are None where it was not benched."""
+    """This build's native engine; its figures are None where `make bench` has not run."""
     native = report["native"]
     row = {"name": f"BC-ResNet-{report['tau']:g} here, native engine", "recorded": False, "versions": None,
            "date": None, "instructions": {}, "ram_bytes": None, "flash_bytes": None, "code_bytes": None,

@@ -1,50 +1,47 @@
-"""Put together what the build has learnt: report.json, report.md and report.html.
+"""Write the report of a build: report.json, report.md and report.html.
 
     python -m benchmarks.report --tau 1
 
-Merges the converter's record, the verification of this very model (else the one recorded in
-checkpoints/, marked so), what its native engine costs on emulated cores and the manifest of its
-firmware, and prints the short form.
+Merges the converter's record, the verification of this very model (else the one recorded in checkpoints/, marked so), the
+costs of its native engine on emulated cores and the manifest of its firmware, and prints the short form.
 """
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 from benchmarks import schemas
+from benchmarks.accuracy.backends import IN_NOISE, NATIVES
 from benchmarks.cost import engine_layers
 from benchmarks.listening import streaming
 from benchmarks.report import comparison, html, memory, text as report_text
-from benchmarks.accuracy.backends import IN_NOISE, NATIVES
-from common import build_folder, locks
+from common import build_folder, locks, options
+from common.atomic import write_text
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import read_json
+from common.schema import Each, check
+from common.shipped import recorded_path
 from engine import network, render
 from firmware_gen.inputs import native_file
 from firmware_gen.settings import arena_estimate
-from common.reading import read_json
-from common.shipped import recorded_path
-from common.atomic import write_text
-from common.description import parse_tau
-from common.errors import OptionParser, UserError, one_line_errors
-from common.schema import Each, check
 
 ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
 """What the report takes from a verification."""
 COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
          "stack_bytes", "bit_exact")
-"""What it takes of each core from bench.json."""
+"""What it takes from bench.json, for each core."""
 MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes",
               "frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes",
               "frontend_code_bytes")
-"""What it takes besides where a bench has it."""
+"""What else it takes, where bench.json has it."""
 
 
 def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
     """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
 
-    Where both are, it is the one that knows this build's native engine, then the one over more clips, then the measured
-    one: a look at a few clips hides no record. One of another model says nothing of this one and is left out; so are the
-    native engine's rows of another integer network, and those in noise of streams made otherwise than now.
+    Of two, the one that covers this build's native engine, then the one over more clips, then the measured one: a run over
+    few clips does not replace the record. Left out are a verification of another model, rows of another native network, and
+    rows in noise of streams with other settings than now.
     """
     tau, known = conversion["tau"], []
     for origin, path, remedy in (("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
@@ -74,7 +71,7 @@ def recall_drops(figures: dict) -> dict:
 
 
 def of_this_engine(figures: dict, native: dict) -> dict:
-    """`device_backends` and `native` of a verification, without what says nothing of this build's engine."""
+    """`device_backends` and `native` of a verification, without rows that do not hold for this build's engine."""
     found = figures.get("native", {})
     stale = set(NATIVES)
     if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
@@ -86,7 +83,7 @@ def of_this_engine(figures: dict, native: dict) -> dict:
 
 
 def core_costs(row: dict) -> dict:
-    """What the report says of one core: its row of bench.json; constants, sums by layer and by stage are worked out."""
+    """The report's figures of one core: its row of bench.json, with constants and sums by block and by stage."""
     costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
     for part in ("engine", "frontend"):
         if f"{part}_code_bytes" in costs:
@@ -102,8 +99,8 @@ def core_costs(row: dict) -> dict:
 
 
 def native(build: Path, conversion: dict) -> dict:
-    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and what bench.json says of
-    exactly this one: `costs`, else None.
+    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and `costs`: figures of
+    bench.json where they are of exactly this engine, else None.
 
     Raises UserError where the network is not the one that was converted, or bench.json is damaged.
     """
@@ -137,10 +134,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     conversion = build_folder.load(build)
     tau = conversion["tau"]
     chosen = conversion["graphs"][conversion["graph"]]
-    model = (build / build_folder.MODEL).read_bytes()
-    sha256 = hashlib.sha256(model).hexdigest()
-    if sha256 != chosen["sha256"]:
-        raise UserError(f"{build / build_folder.MODEL}: not the model that was converted; run `make quantize TAU={tau:g}`")
+    model, sha256 = build_folder.converted_model(build, conversion), chosen["sha256"]
     verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
     if verified and verified["origin"] == "measured":
         row = verified["device_backends"]["tflite"]
@@ -200,11 +194,11 @@ def write(build: Path, recorded: Path | None = None) -> dict:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.report", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network (default 1)")
-    parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+    options.add_tau(parser)
+    options.add_build(parser)
     parser.add_argument("--quiet", action="store_true", help="print only where the report is")
     args = parser.parse_args(argv)
-    build = args.build or build_folder.default_build(parse_tau(args.tau))
+    build, _ = options.build_and_tau(args)
     with locks.rewriting(build):
         content = write(build)
     print(build / build_folder.REPORT_HTML if args.quiet else report_text.short(content, build))

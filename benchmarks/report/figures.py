@@ -19,6 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.accuracy import family
+from benchmarks.cost import baseline, budget, needs, on_board
+from benchmarks.cost.emulator import CORES
+from benchmarks.listening import continuous, decisions, recorded
+from benchmarks.report import comparison, contents, text as report_text
 from common import build_folder
 from common.atomic import write_text
 from common.audio import read_wav
@@ -27,13 +33,6 @@ from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
 from common.reading import read_json, sha256
 from common.shipped import EXAMPLES, ROOT, checkpoint_path, recorded_path
-
-from benchmarks.accuracy import family
-from benchmarks.cost import baseline, budget, needs, on_board
-from benchmarks.cost.emulator import CORES
-from benchmarks.listening import continuous, decisions, recorded
-from benchmarks.report import comparison, contents
-from benchmarks.report import text as report_text
 
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
 PAGES = ("README.md", "docs/**/*.md")
@@ -197,24 +196,24 @@ def recorded_tflm() -> str:
 
 
 def false_accepts() -> str:
-    """Reports an hour of the shipped networks over recordings in which no keyword is said, by hops in agreement."""
+    """Reports an hour of the shipped networks over recordings in which no keyword is said, by the rule's hops."""
     rows = []
     for row in recorded.load():
         if row["checkpoint"] != sha256(checkpoint_path(row["tau"])):
             raise UserError(f"{recorded.PATH}: tau {row['tau']:g} is of another checkpoint; record it anew "
                             f"with `make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`")
         if row["protocol"] != continuous.PROTOCOL:
-            raise UserError(f"{recorded.PATH}: tau {row['tau']:g} was heard by another protocol; record it anew with "
+            raise UserError(f"{recorded.PATH}: tau {row['tau']:g} is of another protocol; record it anew with "
                             f"`make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`")
         rates = []
-        for rule in (rule for rule in decisions.RULES if rule.sure == decisions.EXAMPLE.sure):
+        for rule in (rule for rule in decisions.RULES if rule.probability == decisions.EXAMPLE.probability):
             count = row["reports"][str(rule)]
             low, high = (bound / row["hours"] for bound in poisson(count))
             text = f"{count / row['hours']:.1f} [{low:.1f}, {high:.1f}]"
             rates.append(f"**{text}**" if rule == decisions.EXAMPLE else text)
         rows.append([f"{row['tau']:g}", row["name"], f"{row['hours']:.2f}", *rates, row["measured"]])
-    hops = [f"{rule.hops} hops" for rule in decisions.RULES if rule.sure == decisions.EXAMPLE.sure]
-    hops[0] = f"an hour, {decisions.EXAMPLE.sure} of 255 at {hops[0]}"
+    hops = [f"{rule.hops} hops" for rule in decisions.RULES if rule.probability == decisions.EXAMPLE.probability]
+    hops[0] = f"an hour, {decisions.EXAMPLE.probability} of 255 at {hops[0]}"
     return markdown(["tau", "recordings", "hours", *hops, "recorded"], rows, 2)
 
 
@@ -230,7 +229,10 @@ def dates() -> str:
     """When the tables were recorded, in a sentence."""
     accuracy = sorted({verification(tau)["measured"] for tau in shipped()} | {verification(1, "small")["measured"]})
     agreed, then = baseline.load(), comparison.recorded()[0]
-    name, version = re.match(r"(\S+) .*?([\d.]+) \d+$", agreed["compiler"]).groups()
+    compiler = re.match(r"(\S+) .*?([\d.]+) \d+$", agreed["compiler"])
+    if not compiler:
+        raise UserError(f"{baseline.PATH}: names no version of its compiler; {baseline.REMEDY}")
+    name, version = compiler.groups()
     return textwrap.fill(
         f"Recorded: accuracy {' and '.join(accuracy)} (`make verify SPLIT=all`), costs {agreed['recorded']} (`make "
         f"bench-baseline`, {name} {version}), TFLM {then['date']} ({then['versions']}; cannot be built here).", 120)
@@ -291,10 +293,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="rewrite the blocks in place of naming the pages")
     args = parser.parse_args(argv)
     build = build_folder.default_build(1)
-    if not (build / build_folder.MODEL).is_file():
+    converted = (build / build_folder.MODEL).is_file()
+    if not converted:
         print(f"{build}: not converted, its sample outputs are left as they are (make quantize TAU=1)")
-        build = None
-    changed = out_of_date(build)
+    changed = out_of_date(build if converted else None)
     for page, text in changed.items():
         if args.write:
             write_text(page, text)

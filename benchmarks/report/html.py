@@ -1,4 +1,4 @@
-"""The report as one HTML page without anything from outside: text, tables and plots of `report.merge`'s dict.
+"""The report as one self-contained HTML page: text, tables and plots of `report.merge`'s dict.
 
 Every figure on the page is tied to its place in report.json: `data-key` is the JSON pointer (RFC 6901), `value` or
 `data-value` what stands there. What was not measured is not shown, but the command that measures it is.
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from benchmarks.report import comparison, plots
 from benchmarks.report.plots import Figure, Stack, Whisker
-from benchmarks.report.text import SHOWN, TITLES
+from benchmarks.report.text import MAIN_CORE, TITLES
 
 KB = 1024
 SPACE = "\N{NO-BREAK SPACE}"
@@ -75,13 +75,13 @@ def pointer(*steps: Step) -> str:
 
 
 class Page:
-    """What the template asks of a report: its figures, tied to their place, and its plots."""
+    """The figures of a report, each with its JSON pointer, and the plots, for the template."""
 
     def __init__(self, report: dict) -> None:
         self.report = report
 
     def has(self, *steps: Step) -> bool:
-        """Whether the report holds anything there."""
+        """Whether the report has a value there."""
         try:
             return look_up(self.report, pointer(*steps)) is not None
         except (KeyError, IndexError, TypeError):
@@ -258,14 +258,14 @@ class Page:
 
     def flash_parts(self, part: str) -> list[str]:
         """Names of what the flash of "engine" or "frontend" was divided into on the core that is shown."""
-        at = ("native", "costs", "boards", SHOWN)
+        at = ("native", "costs", "boards", MAIN_CORE)
         finer = ("code", "weights", "tables")
         names = finer if all(self.has(at, f"{part}_{name}_bytes") for name in finer) else ("code", "constants")
         return [name for name in names if self.has(at, f"{part}_{name}_bytes")]
 
     def plot_flash(self) -> Markup:
         """Bytes of flash on the core that is shown, and TFLM's model beside them."""
-        at = ("native", "costs", "boards", SHOWN)
+        at = ("native", "costs", "boards", MAIN_CORE)
         rows, high = [], self.report["model"]["tflite_bytes"]
         for part, title in (("engine", "engine"), ("frontend", "features")):
             segments = tuple((FLASH[name][0], FLASH[name][1], self.figure("bytes", at, f"{part}_{name}_bytes"))
@@ -275,7 +275,7 @@ class Page:
                 high = max(high, sum(figure.value for _, _, figure in segments))
         rows.append(Stack("TFLM model", ((*FLASH["model"], self.figure("bytes", "model", "tflite_bytes")),),
                           self.figure("kb", "model", "tflite_bytes")))
-        return Markup(plots.stacks("flash", "Flash by part", f"Bytes on {SHOWN}: the native engine and the feature "
+        return Markup(plots.stacks("flash", "Flash by part", f"Bytes on {MAIN_CORE}: the native engine and the feature "
                                    "pipeline by part, and the model file that TFLM needs.", rows, high, 31, 22))
 
     def flash_legend(self) -> list[tuple[str, str]]:
@@ -295,15 +295,15 @@ class Page:
 
     def compared(self) -> list[int]:
         """Which rows of the comparison know their instructions on the core that is shown."""
-        return [index for index, row in enumerate(self.report["comparison"]) if SHOWN in row["instructions"]]
+        return [index for index, row in enumerate(self.report["comparison"]) if MAIN_CORE in row["instructions"]]
 
     def plot_compared(self, index: int) -> Markup:
         """A bar for the instructions of one row of the comparison, on the scale of the greatest."""
         rows = self.report["comparison"]
-        most = max(rows[other]["instructions"][SHOWN] for other in self.compared())
+        most = max(rows[other]["instructions"][MAIN_CORE] for other in self.compared())
         bar = ("c2" if rows[index]["recorded"] else "c0", rows[index]["name"],
-               self.figure("int", "comparison", index, "instructions", SHOWN))
-        return Markup(plots.stacks(f"compared-{index}", f"{rows[index]['name']}: instructions on {SHOWN}",
+               self.figure("int", "comparison", index, "instructions", MAIN_CORE))
+        return Markup(plots.stacks(f"compared-{index}", f"{rows[index]['name']}: instructions on {MAIN_CORE}",
                                    "As long as its share of the greatest.", [Stack("", (bar,), None)], most, 0, 0))
 
     def test_part(self) -> tuple | None:
@@ -330,5 +330,5 @@ def template() -> jinja2.Template:
 
 def page(report: dict) -> str:
     """report.html of a report."""
-    return template().render(page=Page(report), report=report, stages=STAGES, parts=PARTS, shown=SHOWN,
+    return template().render(page=Page(report), report=report, stages=STAGES, parts=PARTS, main_core=MAIN_CORE,
                              titles=TITLES, short=SHORT_TITLES, silent=SILENT)

@@ -1,11 +1,16 @@
-"""What needs memory, part by part: the native engine's state, and the tensors that TFLM holds from op to op."""
+"""Memory by part: the native engine's state, and the tensors that TFLM keeps alive from op to op."""
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
+from convert import flatbuffer
 from engine.network import HEAD_TAPS, Network
 from engine.plan import WORD, plan
 
 COUNTERS = 5
-"""Words of the state that say where it stands."""
+"""Words of the state that count columns and places in the rings."""
 
 
 def state_parts(network: Network) -> dict:
@@ -39,12 +44,7 @@ def live_tensors(model: bytes) -> list[dict]:
     Alive is a tensor from the op that makes it to the last that reads it; the graph's input and output count from the
     start and to the end. TFLM's arena holds at least the most of these, its own records and alignment besides.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    width = {schema.TensorType.INT8: 1, schema.TensorType.INT16: 2, schema.TensorType.INT32: 4,
-             schema.TensorType.FLOAT32: 4, schema.TensorType.INT64: 8}
-    read = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    read = flatbuffer.read(model)
     graph = read.subgraphs[0]
     first = {int(index): 0 for index in graph.inputs}
     last = dict(first)
@@ -55,14 +55,10 @@ def live_tensors(model: bytes) -> list[dict]:
 
     def size(index: int) -> int:
         tensor = graph.tensors[index]
-        elements = 1
-        for extent in tensor.shape:
-            elements *= int(extent)
-        return elements * width[tensor.type]
+        return math.prod(map(int, tensor.shape)) * np.dtype(flatbuffer.DTYPES[tensor.type]).itemsize
 
     rows = []
     for step, operator in enumerate(graph.operators):
-        code = read.operatorCodes[operator.opcodeIndex]
         alive = sum(size(index) for index in first if first[index] <= step <= last[index])
-        rows.append({"op": names[max(code.builtinCode, code.deprecatedBuiltinCode)], "bytes": alive})
+        rows.append({"op": flatbuffer.op_name(read, operator), "bytes": alive})
     return rows

@@ -1,7 +1,7 @@
 """Plots as inline SVG: pure functions from figures to text, for a page that brings the colours.
 
-Across, places are percentages and so follow the page's width; down, and in letters, they are pixels: so a plot reads as
-well on a phone as on a desk. Every mark has its figure in `data-key` (a JSON pointer into report.json) and
+Horizontal coordinates are percentages of the page's width, vertical ones and letters are pixels: a plot fits a phone as well
+as a desktop screen. Every mark has its figure in `data-key` (a JSON pointer into report.json) and
 `data-value`; every plot has a title and a description. Classes are the page's: `good`, `bad`, `c0`, `c1`, ....
 """
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Whisker:
-    """An estimate and its interval; `centre` None where there is none yet, and `note` says why, or for a heading."""
+    """An estimate and its interval. Without them, a heading, or the name of what is not measured, and `note` says so."""
 
     label: str
     centre: Figure | None = None
@@ -41,6 +41,11 @@ class Whisker:
     high: Figure | None = None
     kind: str = "c0"
     note: str = ""
+
+    @property
+    def interval(self) -> tuple[Figure, Figure, Figure] | None:
+        """Lower end, estimate and upper end."""
+        return None if self.centre is None or self.low is None or self.high is None else (self.low, self.centre, self.high)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +77,7 @@ def frame(name: str, title: str, description: str, height: float, body: Sequence
 
 
 def along(value: float, low: float, high: float, start: float = 2, end: float = 98) -> float:
-    """Where a value between low and high lies, in percent of the width."""
+    """The place of a value between low and high, in percent of the width."""
     return start + (end - start) * (value - low) / (high - low)
 
 
@@ -102,7 +107,7 @@ def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], u
 
     reference: a figure to compare with, a line down through all.
     """
-    found = [end.value * unit for row in rows if row.centre for end in (row.low, row.high, row.centre)]
+    found = [figure.value * unit for row in rows for figure in row.interval or ()]
     found += [reference.value * unit] if reference and found else []
     low, high = (min(found), max(found)) if found else (0.0, 1.0)
     margin = (high - low) * 0.06 or 0.5
@@ -119,18 +124,19 @@ def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], u
                     f"<title>{escape(reference.text)}</title></line>")
     for top, row in zip(tops, rows):
         body.append(text("0", top + 11, row.label, "name" if row.centre or row.note else "heading"))
-        if row.centre is None:
+        if row.interval is None:
             body.append(text("100%", top + 11, row.note, "none", "end"))
             continue
-        places = [number(along(figure.value * unit, low, high)) for figure in (row.low, row.centre, row.high)]
+        lower, centre, upper = row.interval
+        places = [number(along(figure.value * unit, low, high)) for figure in row.interval]
         y = top + 29
-        body.append(f'<g class="{row.kind}"><title>{escape(row.label)}: {escape(row.centre.text)}, 95 % interval '
-                    f"{escape(row.low.text)} to {escape(row.high.text)}</title>"
+        body.append(f'<g class="{row.kind}"><title>{escape(row.label)}: {escape(centre.text)}, 95 % interval '
+                    f"{escape(lower.text)} to {escape(upper.text)}</title>"
                     f'<line class="whisker" x1="{places[0]}%" x2="{places[2]}%" y1="{y}" y2="{y}"/>'
                     + "".join(f'<line class="whisker" x1="{place}%" x2="{place}%" y1="{y - 4}" y2="{y + 4}" '
-                              f"{figure.marks}/>" for place, figure in ((places[0], row.low), (places[2], row.high)))
-                    + f'<circle class="dot" cx="{places[1]}%" cy="{y}" r="5" {row.centre.marks}/></g>')
-        body.append(text("100%", top + 11, row.centre, "value", "end"))
+                              f"{figure.marks}/>" for place, figure in ((places[0], lower), (places[2], upper)))
+                    + f'<circle class="dot" cx="{places[1]}%" cy="{y}" r="5" {centre.marks}/></g>')
+        body.append(text("100%", top + 11, centre, "value", "end"))
     return frame(name, title, description, height + (AXIS if found else 0), body)
 
 

@@ -10,10 +10,8 @@ TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float",
           "tflite": "TFLite, int8, reference kernels", "tflm": "TFLM, int8", "native": "native engine, C",
           "native_in_noise": "native engine, whole window in the stream's noise",
           "native_stream": "native engine, in a stream"}
-
-
-SHOWN = "cortex-m4"
-"""The core in the short form."""
+MAIN_CORE = "cortex-m4"
+"""The core whose costs the short form and the page's headline show."""
 
 
 def span(interval: Sequence[float], factor: float = 1) -> str:
@@ -61,7 +59,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def accuracy_section(report: dict) -> str:
-    """The figures of the verification, or how to get them."""
+    """The figures of the verification, or the command that measures them."""
     found = report["accuracy"]
     if found is None:
         return (f"Not measured yet for this model: `make verify TAU={report['tau']:g} DATA=<Speech Commands>` "
@@ -98,7 +96,7 @@ def accuracy_section(report: dict) -> str:
 
 
 def streaming_note(row: dict) -> str:
-    """What a stream costs that a whole window in the same noise does not."""
+    """The loss of a stream against whole windows in the same noise."""
     own = row["drop_against_in_noise"]
     return (f"Against whole windows in the same noise, streaming costs {own['points']:.2f} points "
             f"(95 % interval {span(own['ci95'])}).")
@@ -159,9 +157,9 @@ def native_lines(report: dict) -> list[tuple[str, str]]:
         lines.append(("native", f"{kept(native)}, over the calibration clips"))
     if native["costs"] is None:
         return [*lines, ("", f"its flash, RAM and instructions: not measured yet: make bench TAU={report['tau']:g}")]
-    row = native["costs"]["boards"][SHOWN]
+    row = native["costs"]["boards"][MAIN_CORE]
     return [*lines,
-            (SHOWN, f"flash {row['engine_flash_bytes']:,} bytes, state {row['engine_state_bytes']:,} and for a stream "
+            (MAIN_CORE, f"flash {row['engine_flash_bytes']:,} bytes, state {row['engine_state_bytes']:,} and for a stream "
                     f"{row['stream_state_bytes']:,} more; TFLM: model {report['model']['tflite_bytes']:,}, arena "
                     f"{memory['arena_bytes']:,} on a host"),
             ("", f"{row['network_window']:,} instructions a window, {row['network_hop']:,} a hop; equal to the integer "

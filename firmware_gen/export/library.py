@@ -12,6 +12,7 @@ from common.shipped import ROOT
 from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
+from common.build_folder import remedy
 
 NAME = "kws_bcresnet"
 """Of the library, where the ecosystem has no other rule."""
@@ -61,7 +62,7 @@ def load(build: Path) -> Library:
         raise UserError(f"{build}: the native engine cannot hold this network (see {inputs.CONVERSION}), "
                         "and nothing else is exported")
     if not folder.is_up_to_date(firmware, stamp):
-        raise UserError(f"{firmware}: missing, changed or of another conversion or generator; {inputs.remedy(build)}")
+        raise UserError(f"{firmware}: missing, changed or of another conversion or generator; {remedy(build)}")
     paths = [firmware / name for name in frontend.FILES]
     paths += sorted((firmware / NATIVE).glob("*.[ch]"))
     return Library(tau=f"{source.tau:g}", labels=source.labels, checkpoint_sha256=source.checkpoint_sha256,

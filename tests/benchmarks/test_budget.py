@@ -5,19 +5,19 @@ import json
 import shutil
 
 import pytest
+from test_makefile import make
 
 from benchmarks.accuracy import known_accuracy
-from common import shipped as shipped_files
-from common.reading import sha256
 from benchmarks.cost import baseline, budget, needs, quantities
 from benchmarks.cost.emulator import CORES
+from common import shipped as shipped_files
 from common.build_folder import NATIVE
+from common.description import TAUS
+from common.errors import UserError
+from common.reading import sha256
 from engine import network, render
 from engine.random_network import random_network
 from frontend.render import pipeline_id
-from test_makefile import make
-from common.description import TAUS
-from common.errors import UserError
 
 FRONTEND = {"frontend_hop": 20_000, "frontend_clip": 2_000_000, "frontend_state_bytes": 3000,
             "frontend_stack_bytes": 400, "frontend_flash_bytes": 7000}
@@ -44,7 +44,7 @@ def agreed(monkeypatch, tmp_path) -> dict:
         "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
     monkeypatch.setattr(shipped_files, "CHECKPOINTS", tmp_path / "checkpoints")
     figures = {"recorded": "2031-05-07", "compiler": "a compiler", "agreement": {},
-               "frontend": {core: FRONTEND for core in CORES},
+               "frontend": dict.fromkeys(CORES, FRONTEND),
                "taus": {f"{tau:g}": {"weights": "random", "boards": {core: engine(tau) for core in CORES}}
                         for tau in TAUS}}
     path = tmp_path / "baseline.json"
@@ -180,7 +180,8 @@ def test_clocks(text, value):
 @pytest.mark.parametrize("option, value, line", [
     ("--ram", "20q", "RAM=20q: say for example RAM=20k"), ("--ram", "", "RAM: not given"),
     ("--flash", "-1k", "FLASH=-1k"), ("--clock", "0", "CLOCK=0: say for example CLOCK=80MHz"),
-    ("--clock", "80kB", "CLOCK=80kB"), ("--clock", "80", "CLOCK=80: that is 80 Hz"), ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
+    ("--clock", "80kB", "CLOCK=80kB"), ("--clock", "80", "CLOCK=80: that is 80 Hz"),
+    ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
     ("--every", "100", "EVERY=100: a stream has scores every 10 ms; add MODE=window"), ("--cpi", "0", "CPI=0"),
     ("--cpi", "nan", "CPI=nan"), ("--load", "101", "LOAD=101: above 100"), ("--load", "x", "LOAD=x"),
     ("--core", "cortex-m1", "CORE=cortex-m1: does not exist; choose one of cortex-m0"),

@@ -1,4 +1,4 @@
-"""Recordings as one endless stream: what is heard of each is the whole stream's, and what is reported has its place."""
+"""Recordings as one stream: the scores of each are those of the whole stream, and each report has its place in it."""
 from __future__ import annotations
 
 import itertools
@@ -9,17 +9,16 @@ import pytest
 import soundfile
 
 from benchmarks.listening import continuous, decisions, streaming
-from common import resampling
-from benchmarks.listening.continuous import Heard, Report
+from benchmarks.listening.continuous import Report, Scored
 from benchmarks.listening.decisions import Rule
-from common import build_folder
+from common import build_folder, resampling
+from common.audio import read_wav
+from common.description import FEATURES
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from frontend import binding
 from training.data import recordings
-from common.audio import read_wav
-from common.description import FEATURES
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.wav"))
 HOP, SECOND = FEATURES.hop, FEATURES.sample_rate
@@ -46,7 +45,7 @@ def paths(tmp_path_factory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def heard(native, paths) -> list[Heard]:
+def scored(native, paths) -> list[Scored]:
     return continuous.listen(native, paths, 1)
 
 
@@ -65,46 +64,46 @@ def one_stream(engine: Engine, sounds: list[np.ndarray]) -> tuple[np.ndarray, li
     return engine.stream(binding.Stream().feed(np.concatenate(parts))), starts
 
 
-def same(one: list[Heard], other: list[Heard]) -> bool:
-    return all(a[:2] == b[:2] and np.array_equal(a.winner, b.winner) and np.array_equal(a.certain, b.certain)
+def same(one: list[Scored], other: list[Scored]) -> bool:
+    return all(a[:2] == b[:2] and np.array_equal(a.winner, b.winner) and np.array_equal(a.probability, b.probability)
                for a, b in zip(one, other, strict=True))
 
 
-def test_what_is_heard_is_that_of_one_endless_stream(engine, heard):
-    scores, starts = one_stream(engine, [sound(each.path) for each in heard])
-    winner, certain = (np.concatenate([each[field] for each in heard]) for field in (2, 3))
+def test_scores_of_the_recordings_are_those_of_one_stream(engine, scored):
+    scores, starts = one_stream(engine, [sound(each.path) for each in scored])
+    winner, probability = (np.concatenate([each[field] for each in scored]) for field in (2, 3))
     assert len(winner) == len(scores) + engine.network.delay + STREAM_COLUMNS - starts[0] // HOP
     assert np.array_equal(winner, scores.argmax(1)[-len(winner):])
-    assert np.array_equal(certain, streaming.certainty(engine.network, scores)[-len(winner):])
+    assert np.array_equal(probability, streaming.winner_probability(engine.network, scores)[-len(winner):])
     assert len(np.unique(winner)) > 6
 
 
-def test_any_number_of_processes_hears_the_same(native, paths, heard, monkeypatch):
+def test_any_number_of_processes_gives_the_same_scores(native, paths, scored, monkeypatch):
     for size, processes in ((1, 2), (3, 1)):
         monkeypatch.setattr(continuous, "CHUNK", size)
-        assert same(continuous.listen(native, paths, processes), heard)
+        assert same(continuous.listen(native, paths, processes), scored)
 
 
-def test_blocks_in_which_a_recording_is_read_make_no_difference(engine, paths, heard, monkeypatch):
+def test_blocks_in_which_a_recording_is_read_make_no_difference(engine, paths, scored, monkeypatch):
     monkeypatch.setattr(continuous, "BLOCK", 1)
     listener = continuous.Listener(engine)
-    assert same([made for path in paths if (made := listener.hear(path)).samples], heard)
+    assert same([made for path in paths if (made := listener.score(path)).samples], scored)
 
 
-def test_every_sample_is_heard_and_a_recording_without_any_is_left_out(paths, heard):
-    assert [each.path for each in heard] == [path for path in paths if path.name != "empty.wav"]
-    for each in heard:
+def test_every_sample_is_scored_and_a_recording_without_any_is_left_out(paths, scored):
+    assert [each.path for each in scored] == [path for path in paths if path.name != "empty.wav"]
+    for each in scored:
         assert each.samples == len(sound(each.path))
-        assert len(each.winner) == len(each.certain) == -(-each.samples // HOP) + continuous.PAUSE // HOP
+        assert len(each.winner) == len(each.probability) == -(-each.samples // HOP) + continuous.PAUSE // HOP
 
 
-def test_nothing_of_a_recording_is_heard_in_the_next(engine, paths, tmp_path):
+def test_scores_do_not_depend_on_the_recording_before(engine, paths, tmp_path):
     loud = np.random.default_rng(0).integers(-32768, 32767, SECOND + 1, np.int16)
     soundfile.write(tmp_path / "loud.wav", loud, SECOND)
     listener = continuous.Listener(engine)
-    first = [listener.hear(path) for path in paths[:2]]
-    listener.hear(tmp_path / "loud.wav")
-    assert same([listener.hear(path) for path in paths[:2]], first)
+    first = [listener.score(path) for path in paths[:2]]
+    listener.score(tmp_path / "loud.wav")
+    assert same([listener.score(path) for path in paths[:2]], first)
 
 
 def test_a_score_is_of_the_look_back_and_a_pause_is_half_a_second_longer(engine):
@@ -127,31 +126,31 @@ def test_a_pause_is_noise_of_the_stated_level_and_ends_with_a_hop_and_always_ali
     assert level == pytest.approx(continuous.ROOM_DBFS, abs=0.1) and round(level) == -60
 
 
-def test_silence_alone_is_heard_in_a_room(engine, tmp_path):
+def test_a_room_alone_is_silence(engine, tmp_path):
     soundfile.write(tmp_path / "silence.wav", continuous.ROOM, SECOND)
-    made = continuous.Listener(engine).hear(tmp_path / "silence.wav")
+    made = continuous.Listener(engine).score(tmp_path / "silence.wav")
     assert set(made.winner) == {streaming.silence_index(engine.network.labels)}
 
 
-def test_a_report_lies_where_the_stream_has_it(engine, heard):
+def test_a_report_lies_where_the_stream_has_it(engine, scored):
     rule, every = Rule(1, 1), set(range(engine.classes))  # every change of what wins
-    scores, starts = one_stream(engine, [sound(each.path) for each in heard])
+    scores, starts = one_stream(engine, [sound(each.path) for each in scored])
     middles = streaming.middles_ms(len(scores), STREAM_COLUMNS) / 1000
-    first = len(scores) - sum(len(each.winner) for each in heard)
-    winner, certain = scores[first:].argmax(1), streaming.certainty(engine.network, scores[first:])
+    first = len(scores) - sum(len(each.winner) for each in scored)
+    winner, probability = scores[first:].argmax(1), streaming.winner_probability(engine.network, scores[first:])
     arrival = (np.arange(first, len(scores)) + engine.network.delay + STREAM_COLUMNS - 1) * HOP + FEATURES.window // 2
     expected = []
-    for hop, word in decisions.reported(winner, certain, every, rule):
+    for hop, word in decisions.reported(winner, probability, every, rule):
         last = max(index for index, start in enumerate(starts) if start < arrival[hop])
         second = max(0, middles[first + hop] - starts[last] / SECOND)
-        expected.append((heard[last].path, word, pytest.approx(second, abs=1e-9)))
-    found = continuous.reports(heard, every, rule, engine.network.delay)
+        expected.append((scored[last].path, word, pytest.approx(second, abs=1e-9)))
+    found = continuous.reports(scored, every, rule, engine.network.delay)
     assert len(found) > 20 and [tuple(report) for report in found] == expected
 
 
 def test_a_rule_goes_on_from_one_recording_to_the_next():
     hops = np.full(10, 4, np.uint8)
-    stream = [Heard(Path(name), 1600, hops, np.full(10, 250, np.uint8)) for name in "ab"]
+    stream = [Scored(Path(name), 1600, hops, np.full(10, 250, np.uint8)) for name in "ab"]
     assert [report.path.name for report in continuous.reports(stream, {4}, Rule(250, 10), 58)] == ["a"]
     assert [report.path.name for report in continuous.reports(stream, {4}, Rule(250, 11), 58)] == ["b"]
     assert continuous.reports(stream, {4}, Rule(251, 1), 58) == [] == continuous.reports([], {4}, Rule(1, 1), 58)

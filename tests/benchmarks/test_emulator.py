@@ -5,10 +5,10 @@ import struct
 from pathlib import Path
 
 import pytest
+from emulated import need_emulator
 
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import CORES, GuestError
-from emulated import need_emulator
 from common.errors import UserError
 
 SELFCHECK = emulator.HERE / "guests" / "selfcheck.c"

@@ -1,18 +1,18 @@
-"""Which layer the engine's instructions belong to."""
+"""The instructions of the engine by layer."""
 from __future__ import annotations
 
 import itertools
 
 import numpy as np
 import pytest
+from emulated import need_emulator
 
 from benchmarks.cost import engine_layers, engine_on_core
 from benchmarks.cost.emulator import CORES, GuestError
 from benchmarks.cost.engine_layers import FUNCTIONS
-from emulated import need_emulator
+from common.description import FEATURES
 from engine import render
 from engine.random_network import random_features, random_network
-from common.description import FEATURES
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from scipy import stats
 
 from benchmarks.listening import continuous, false_accepts
 from benchmarks.listening.decisions import EXAMPLE, RULES
-from training.spoken import acoustics
 from common.audio import read_wav
 from common.description import FEATURES
 from common.intervals import poisson
+from training.spoken import acoustics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECOND = FEATURES.sample_rate
@@ -66,7 +66,7 @@ def test_seconds_and_hours_are_those_of_a_recording_of_any_rate(tau1_build, tmp_
     text = run(tmp_path, tau1_build, capsys, "--list")
     (name, second, word), = listed(text)
     assert (name, word) == ("some.wav", "yes") and second == pytest.approx(7.5, abs=0.3)
-    rate_an_hour = re.search(rf"^ *{EXAMPLE.sure} of 255 +{EXAMPLE.hops} +1 +([\d.]+) ", text, re.M)[1]
+    rate_an_hour = re.search(rf"^ *{EXAMPLE.probability} of 255 +{EXAMPLE.hops} +1 +([\d.]+) ", text, re.M)[1]
     assert float(rate_an_hour) == pytest.approx(3600 / 18, abs=0.1)
 
 
@@ -85,7 +85,7 @@ def test_a_word_at_the_very_end_of_a_recording_is_reported_of_it_and_one_at_the_
 
 def test_every_rule_has_its_rate(recordings, tau1_build, capsys):
     text = run(recordings, tau1_build, capsys)
-    heading, table = text.split("       sure  hops")
+    _, table = text.split("probability  hops")
     assert not listed(text)
     rows = [re.fullmatch(r" *(\d+) of 255 +(\d+) +(\d+) +([\d.]+)  \[([\d.]+), ([\d.]+)\] *(.*)", line)
             for line in table.splitlines()[1:1 + len(RULES)]]
@@ -96,9 +96,9 @@ def test_every_rule_has_its_rate(recordings, tau1_build, capsys):
     assert [float(own[5]), float(own[6])] == pytest.approx([low / (75 / 3600), high / (75 / 3600)], abs=0.05)
 
 
-def test_the_output_states_how_the_recordings_were_heard_and_what_was_passed_over(recordings, tau1_build, capsys):
-    first, *protocol = run(recordings, tau1_build, capsys).split("       sure  hops")[0].splitlines()
-    assert "0.02 hours heard, 2 recordings" in first and first.endswith("passed over for the names of keywords: 2")
+def test_the_output_states_the_protocol_and_what_was_passed_over(recordings, tau1_build, capsys):
+    first, *protocol = run(recordings, tau1_build, capsys).split("probability  hops")[0].splitlines()
+    assert "0.02 hours, 2 recordings" in first and first.endswith("passed over for the names of keywords: 2")
     assert "\n".join(protocol) == continuous.PROTOCOL
     assert "-60 dBFS" in continuous.PROTOCOL and "for 2 s before" in continuous.PROTOCOL
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulated import need_emulator
+from firmware_builds import flip_bit
 
 from benchmarks.cost import emulator, on_board
-from benchmarks.listening import decisions
 from benchmarks.cost.emulator import CORES, GuestError
-from emulated import need_emulator
-from engine import golden, network, render
-from engine.network import Network
-from firmware_builds import flip_bit
-from frontend import golden as frontend
+from benchmarks.listening import decisions
 from common.audio import read_wav
 from common.description import FEATURES
 from common.errors import UserError
+from engine import golden, network, render
+from engine.network import Network
+from frontend import golden as frontend
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -64,14 +64,14 @@ def expected(loaded: Network, samples: np.ndarray) -> list[str]:
     hop, clip, width = FEATURES.hop, FEATURES.clip_samples, render.STREAM_COLUMNS
     ends = np.append(np.arange(hop, len(samples), hop), len(samples))  # of the blocks that are read, and of silent ones
     ends = np.concatenate([ends, len(samples) + hop * np.arange(1, SILENT_HOPS + 1)])
-    heard = np.pad(samples, (0, SILENT_HOPS * hop))
-    scores = golden.moving_average(golden.stream(loaded, frontend.stream(heard)), width)
+    padded = np.pad(samples, (0, SILENT_HOPS * hop))
+    scores = golden.moving_average(golden.stream(loaded, frontend.stream(padded)), width)
     lines, probability = [], golden.probability(loaded, scores).max(1)
     for index, word in decisions.reported(scores.argmax(1), probability, decisions.word_classes(loaded.labels),
                                              decisions.EXAMPLE):
         complete = (index + width - 1 + loaded.delay) * hop + 240  # samples that this column needs
         lines.append(line("stream", loaded.labels[word], probability[index], ends[ends >= complete][0] * 1000 // 16000))
-    window = np.pad(heard[:clip], (0, max(0, clip - len(heard))))
+    window = np.pad(padded[:clip], (0, max(0, clip - len(padded))))
     row = golden.window(loaded, frontend.columns(window[None]).transpose(0, 2, 1))
     best = row[0].argmax()
     return [*(lines or ["stream: no word"]),
@@ -175,7 +175,7 @@ def test_bad_input_is_one_line(build, failure, write_wav, tmp_path):
 
 def test_missing_firmware_names_the_remedy(build, failure):
     wav = EXAMPLES / "yes.wav"
-    assert "run make quantize TAU=3" in failure(on_board.main, "--tau", "3", "--wav", wav)
+    assert "run `make quantize TAU=3`" in failure(on_board.main, "--tau", "3", "--wav", wav)
     shutil.rmtree(build / "firmware" / "native")
     assert "native engine cannot hold this network" in failure(on_board.main, "--wav", wav)
 

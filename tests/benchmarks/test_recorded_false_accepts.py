@@ -1,9 +1,10 @@
-"""False accepts of the shipped networks are kept with what they are of, and shown as rates."""
+"""False accepts of the shipped networks are recorded with checkpoint and recordings, and shown as rates."""
 from __future__ import annotations
 
 import json
 
 import pytest
+
 from benchmarks.listening import continuous, recorded
 from benchmarks.listening.decisions import EXAMPLE, RULES
 from benchmarks.report import figures
@@ -12,7 +13,7 @@ from common.intervals import poisson
 from common.reading import sha256
 from common.shipped import checkpoint_path
 
-HEARD = {"hours": 2.0, "recordings": 7, "protocol": continuous.PROTOCOL}
+AUDIO = {"hours": 2.0, "recordings": 7, "protocol": continuous.PROTOCOL}
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def path(tmp_path, monkeypatch):
 def record(tau: float, name: str, count: int) -> None:
     conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(tau))},
                   "native": {"sha256": "ab" * 32}}
-    recorded.record(tau, name, conversion, HEARD, {rule: range(count) for rule in RULES})
+    recorded.record(tau, name, conversion, AUDIO, {rule: range(count) for rule in RULES})
 
 
 def test_the_row_of_a_width_and_of_recordings_is_replaced(path):
@@ -46,11 +47,11 @@ def test_rates_are_counts_an_hour_with_their_interval(path):
 
 def test_another_checkpoint_is_neither_recorded_nor_shown_and_another_protocol_not_shown(path):
     with pytest.raises(UserError, match="not of the shipped checkpoint of tau 1; run `make quantize TAU=1`"):
-        recorded.record(1, "Czech", {"checkpoint": {"sha256": "0" * 64}}, HEARD, {})
+        recorded.record(1, "Czech", {"checkpoint": {"sha256": "0" * 64}}, AUDIO, {})
     assert not path.exists()
     record(1, "Czech", 3)
     rows = recorded.load()
-    for changed, words in (("checkpoint", "is of another checkpoint"), ("protocol", "was heard by another protocol")):
+    for changed, words in (("checkpoint", "is of another checkpoint"), ("protocol", "is of another protocol")):
         path.write_text(json.dumps({"rows": [rows[0] | {changed: "another"}]}))
         with pytest.raises(UserError, match=f"tau 1 {words}; record it anew with `make false-accepts TAU=1 RECORD='Czech'`"):
             figures.false_accepts()

@@ -252,7 +252,8 @@ def test_classes_without_clips_are_left_out_of_the_table(build, nothing_recorded
         row["recall"][labels[0]] = None
     write_json(build / build_folder.VERIFY, found)
     contents.write(build, nothing_recorded)
-    head = next(line for line in (build / build_folder.REPORT_MARKDOWN).read_text().splitlines() if line.startswith("| recall"))
+    text = (build / build_folder.REPORT_MARKDOWN).read_text()
+    head = next(line for line in text.splitlines() if line.startswith("| recall"))
     assert labels[0] not in head and labels[1] in head
 
 

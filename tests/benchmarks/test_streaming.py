@@ -11,11 +11,11 @@ from benchmarks.accuracy import clips
 from benchmarks.listening import decisions, stream_choices, streaming
 from benchmarks.listening.decisions import Rule
 from common import build_folder
+from common.description import FEATURES, LABELS, SILENCE, SURE, UNKNOWN
 from engine import binding, golden, network, render
 from frontend import binding as frontend
 from training import augment
 from training.data import dataset
-from common.description import FEATURES, LABELS, SILENCE, SURE, UNKNOWN
 
 CLIP = FEATURES.clip_samples
 
@@ -119,10 +119,10 @@ def test_what_counts_is_out_of_sight_of_the_reset(made, audio, noises):
 
 
 def decided(network, scores, *rest):
-    return streaming.decide(scores, streaming.certainty(network, scores), *rest)
+    return streaming.decide(scores, streaming.winner_probability(network, scores), *rest)
 
 
-def test_the_most_certain_hop_of_those_that_are_sure_of_something_else_than_silence_decides(made):
+def test_the_most_certain_hop_of_those_whose_answer_is_not_silence_decides(made):
     unit = round(1 / made.score_scale)  # a logit more
     hops = np.array([[60, 0, 0, 0], [0, 9, 5, 0], [5, 0, 12, 1], [20, 0, 0, 19]], np.int16) * unit
     assert decided(made, hops, 0).tolist() == hops[2].tolist()
@@ -132,7 +132,7 @@ def test_the_most_certain_hop_of_those_that_are_sure_of_something_else_than_sile
     assert decided(made, extremes[::-1], 0).tolist() == extremes[0].tolist()
 
 
-def test_where_no_hop_is_sure_silence_is_the_answer_although_another_class_wins(made):
+def test_where_no_probability_is_high_enough_silence_is_the_answer_although_another_class_wins(made):
     unit = round(1 / made.score_scale)
     doubtful = np.array([[0, 5, 4, 4], [3, 4, 4, 3]], np.int16) * unit
     assert golden.probability(made, doubtful).max(1).tolist() == [146, 93]
@@ -200,7 +200,7 @@ def test_the_sweep_runs_over_validation_clips(tau1_build, tiny_speech_commands, 
     said = capsys.readouterr().out
     assert "validation split" in said and f"the default is {render.STREAM_COLUMNS}" in said
     assert f"the default is {SURE}" in said
-    assert len(said.splitlines()) == 9 + sum(len(some) for some in (stream_choices.COLUMNS, stream_choices.SURES,
+    assert len(said.splitlines()) == 9 + sum(len(some) for some in (stream_choices.COLUMNS, stream_choices.PROBABILITIES,
                                                                     decisions.RULES))
 
 

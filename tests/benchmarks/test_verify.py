@@ -16,13 +16,13 @@ import pytest
 from benchmarks.accuracy import backends, clips, verify
 from benchmarks.listening import streaming
 from common import build_folder
+from common.description import FEATURES, KEYWORDS, LABELS, SILENCE
+from common.errors import UserError
 from convert import fidelity, interpreters
 from engine import golden, network
 from engine.render import STREAM_COLUMNS
 from frontend import binding
 from training.data import dataset
-from common.description import FEATURES, KEYWORDS, LABELS, SILENCE
-from common.errors import UserError
 from training.features import log_mel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,7 +245,8 @@ def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are
                                                                                noisy_backends, capsys):
     run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--split"]
     assert verify.main([*run, "all"]) == 0
-    whole, clips_of_all = (build / build_folder.VERIFY).read_text(), json.loads((build / build_folder.VERIFY).read_text())["clips"]
+    whole = (build / build_folder.VERIFY).read_text()
+    clips_of_all = json.loads(whole)["clips"]
     capsys.readouterr()
     assert verify.main([*run, "testing"]) == 0
     said = capsys.readouterr().out

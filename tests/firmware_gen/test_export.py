@@ -124,7 +124,7 @@ def test_stale_firmware_is_refused_with_the_remedy(tau1_build, tmp_path, failure
     source = build / "firmware" / "native" / "kws_engine.c"
     source.write_text(source.read_text() + "// mine\n")
     line = failure(main, "--build", build, "--format", "zephyr")
-    assert "firmware: missing, changed or of another conversion" in line and line.endswith("run make quantize TAU=1")
+    assert "firmware: missing, changed or of another conversion" in line and line.endswith("run `make quantize TAU=1`")
     shutil.rmtree(build / "firmware")
     assert failure(main, "--build", build, "--format", "zephyr") == line
     assert not (build / "export").exists()

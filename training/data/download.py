@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
+from common import options
 from common.atomic import naming, write_text
 from training.data.dataset import archive_names, find_archive
 from common.errors import OptionParser, UserError, one_line_errors
@@ -255,8 +256,6 @@ def check_record(record: Path, name: str, digest: str) -> None:
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m training.download", __doc__,
                           epilog=f"environment: {BASE_URL_VARIABLE} names a mirror (default {BASE_URL})")
-    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
-                        help="folder to hold the archives and their contents (default $GSC_ROOT, else data/)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
+    options.add_archives(parser, "folder to hold the archives and their contents")
     args = parser.parse_args(argv)
     download(args.data, args.ver)

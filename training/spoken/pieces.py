@@ -10,12 +10,12 @@ processes make them.
 """
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from common import options
 from common import workers
 from training.data import clip_folder
 from common.description import FEATURES
@@ -123,8 +123,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="recordings, at any depth")
     parser.add_argument("--out", type=Path, default=Path("build/speech"), help="default build/speech")
     parser.add_argument("--clips", type=int, default=20000, help="at most (default 20000)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    options.add_seed(parser)
+    options.add_processes(parser)
     args = parser.parse_args(argv)
     if min(args.clips, args.processes) < 1 or args.seed < 0:
         raise UserError("--clips and --processes must be at least 1, --seed at least 0")

@@ -12,11 +12,11 @@ drawn from its own seed: the same options give the same clips, however many proc
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from common import options
 from common import progress, workers
 from training.data import clip_folder
 from training.spoken import voices
@@ -140,8 +140,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--others", type=int, default=12000, help="clips of other words (default 12000)")
     parser.add_argument("--keywords", type=int, default=4000, help="clips of keywords (default 4000)")
     parser.add_argument("--running", type=int, default=8000, help="clips of running speech (default 8000)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    options.add_seed(parser)
+    options.add_processes(parser)
     args = parser.parse_args(argv)
     if min(args.others, args.keywords, args.running, args.processes) < 1 or args.seed < 0:
         raise UserError("--others, --keywords, --running and --processes must be at least 1, --seed at least 0")
