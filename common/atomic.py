@@ -19,7 +19,7 @@ def naming(path: str | os.PathLike, temporary: str | os.PathLike | None = None) 
     except OSError as error:
         if error.filename is None:
             error.strerror = error.strerror or f"could not be written whole ({error}); is the disk full?"
-        if error.filename is None or temporary and begins_with(error.filename, temporary):
+        if error.filename is None or (temporary and begins_with(error.filename, temporary)):
             error.filename = str(path)
         raise
 

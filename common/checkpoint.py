@@ -59,7 +59,7 @@ def load(path: str | os.PathLike) -> Checkpoint:
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise UserError(f"{path}: truncated, or no safetensors file ({error}); {remedy}") from None
     try:

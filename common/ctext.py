@@ -22,9 +22,9 @@ def c_string(text: str) -> str:
     try:
         data = text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{ascii(text)} holds half of a surrogate pair and is no text") from None
+        raise ValueError(f"{text!a} holds half of a surrogate pair and is no text") from None
     if 0 in data:
-        raise ValueError(f"{ascii(text)} holds a NUL, where a C string would end")
+        raise ValueError(f"{text!a} holds a NUL, where a C string would end")
     return '"' + "".join(escaped(byte) for byte in data) + '"'
 
 

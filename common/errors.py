@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import sys
 import traceback
 from collections.abc import Callable
@@ -61,5 +62,5 @@ def one_line_errors(main: Callable[..., int | None]) -> Callable[..., int]:
 
 def print_any_text() -> None:
     """Let characters that the terminal's encoding lacks, such as those of a path, be printed as escapes."""
-    if sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -62,10 +62,11 @@ def to_16_khz(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
         last = first + len(held) - 1 - width  # the last old sample behind which a new one can be made
         total = max(made, -(-(last + 1) * up // down))
         sums = np.empty(total - made)
-        windows = np.lib.stride_tricks.sliding_window_view(held, 2 * width) if len(sums) else None
-        for offset in range(min(up, len(sums))):
-            old, place = divmod((made + offset) * down, up)
-            sums[offset::up] = windows[old - width + 1 - first::down][:len(sums[offset::up])] @ table[place]
+        if len(sums):
+            windows = np.lib.stride_tricks.sliding_window_view(held, 2 * width)
+            for offset in range(min(up, len(sums))):
+                old, place = divmod((made + offset) * down, up)
+                sums[offset::up] = windows[old - width + 1 - first::down][:len(sums[offset::up])] @ table[place]
         made = total
         keep = made * down // up - width + 1
         held, first = held[keep - first:], keep

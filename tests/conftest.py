@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from common import checkpoint, locks
-from training.data import dataset
 from common.description import FEATURES, KEYWORDS, LABELS
+from training.data import dataset
 
 ROOT = Path(__file__).parent.parent
 KEYWORD_CLIPS = {"training": 5, "validation": 1, "testing": 1}

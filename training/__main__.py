@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import time
@@ -18,21 +19,21 @@ import torch
 from tqdm import tqdm
 
 from common import checkpoint, locks
+from common.description import LABELS, parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
 from training import card, distill, heldout, openset, train
 from training.data import dataset
-from training.spoken import pieces, synthesis
 from training.data.dataset import Clip
 from training.data.decoded import data_hash, decoded
-from common.description import LABELS, parse_tau
 from training.data.download import download
-from common.errors import OptionParser, UserError, one_line_errors
 from training.features import log_mel
 from training.memory import keep_freed_memory
 from training.model import DROPOUT
+from training.spoken import pieces, synthesis
 
 SEEDS = 1 << 32
-LIVE_STEPS = 20
-"""Batches between two looks at the loss: each waits for a GPU."""
+LOSS_EVERY = 20
+"""Batches from one display of the loss to the next: reading it waits for the GPU."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -163,21 +164,22 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     return trainer
 
 
+def live(trainer: train.Trainer, batches: Iterator, count: int) -> Iterator:
+    """The batches of an epoch, with a progress bar: mean loss so far, time left of the epoch."""
+    bar = tqdm(batches, f"epoch {trainer.epoch + 1}/{trainer.recipe.epochs}", count, unit="batch", leave=False, disable=None)
+    for index, batch in enumerate(bar):
+        if index % LOSS_EVERY == 0 and not bar.disable:
+            bar.set_postfix_str(f"loss {trainer.running_loss():.3f}", refresh=False)
+        yield batch
+
+
 def train_epochs(trainer: train.Trainer) -> None:
-    """The epochs that are left, each with a live bar (loss so far, time left of the epoch) and a line."""
+    """Train the epochs that are left; each shows a progress bar and then prints a line."""
     epochs = trainer.recipe.epochs
     while trainer.epoch < epochs:
         started = time.monotonic()
         number = trainer.epoch + 1
-
-        def live(batches: Iterator, steps: int) -> Iterator:
-            bar = tqdm(batches, f"epoch {number}/{epochs}", steps, unit="batch", leave=False, disable=None)
-            for step, batch in enumerate(bar):
-                if step % LIVE_STEPS == 0 and not bar.disable:
-                    bar.set_postfix_str(f"loss {trainer.running_loss():.3f}", refresh=False)
-                yield batch
-
-        trainer.train_epoch(live)
+        trainer.train_epoch(functools.partial(live, trainer))
         row = trainer.history[-1]
         seconds = time.monotonic() - started
         print(f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation "

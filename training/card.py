@@ -10,15 +10,15 @@ import torch
 
 from common.atomic import write_text
 from common.checkpoint import Checkpoint, save
-from training.data.dataset import Clip, read_clips
 from common.description import LABELS
-from training.features import log_mel
 from common.intervals import percent
+from training.data.dataset import Clip, read_clips
+from training.features import log_mel
 from training.model import DROPOUT
 from training.train import Trainer
 
 
-def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[str]) -> dict[str, str]:
+def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[str]) -> dict:
     """Data, options, device, time and validation accuracy of a finished run.
 
     archive: the folder of the training clips. arguments: of the command line.

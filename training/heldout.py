@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from common.checkpoint import Checkpoint
-from training.data.dataset import Clip, NOISE, listed, read_clips, word_clips
 from common.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
 from common.errors import UserError
-from training.features import log_mel
 from common.intervals import percent
+from training.data.dataset import NOISE, Clip, listed, read_clips, word_clips
+from training.features import log_mel
 from training.spoken.synthesis import running_words
 from training.train import Trainer
 

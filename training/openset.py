@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from common import progress
-from training.spoken import pieces, synthesis
-from training.data.dataset import Clip
 from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
+from training.data.dataset import Clip
+from training.spoken import pieces, synthesis
 from training.spoken.acoustics import recorded_again
 from training.train import Split
 
@@ -125,6 +125,7 @@ def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
     rng = np.random.default_rng(RERECORDED_SEED)
     words = np.array([clip.label for clip in clips])
     chosen = [rng.permutation(np.flatnonzero(words == word))[:RERECORDED_CLIPS] for word in KEYWORDS]
+    assert recordings.draws is not None
     often = recordings.draws.copy()
     share = []
     for word, rows in zip(KEYWORDS, chosen):
@@ -132,7 +133,7 @@ def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
         often[words == word] *= 1 - RERECORDED
     rows = np.concatenate(chosen)
     made = [recorded_again(recordings.audio[row], RERECORDED_ECHOES, rng)
-            for row in progress.over(rows, "recording keywords again", "clip")]
+            for row in progress.over(rows.tolist(), "recording keywords again", "clip")]
     return [Split(recordings.audio, recordings.target, often),
             Split(np.stack(made), recordings.target[rows], np.concatenate(share))]
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from training.augment import NoiseAugment
 from common.description import FEATURES, REACH, STREAM_COLUMNS
 from common.errors import UserError
+from training.augment import NoiseAugment
 
 EDGE = 2  # columns at either end that the reflected padding of the transform enters
 COLUMNS = STREAM_COLUMNS + 2 * REACH

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from common.atomic import write_bytes
-from training.augment import NoiseAugment, spec_augment
 from common.description import SILENCE, UNKNOWN
-from training.distill import Teacher, distilled
 from common.errors import UserError
+from training.augment import NoiseAugment, spec_augment
+from training.distill import Teacher, distilled
 from training.features import LogMel
-from training.model import BCResNet, DROPOUT
+from training.model import DROPOUT, BCResNet
 from training.splices import Splicer
 from training.stream import heard, stream_augment
 
@@ -143,7 +143,6 @@ class Trainer:
         self.audio = audio.to(device) if self.on_device else audio
         self.target = torch.from_numpy(training.target)
         self.draws = training.draws
-        self.unknown = recipe.labels.index(UNKNOWN) if recipe.splices else None
         self.splicer = Splicer(training.audio, training.target) if recipe.splices else None
         self.silence = training.target == recipe.labels.index(SILENCE)
         self.asked = ~self.silence if training.asked is None else training.asked & ~self.silence
@@ -245,14 +244,15 @@ class Trainer:
             picked = torch.from_numpy(index)
             clips, target = self.audio[picked.to(self.audio.device)], self.target[picked]
             silence, asked = self.silence[index], self.asked[index]
-            if len(spliced):
+            if self.splicer and len(spliced):
                 made = np.stack([self.splicer(rng) for _ in spliced])
                 clips[spliced] = torch.from_numpy(made).to(clips.device)
-                target[spliced], silence[spliced], asked[spliced] = self.unknown, False, True
-            streamed = bool(self.recipe.stream) and rng.random() < self.recipe.stream
+                target[spliced] = self.recipe.labels.index(UNKNOWN)
+                silence[spliced], asked[spliced] = False, True
+            streamed = self.stream_augment is not None and rng.random() < self.recipe.stream
             with torch.no_grad():
-                samples = (self.stream_augment if streamed else self.augment)(clips, silence, rng)
-                logmel = self.log_mel(samples)
+                augment = self.stream_augment if self.stream_augment and streamed else self.augment
+                logmel = self.log_mel(augment(clips, silence, rng))
                 logmel = spec_augment(heard(logmel) if streamed else logmel, self.recipe.tau, rng)
             yield Batch(logmel, target.to(self.device, non_blocking=True), torch.from_numpy(asked).to(self.device),
                         streamed)
@@ -260,7 +260,7 @@ class Trainer:
     def loss(self, batch: Batch) -> torch.Tensor:
         """What a step makes smaller."""
         with self.autocast():
-            logits = self.model(batch.logmel, inside=batch.stream).float()
+            logits = self.model(batch.logmel, valid=batch.stream).float()
             taught = self.teacher(batch.logmel) if self.teacher else None
         losses = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing,
                                              reduction="none")

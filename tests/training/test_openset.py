@@ -14,16 +14,16 @@ import pytest
 import torch
 
 from common import checkpoint
+from common.description import FEATURES, KEYWORDS, LABELS, UNKNOWN
+from common.errors import UserError
 from training import openset, train
-from training.spoken import synthesis
 from training.__main__ import main
 from training.data.clip_folder import ARRAY, LIST
 from training.data.dataset import Clip
-from common.description import FEATURES, KEYWORDS, LABELS, UNKNOWN
-from common.errors import UserError
 from training.features import log_mel
 from training.heldout import heldout_clips, parse_words, rejection_record
 from training.splices import FADE, Splicer, can_follow, middle, splice
+from training.spoken import synthesis
 
 SECOND = FEATURES.clip_samples
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def recordings(counts: dict[str, int]) -> list[Clip]:
 
 @pytest.fixture
 def clips() -> list[Clip]:
-    return recordings({**{word: 40 for word in KEYWORDS}, "go": 10, "bed": 64, "tree": 1, "_silence_": 20})
+    return recordings({**dict.fromkeys(KEYWORDS, 40), "go": 10, "bed": 64, "tree": 1, "_silence_": 20})
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_clip_is_drawn_as_often_as_its_mean_rounded_up_or_down_and_epochs_are_
 
 def test_splices_reach_the_network_as_unknown(tmp_path):
     run = new_trainer(None, tmp_path / "last.pt", splices=100)
-    run.target = torch.where(run.target == run.unknown, 0, run.target)
+    run.target = torch.where(run.target == LABELS.index(UNKNOWN), 0, run.target)
     targets, asked = (torch.cat(parts) for parts in zip(*((batch.target, batch.asked) for batch in run.batches(0))))
     assert (targets == LABELS.index(UNKNOWN)).sum() == 100 and len(targets) == 300
     assert asked.sum() == 300 - run.silence.sum() == 283, "about all but silence"
@@ -341,7 +341,7 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
 
 def test_a_run_refuses_words_that_another_synthesiser_spoke_unless_it_goes_on(tiny_speech_commands, synthetic, tmp_path,
                                                                              failure, monkeypatch):
-    monkeypatch.setattr(synthesis.voices, "missing", lambda: [])
+    monkeypatch.setattr(synthesis.voices, "missing", list)
     options = ("--data", tiny_speech_commands, "--out", tmp_path / "out", "--recipe", "open", "--synthetic", synthetic,
                "--epochs", "1", "--threads", "1")
     assert "made by another version" in failure(main, *options)

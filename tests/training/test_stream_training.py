@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.random_network import random_network
 from common import checkpoint
-from training import distill, stream, train
 from common.checkpoint import Checkpoint
 from common.description import FEATURES, LABELS, REACH, STREAM_COLUMNS
 from common.errors import UserError
+from engine.random_network import random_network
+from training import distill, stream, train
 from training.features import LogMel, log_mel
 from training.model import BCResNet
 
@@ -50,19 +50,19 @@ def trained_like(tau: float, seed: int = 0) -> Checkpoint:
 # The network without padding
 
 @pytest.mark.parametrize("tau", [1, 1.5])
-def test_inside_is_the_network_where_no_padding_reaches(tau):
+def test_without_zero_padding_the_logits_are_means_over_the_columns_that_no_padding_reaches(tau):
     model = BCResNet(tau, len(LABELS)).eval()
     logmel = torch.randn(3, 1, FEATURES.mels, stream.COLUMNS)
     with torch.no_grad():
         whole = model.classifier(model.blocks(model.head(logmel)))
         expected = model.output(whole[..., REACH:-REACH].mean((2, 3)))
-        heard = model(logmel, inside=True)
+        valid = model(logmel, valid=True)
     assert whole.shape[3] - 2 * REACH == STREAM_COLUMNS
-    torch.testing.assert_close(heard, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(valid, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_reach_is_the_lag_of_the_engine():
-    assert REACH == random_network(1).delay
+    assert random_network(1).delay == REACH
 
 
 # The audio of a stream

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from common import checkpoint
+from common.description import FEATURES, LABELS, TAUS
+from common.errors import UserError
 from training import augment, train
 from training.__main__ import main
 from training.augment import NoiseAugment, spec_augment
 from training.card import portable
-from common.description import FEATURES, LABELS, TAUS
-from common.errors import UserError
 from training.features import log_mel
 
 SECOND = FEATURES.clip_samples

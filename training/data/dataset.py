@@ -45,27 +45,30 @@ class Clip:
 
     label: str
     path: Path | None = None
-    silence: int | None = None  # index of a seeded noise excerpt
+    silence: int | None = None  # index of a noise excerpt, which seeds it
     folder: Path | None = None
 
     @property
     def word_folder(self) -> Path:
         """The folder of a wav file's word."""
+        assert self.path, "silence has no file"
         return self.folder or self.path.parent
 
     @property
     def word(self) -> str:
-        """What is said in it by its folder's name, or _silence_."""
+        """The word that is spoken, which is its folder's name, or _silence_."""
         return self.word_folder.name if self.path else SILENCE
 
     @property
     def key(self) -> str:
-        """`folder/file.wav` as the lists of an archive have it, or `_silence_/<index>`."""
-        return f"{self.word}/{self.path.relative_to(self.word_folder).as_posix() if self.path else self.silence}"
+        """`folder/file.wav` as in an archive's lists of splits, or `_silence_/<index>`."""
+        if not self.path:
+            return f"{self.word}/{self.silence}"
+        return f"{self.word}/{self.path.relative_to(self.word_folder).as_posix()}"
 
     @property
     def name(self) -> str:
-        """The same as text, whatever bytes the file's name has."""
+        """`key` as printable text: bytes that are not UTF-8 become escapes."""
         return shown(self.key)
 
 
@@ -135,7 +138,7 @@ def listed(archive: Path, split: str) -> set[str]:
 def first_by_hash(clips: Sequence[Clip], count: int) -> list[Clip]:
     """So many of the clips, a choice that depends on their names alone, in the order of their paths."""
     chosen = sorted(clips, key=lambda clip: hashlib.sha1(os.fsencode(clip.key)).digest())[:count]
-    return sorted(chosen, key=lambda clip: clip.path)
+    return sorted(chosen, key=lambda clip: clip.path or Path())
 
 
 def extra_clips(spoken: Sequence[Clip], words: Sequence[str], split: str, ver: int) -> int:
@@ -159,7 +162,8 @@ def split_clips(archive: Path, split: str, ver: int, without: Sequence[str] = ()
     """
     lists = {name: listed(archive, name) for name in SPLITS[1:]}
     wanted = keywords(labels)
-    spoken, others = [], []
+    spoken: list[Clip] = []
+    others: list[Clip] = []
     for folder in word_folders(archive):
         if folder.name in without:
             continue

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from common import workers
-from training.data import clip_folder
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
+from training.data import clip_folder
 from training.data.recordings import Excerpt, excerpts, read
 from training.spoken.acoustics import RATE, recorded
 

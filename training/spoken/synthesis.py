@@ -17,11 +17,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from common import progress, workers
-from training.data import clip_folder
-from training.spoken import voices
 from common.description import KEYWORDS
 from common.errors import OptionParser, UserError, one_line_errors
+from training.data import clip_folder
+from training.spoken import voices
 from training.spoken.acoustics import CLIP, placed, recorded, voiced
 
 WORDS = Path(__file__).with_name("words.txt")
