@@ -5,11 +5,11 @@
 Both are chosen on validation clips only. Prints the top-1 of streams (benchmarks/streaming.py) for each length, its loss
 against the best one, paired, and the recall of silence and of unknown words: a short average answers sooner, a long
 one is steadier. Then the same for each least probability. The defaults are engine.render.STREAM_COLUMNS and
-common.description.SURE.
+common.description.DETECTION_THRESHOLD.
 
 Then what rules like that of examples/baremetal report: of clips of keywords, how many are heard as that word alone, as
 another or several, or not at all; of silence and unknown words, how many are taken for one. The example's own is
-stricter than SURE, since a device that listens all day must not hear what was not said: how often it does
+stricter than DETECTION_THRESHOLD, since a device that listens all day must not hear what was not said: how often it does
 in an hour, benchmarks.false_accepts tells. Writes nothing.
 """
 from __future__ import annotations
@@ -31,7 +31,7 @@ from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from firmware_gen.inputs import needed_native_file
 from common import workers
-from common.description import SILENCE, SURE, UNKNOWN, parse_tau
+from common.description import DETECTION_THRESHOLD, SILENCE, UNKNOWN, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
 SURES = (0, 96, 112, 128, 140, 153, 166, 179, 192, 204, 217, 230, 242)
@@ -151,7 +151,7 @@ def sures_table(scores: dict[int, np.ndarray], target: np.ndarray, labels: Seque
     """What each least probability gives."""
     found, best, _ = rows(scores, target, labels)
     return "\n".join([f"{'sure':>11}{HEADING}", *(f"{sure:>4} of 255{row}" for sure, row in found.items()),
-                      f"best: {best}; the default is {SURE}"])
+                      f"best: {best}; the default is {DETECTION_THRESHOLD}"])
 
 
 def rules_table(words: dict[Rule, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> str:

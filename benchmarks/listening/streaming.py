@@ -11,7 +11,7 @@ begins, and every hop of 10 ms has scores of its own. What is measured here, for
   are more than the engine can look back: nothing of the reset is left in what counts.
 - Hops count whose score, less the lag (`KWS_STREAM_LAG_MS`), is due within 300 ms of the clip's middle.
 - At each of them a class wins, but where it is not silence, only with a probability (`kws_probability`) of at least
-  `common.description.SURE`. Of the hops at which one does, that whose winner leads the next class by most decides;
+  `DETECTION_THRESHOLD`. Of the hops at which one does, that whose winner leads the next class by most decides;
   where there is none, silence is the answer. Scores alone decide, so that a device could do it.
 """
 from __future__ import annotations
@@ -27,7 +27,7 @@ from engine.binding import Engine
 from engine.network import Network
 from engine.render import STREAM_COLUMNS
 from frontend import binding
-from common.description import FEATURES, SILENCE, SURE
+from common.description import DETECTION_THRESHOLD, FEATURES, SILENCE
 
 SEED = 20240611
 NOISE_LEVEL = 0.1  # as in training.augment, whose PyTorch is slow to load
@@ -92,7 +92,7 @@ def lag_ms(delay_columns: int, columns: int) -> int:
 def settings(delay_columns: int, columns: int = STREAM_COLUMNS) -> dict:
     """What determines the answers, besides clips, noise and network; JSON-ready."""
     return {"columns": columns, "lag_ms": lag_ms(delay_columns, columns), "surroundings_ms": SURROUNDINGS_MS,
-            "tolerance_ms": TOLERANCE_MS, "sure": SURE, "noise_level": [0.0, NOISE_LEVEL], "seed": SEED}
+            "tolerance_ms": TOLERANCE_MS, "sure": DETECTION_THRESHOLD, "noise_level": [0.0, NOISE_LEVEL], "seed": SEED}
 
 
 def hops(engine: Engine, clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
@@ -120,7 +120,7 @@ def certainty(network: Network, scores: np.ndarray) -> np.ndarray:
     return golden.probability(network, scores).max(1)
 
 
-def decide(scores: np.ndarray, certain: np.ndarray, silence: int | None, sure: int = SURE) -> np.ndarray:
+def decide(scores: np.ndarray, certain: np.ndarray, silence: int | None, sure: int = DETECTION_THRESHOLD) -> np.ndarray:
     """The scores of the hop that decides, int32 [classes], of those that count, int16 [hops, classes]; the first of
     equals.
 

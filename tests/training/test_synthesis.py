@@ -20,7 +20,7 @@ HOMOPHONES = {"know", "write", "rite", "wright", "knows", "oh"}
 
 @pytest.fixture
 def tones(monkeypatch):
-    """Synthesisers replaced by half a second a word of a tone at 22,050 Hz; what they were asked to say is returned."""
+    """Synthesisers replaced by half a second a word of a tone at 22,050 Hz; returns the texts they are given."""
     said = []
 
     def say(text, accents, rng):
