@@ -12,7 +12,7 @@ import soundfile
 
 from common.description import FEATURES, KEYWORDS
 from common.errors import UserError
-from training.spoken.acoustics import resample
+from common.resampling import by_spectrum
 
 SUFFIXES = {".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 UNKNOWN_LENGTH = 2**63 - 1  # SF_COUNT_MAX of libsndfile
@@ -103,7 +103,7 @@ def read(excerpt: Excerpt) -> np.ndarray:
     """The excerpt at 16 kHz, its channels averaged, float64 [samples] in +-1."""
     with naming_damage(excerpt.path):
         samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
-    return resample(samples.mean(1), FEATURES.sample_rate / rate) if len(samples) else np.zeros(0)
+    return by_spectrum(samples.mean(1), FEATURES.sample_rate / rate) if len(samples) else np.zeros(0)
 
 
 def blocks(path: Path, seconds: int) -> Iterator[np.ndarray]:
