@@ -52,7 +52,8 @@ def check_running_speech(words: Sequence[str]) -> None:
     """UserError where synthetic running speech may contain one of the words that a run holds out."""
     contained = [word for word in words if word in running_words()]
     if contained:
-        raise UserError(f"--without {contained[0]}: synthetic running speech contains it; leave that out with --omit running")
+        raise UserError(f"--without {contained[0]}: synthetic running speech contains it; leave that out with "
+                        "--omit running")
 
 
 def heldout_clips(archive: Path, words: Sequence[str]) -> list[Clip]:

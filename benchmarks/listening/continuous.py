@@ -28,7 +28,7 @@ from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from frontend import binding
-from common import workers
+from common import worker_tools, workers
 from training.data import recordings
 from common.description import FEATURES, REACH
 
@@ -69,13 +69,9 @@ class Report(NamedTuple):
     second: float
 
 
-worker_engine: list[Engine] = []
-"""In a worker, its engine; in the parent, empty."""
-
-
-def note_engine(path: Path) -> None:
-    """Load this worker's engine."""
-    worker_engine.append(Engine(network.load(path)))
+def load_engine(path: Path) -> Engine:
+    """The engine of a network file."""
+    return Engine(network.load(path))
 
 
 def pause(samples: int) -> np.ndarray:
@@ -110,8 +106,7 @@ class Listener:
 
 def chunk(paths: Sequence[Path]) -> list[Heard]:
     """Some recordings, in a worker."""
-    (engine,) = worker_engine
-    listener = Listener(engine)
+    listener = Listener(worker_tools.get())
     return [listener.hear(path) for path in paths]
 
 
@@ -120,9 +115,10 @@ def listen(path: Path, paths: Sequence[Path], processes: int | None = None) -> l
 
     processes: as many as cores where None.
     """
-    Engine(network.load(path))  # compiled once, and not by every worker at the same time
+    load_engine(path)  # compiled once, and not by every worker at the same time
     parts = [(paths[start:start + CHUNK],) for start in range(0, len(paths), CHUNK)]
-    made = workers.in_order(chunk, parts, "listening", "recording", processes, note_engine, (path,))
+    made = workers.in_order(chunk, parts, "listening", "recording", processes, worker_tools.prepare,
+                            (load_engine, path))
     return [heard for part in made for heard in part if heard.samples]
 
 

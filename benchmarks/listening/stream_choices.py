@@ -30,7 +30,7 @@ from engine import golden, network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from firmware_gen.inputs import needed_native_file
-from common import workers
+from common import worker_tools, workers
 from common.description import DETECTION_THRESHOLD, SILENCE, UNKNOWN, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
@@ -46,13 +46,9 @@ def averaged(logits: np.ndarray, columns: int) -> np.ndarray:
     return golden.average(sums[columns:] - sums[:-columns], columns)
 
 
-worker_tools: list[tuple[Engine, Sequence[np.ndarray]]] = []
-"""In a worker, the engine that averages over one column, and the recordings of noise; in the parent, empty."""
-
-
-def note_tools(path: Path, noises: Sequence[np.ndarray]) -> None:
-    """Load this worker's engine and keep its noise."""
-    worker_tools.append((column_engine(path), noises))
+def make_tools(path: Path, noises: Sequence[np.ndarray]) -> tuple[Engine, Sequence[np.ndarray]]:
+    """A worker's engine, which averages over one column, and its recordings of noise."""
+    return column_engine(path), noises
 
 
 def column_engine(path: Path) -> Engine:
@@ -80,7 +76,7 @@ class Answers(NamedTuple):
 
 def answers(audio: np.ndarray, silence: int | None) -> Answers:
     """One task: int16 [clips, 16000]."""
-    (engine, noises), = worker_tools
+    engine, noises = worker_tools.get()
     made = engine.network
     logits = [streaming.hops(engine, clip, noises) for clip in audio]
     scores = {columns: [averaged(rows, columns) for rows in logits] for columns in COLUMNS}
@@ -185,7 +181,8 @@ def main(argv: list[str] | None = None) -> None:
     background, silence = clips.background(args.data), streaming.silence_index(labels)
     column_engine(path)  # compiled once, and not by every worker at the same time
     tasks = [(recordings.audio[start:start + CHUNK], silence) for start in range(0, len(recordings.audio), CHUNK)]
-    parts = workers.in_order(answers, tasks, "streaming", "clip", None, note_tools, (path, background.noises))
+    parts = workers.in_order(answers, tasks, "streaming", "clip", None, worker_tools.prepare,
+                             (make_tools, path, background.noises))
     found, target = Answers.joined(parts), recordings.target
     print(f"{build}: {len(target)} clips, {' and '.join(recordings.origins)}; noise: {background.origin}")
     print(lengths_table(found.of_length, target, labels, conversion["native"]["delay_columns"]))
