@@ -25,13 +25,13 @@ VOICES = {"yes": "en-us+f3", "no": "en-us+m3", "left": "en-gb-scotland+m5", "rig
 """Word -> voice of espeak-ng."""
 SPEED = 140  # words a minute
 PEAK = 12000  # PCM units
-QUIET = 0.02  # of the peak: what lies before the first and behind the last such sample is cut off
+QUIET = 0.02  # of the peak: quieter samples at the start and at the end are cut off
 NOISE = 10  # PCM units, standard deviation: no microphone is perfectly silent
-TAPS = 32  # of the resampling filter on either side
+TAPS = 32  # on either side, of the resampling filter by which the shipped examples were made
 
 
 def speak(word: str, voice: str) -> tuple[np.ndarray, int]:
-    """The word as espeak-ng says it: float64 [samples] in +-1, and its rate in Hz."""
+    """The word spoken by espeak-ng: float64 [samples] in +-1, and its rate in Hz."""
     if shutil.which("espeak-ng") is None:
         raise UserError("espeak-ng: not installed; apt-get install espeak-ng")
     return voices.run(["espeak-ng", "-v", voice, "-s", str(SPEED), "--stdout", word])
