@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Write files atomically: complete or not at all."""
 from __future__ import annotations
 
 import contextlib
@@ -10,16 +10,16 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike, temporary: str | os.PathLike | None = None) -> Iterator[None]:
-    """Let an OSError of the block name `path` where it names no file, as a failed write does not, or a temporary one.
+    """Make an OSError of the block name `path` where it names no file (as that of a failed write) or a temporary one.
 
-    temporary: how the paths of these begin; nobody knows them by name.
+    temporary: prefix of the paths of temporary files, which mean nothing to the user.
     """
     try:
         yield
     except OSError as error:
         if error.filename is None:
             error.strerror = error.strerror or f"could not be written whole ({error}); is the disk full?"
-        if error.filename is None or temporary and begins_with(error.filename, temporary):
+        if error.filename is None or (temporary and begins_with(error.filename, temporary)):
             error.filename = str(path)
         raise
 

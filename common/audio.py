@@ -1,4 +1,4 @@
-"""Read 16 kHz mono 16-bit PCM wav files, and nothing else."""
+"""Read wav files of 16 kHz mono 16-bit PCM; refuse all others."""
 from __future__ import annotations
 
 import os

@@ -1,4 +1,4 @@
-"""The files of build/tau<T>/, and how stages behind the conversion read what it left. Needs no TensorFlow."""
+"""Names of the files in build/tau<T>/, and the reading of the conversion's record. Needs no TensorFlow."""
 from __future__ import annotations
 
 import dataclasses
@@ -22,8 +22,8 @@ VERIFY_FEWER = "verify_fewer.json"
 REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML = "report.json", "report.md", "report.html"
 KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
                   "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
-"""What conversion.json holds. `files`: SHA-256 of each of the conversion's files by its path in the build folder, but of the
-two that are copies of the chosen graph's."""
+"""Keys of conversion.json. `files`: SHA-256 of each of the conversion's files by its path in the build folder, without the
+two copies of the chosen graph's files."""
 TENSOR = {"shape": [int], "scale": float, "zero_point": int}
 REFUSED = {"refused": str}
 GRAPH = {"input": TENSOR, "output": TENSOR, "tflite": str, "onnx": str, "sha256": str, "tflite_bytes": int,
@@ -46,7 +46,7 @@ def default_build(tau: float) -> Path:
 
 
 def build_of(tau: float) -> Path:
-    """The default build folder of a tau, which need not be there; UserError where it holds another one's conversion."""
+    """The default build folder of a tau, which may be missing; UserError where it holds the conversion of another tau."""
     build = default_build(tau)
     if (build / CONVERSION).is_file():
         load(build)
@@ -59,7 +59,7 @@ def remedy(build: Path) -> str:
 
 
 def load(build: Path) -> dict:
-    """The conversion's facts, from conversion.json; UserError where there are none."""
+    """The content of conversion.json; UserError where it is missing or damaged, or a model file is missing."""
     path = Path(build, CONVERSION)
     tau = path.parent.name.removeprefix("tau")
     try:

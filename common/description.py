@@ -1,7 +1,6 @@
-"""The one description of features, labels and network, read by every stage.
+"""Parameters of the features, the labels and the network, read by every stage.
 
-Nothing here needs more than NumPy, so that the converter, the code generator and the
-benchmarks can read it without PyTorch.
+Needs NumPy alone, so that the converter, the code generator and the benchmarks can read it without PyTorch.
 """
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ LABELS = (SILENCE, UNKNOWN) + KEYWORDS
 
 @dataclasses.dataclass(frozen=True)
 class FeatureDescription:
-    """Log-mel features of a one-second clip, and their one int8 representation.
+    """Log-mel features of a one-second clip, and their int8 representation.
 
     The float features are those of BC-ResNet (Kim et al., Interspeech 2021): periodic Hann
     window of `window` samples centred in `fft`, centred reflect padding, power spectrum,
@@ -44,7 +43,7 @@ class FeatureDescription:
     fmin: float = 0.0  # Hz
     fmax: float = 8000.0  # Hz
     floor: float = 1e-6
-    int8_scale: float = 0.09375  # natural-log units an LSB
+    int8_scale: float = 0.09375  # natural-log units per LSB
     int8_zero_point: int = 19
 
     @property
@@ -74,27 +73,27 @@ FEATURES = FeatureDescription()
 BANDS = 5
 """Frequency bands of SubSpectralNorm."""
 STAGES = ((2, 1, 1), (2, 2, 2), (4, 2, 4), (4, 1, 8))
-"""Of each stage of BC-ResNet: blocks, frequency stride of its first block, temporal dilation."""
+"""For each stage of BC-ResNet: blocks, frequency stride of the first block, temporal dilation."""
 
 
 MELS = 2 * math.prod(stride for _, stride, _ in STAGES) * BANDS
-"""Rows of features that the network takes, 40: its head and two stages halve them, and the classifier's convolution covers
-what is left, a row for each band."""
+"""Mel bands that the network takes, 40: its head and two stages halve them, and the classifier's convolution covers the
+remaining rows, one per band of SubSpectralNorm."""
 
 
 def check_mels(features: FeatureDescription) -> None:
-    """UserError where features have another number of mels than the network takes, and with it all that computes it."""
+    """UserError where the features have another number of mel bands than the network takes."""
     if features.mels != MELS:
         raise UserError(f"BC-ResNet takes {MELS} mels, not {features.mels}; change common/description.py")
 
 
 REACH = 2 + sum(blocks * dilation for blocks, _, dilation in STAGES) + 2
-"""Columns to either side of one that its logits depend on: 58, the lag of a stream."""
+"""Columns before and after one that its logits depend on: 58, half of the receptive field and the lag of a stream."""
 STREAM_COLUMNS = 30
-"""Columns of logits, each 10 ms, that a stream's scores are averages over."""
-SURE = 153
-"""Of 255: the least probability with which a word counts as heard, where a device decides (`kws_probability`). Chosen
-with `benchmarks.stream_choices`."""
+"""Columns of logits, 10 ms each, that the scores of a stream are averaged over."""
+DETECTION_THRESHOLD = 153
+"""Least probability, of 255, at which a device takes a word as detected (`kws_probability`). Chosen with
+`python -m benchmarks.stream_choices`."""
 
 
 def channels(tau: float) -> tuple[int, ...]:
@@ -103,7 +102,7 @@ def channels(tau: float) -> tuple[int, ...]:
 
 
 def parse_tau(text: str) -> float:
-    """`"1"` -> 1, `"1.5"` -> 1.5; UserError names the taus that exist."""
+    """`"1"` -> 1, `"1.5"` -> 1.5; UserError, with the supported values, for any other number or text."""
     try:
         value = float(text)
     except ValueError:

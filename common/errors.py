@@ -1,8 +1,9 @@
-"""One way to say what is wrong with the user's input: a line, and a non-zero exit."""
+"""Errors of the user's input: one line on stderr and a non-zero exit status."""
 from __future__ import annotations
 
 import argparse
 import functools
+import io
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from common import interrupts
 
 
 class UserError(Exception):
-    """Something the user can mend. The message is one line: what is wrong, where, the remedy."""
+    """An error that the user can fix. The message is one line: where, what is wrong, the remedy."""
 
 
 class OptionParser(argparse.ArgumentParser):
-    """A command's options, under its name; `doc` is its help. A wrong option is a UserError, not a page of usage."""
+    """The options of a command; `doc` is its help text. A wrong option raises UserError instead of printing the usage."""
 
     def __init__(self, command: str, doc: str, epilog: str | None = None):
         super().__init__(command, description=doc, epilog=epilog, allow_abbrev=False,
@@ -28,15 +29,15 @@ class OptionParser(argparse.ArgumentParser):
 
 
 def one_line_errors(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Wrap a command's `main` so that bad input, a failing file system and Ctrl-C end in one line.
+    """Wrap a command's `main` so that bad input, a failing file system and Ctrl-C end it with one line on stderr.
 
-    Exit status: what `main` returns, 1 where it found a regression; 2 for every failure, a fault of the program itself
-    (which keeps its traceback) among them; 130 for Ctrl-C.
+    Exit status: what `main` returns (0, or 1 for a regression); 2 for every failure, including a bug in the program, whose
+    traceback is printed; 130 for Ctrl-C.
     """
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> int:
-        interrupts.hear()
+        interrupts.raise_from_now_on()
         print_any_text()
         status = 2
         try:
@@ -60,6 +61,6 @@ def one_line_errors(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def print_any_text() -> None:
-    """Let characters that the terminal's encoding lacks, such as those of a path, be printed as escapes."""
-    if sys.stdout.errors == "strict":
+    """Print characters that the terminal's encoding lacks, in a path for example, as escapes."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -22,12 +22,13 @@ def percent(successes: int, trials: int) -> str:
 
 
 def poisson(count: int) -> tuple[float, float]:
-    """Exact 95 % interval of the mean of a Poisson distribution of which `count` was drawn (Garwood, 1936)."""
+    """Exact 95 % interval of the mean of a Poisson distribution, given one sample `count` of it (Garwood, 1936)."""
     def up_to(most: int, mean: float) -> float:
-        """The probability of at most so many."""
+        """The probability of a sample of at most `most`."""
         return sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(most + 1))
 
     def solve(most: int, probability: float) -> float:
+        """The mean at which `up_to(most, mean)` is `probability`, by bisection."""
         low, high = 0.0, count + 10 * math.sqrt(count + 1) + 10
         for _ in range(60):
             middle = (low + high) / 2

@@ -1,6 +1,6 @@
-"""One command at a time works in a folder; the others wait, and say so.
+"""Locks of folders: one command at a time writes in a folder; the others print that they wait.
 
-The lock is the kernel's, on the folder itself: it leaves no file, and ends with the process that has it, however that ends.
+The lock is flock(2) on the folder itself: it needs no lock file, and is released when its process ends, however it ends.
 """
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ held = Held()
 
 @contextlib.contextmanager
 def writing(folder: Path, *leftovers: str) -> Iterator[None]:
-    """Make the folder where it is missing, and have it alone while the block runs; one that stays empty is removed again.
+    """Lock the folder exclusively while the block runs. A missing one is made, and removed again where it stays empty.
 
-    leftovers: patterns of what a killed command leaves in it, which is removed first. UserError where it is no folder.
+    leftovers: glob patterns of files that killed commands left in it, which are removed first. UserError where the path is
+    no folder.
     """
     made = make(folder)
     with locked(folder, fcntl.LOCK_EX):
@@ -46,20 +47,21 @@ def writing(folder: Path, *leftovers: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rewriting(folder: Path) -> Iterator[None]:
-    """As `writing`, but a missing folder is neither made nor locked."""
+    """Lock the folder exclusively while the block runs; a missing one is neither made nor locked."""
     with locked(folder, fcntl.LOCK_EX) if folder.is_dir() else contextlib.nullcontext():
         yield
 
 
 @contextlib.contextmanager
 def reading(folder: Path) -> Iterator[None]:
-    """Let no other command write in the folder while the block runs; a missing one is not locked."""
+    """Lock the folder against writing by other commands while the block runs; a missing one is not locked."""
     with locked(folder, fcntl.LOCK_SH) if folder.is_dir() else contextlib.nullcontext():
         yield
 
 
 def make(folder: Path) -> list[Path]:
-    """Make a folder and those above it; those that were missing, the deepest first. UserError where a file is in the way."""
+    """Make a folder and its parents; return those that were missing, the deepest first. UserError where a file is in the
+    way."""
     every = [folder, *folder.parents]
     missing = [path for path in every if not path.exists()]
     try:
@@ -71,7 +73,7 @@ def make(folder: Path) -> list[Path]:
 
 
 def try_to_write(folder: Path) -> None:
-    """OSError that names the folder where no file can be written there: better before long work than after it."""
+    """OSError that names the folder where no file can be written in it: called before long work, not after it."""
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
@@ -106,7 +108,7 @@ def locked(folder: Path, kind: int) -> Iterator[None]:
 
 
 def still_there(folder: Path, handle: int) -> bool:
-    """Whether the path names the folder that is open: whoever had it may have removed it."""
+    """Whether the path still names the opened folder: the previous owner of the lock may have removed it."""
     try:
         return os.path.samestat(os.stat(folder), os.fstat(handle))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a bar on a terminal, elsewhere a line now and then."""
+"""Progress of long work: a bar on a terminal, elsewhere a line every 20 seconds."""
 from __future__ import annotations
 
 import contextlib
@@ -9,20 +9,20 @@ from typing import TypeVar
 from tqdm import tqdm
 
 EVERY = 20
-"""Seconds from a line to the next."""
+"""Seconds between two lines."""
 
 Item = TypeVar("Item")
 
 
 @contextlib.contextmanager
 def counting(total: int, what: str, unit: str) -> Iterator[Callable[[int], object]]:
-    """Yield a function that is told how many more of `total` are done. `what`: "decoding"; `unit`: "clip"."""
+    """Yield a function that takes how many more of `total` are done. what: such as "decoding"; unit: such as "clip"."""
     with tqdm(total=total, desc=what, unit=unit, disable=None) as bar:
         yield bar.update if not bar.disable else lines(total, what, unit)
 
 
 def lines(total: int, what: str, unit: str) -> Callable[[int], None]:
-    """As `counting`, where there is no terminal."""
+    """The function that `counting` yields where there is no terminal."""
     done, due = 0, time.monotonic() + EVERY
 
     def update(more: int) -> None:
@@ -36,7 +36,7 @@ def lines(total: int, what: str, unit: str) -> Callable[[int], None]:
 
 
 def over(items: Sequence[Item], what: str, unit: str) -> Iterator[Item]:
-    """The items, each of which is done when the next is asked for."""
+    """Yield the items with progress; each counts as done when the next is requested."""
     with counting(len(items), what, unit) as update:
         for item in items:
             yield item

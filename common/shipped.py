@@ -1,4 +1,4 @@
-"""What the repository carries: checkpoints, the verifications recorded with them, and example sounds."""
+"""Paths of the files in the repository: checkpoints, the verifications recorded with them, and example sounds."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,7 +9,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def checkpoint_path(tau: float) -> Path:
-    """Where the checkpoint of this width is, or would be, shipped."""
+    """The path of the shipped checkpoint of this width, which may be missing."""
     return CHECKPOINTS / f"tau{tau:g}.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Which of the project's own files a module is made of: what it gives depends on them, and so does every cache of that.
+"""The source files of the project that a module depends on, and their hash, the key of every cache of its results.
 
     digest("firmware_gen.__main__", files=templates)
 """
@@ -26,7 +26,7 @@ def file_of(module: str) -> Path | None:
 
 
 def named_in(module: str, path: Path) -> list[str]:
-    """Whatever the text of a module imports, wherever it stands; of `from a import b` both `a` and `a.b`."""
+    """The names that a module imports, at any place in its text; of `from a import b` both `a` and `a.b`."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names = []
     for node in ast.walk(ast.parse(path.read_bytes())):
@@ -40,7 +40,8 @@ def named_in(module: str, path: Path) -> list[str]:
 
 @functools.cache
 def imported(*modules: str) -> tuple[Path, ...]:
-    """The files of these modules, of all of the project's that they import, at any depth, and of their packages; sorted."""
+    """The files of these modules, of all modules of the project that they import directly or not, and of their packages;
+    sorted."""
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
@@ -54,7 +55,7 @@ def imported(*modules: str) -> tuple[Path, ...]:
 
 
 def digest(*modules: str, files: Iterable[Path] = ()) -> str:
-    """SHA-256, in hex, of the files that `imported` names and of `files`, wherever the project lies."""
+    """SHA-256, in hex, of the files of `imported` and of `files`; does not depend on the project's location."""
     total = hashlib.sha256()
     for path in sorted({*imported(*modules), *(file.resolve() for file in files)}):
         total.update(f"{path.relative_to(ROOT)} {sha256(path)}\n".encode())

@@ -1,4 +1,4 @@
-"""The chunks of a RIFF/WAVE file: its format and its samples, whoever wrote it, a pipe included.
+"""Parse a RIFF/WAVE file: its format and its samples, also where it was written to a pipe.
 
 Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991); WAVE_FORMAT_EXTENSIBLE as in
 Microsoft's ksmedia.h.
@@ -11,14 +11,14 @@ from typing import NamedTuple
 PCM, EXTENSIBLE = 1, 0xFFFE
 ENCODINGS = {PCM: "PCM", 3: "float", 6: "A-law", 7: "µ-law"}
 SUBFORMAT = bytes.fromhex("0000 0000 1000 8000 00aa 0038 9b71")
-"""What follows the encoding in an extensible format's GUID."""
+"""The bytes after the encoding in the GUID of an extensible format."""
 UNKNOWN_LENGTH = 0x7FFF_F000
-"""From here on, a chunk's size is what a program writes that cannot go back in a pipe: ffmpeg 2^32 - 1, others some
-2^31. The samples then go on to the end of the file."""
+"""Chunk sizes from here on are placeholders of programs that write to a pipe and cannot fill in the size afterwards: ffmpeg
+writes 2^32 - 1, others about 2^31. The samples then extend to the end of the file."""
 
 
 class Sound(NamedTuple):
-    """What a wav file holds: samples as bytes, and how many bytes its header promises besides."""
+    """The content of a wav file: format, samples as bytes, and the number of bytes that its header states but it lacks."""
 
     encoding: str
     rate: int  # Hz
@@ -29,7 +29,7 @@ class Sound(NamedTuple):
 
 
 def parse(content: bytes) -> Sound:
-    """A whole wav file -> its format and samples. ValueError, with the reason, where it is none."""
+    """The bytes of a wav file -> its format and samples. ValueError, with the reason, for anything else."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise ValueError("ends within its header" if len(content) < 12 else "does not begin with RIFF and WAVE")
     shape, start = None, 12

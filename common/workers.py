@@ -86,5 +86,7 @@ def _start(initializer: Callable | None, initargs: tuple) -> None:
 
 def _end_with_parent() -> None:
     """Wait for the parent; a worker would otherwise wait for tasks for ever after a killed one."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
     os._exit(1)

@@ -2,13 +2,13 @@
 
 What is judged is a network's answers on the calibration clips, which may hold none of its words: then it answers some
 of them with hardly any lead, and the least noise turns these over. So only those answers must stay of which the float
-network is as sure as a device must be (`training.description.SURE`), and the noise must be small in all.
+network is as sure as a device must be (`common.description.DETECTION_THRESHOLD`), and the noise must be small in all.
 """
 from __future__ import annotations
 
 import numpy as np
 
-from common.description import SURE
+from common.description import DETECTION_THRESHOLD
 
 LEAST_AGREEMENT = 0.95
 LEAST_SQNR_DB = 10
@@ -31,9 +31,9 @@ def sqnr_db(reference: np.ndarray, logits: np.ndarray) -> float:
 
 
 def sure(logits: np.ndarray) -> np.ndarray:
-    """Which clips are answered with a probability of at least SURE, bool [clips]; logits float [clips, classes]."""
+    """Which clips are answered with a probability of at least DETECTION_THRESHOLD, bool [clips]; logits float [clips, classes]."""
     odds = np.exp(logits - logits.max(1, keepdims=True))
-    return 255 >= SURE * odds.sum(1)
+    return 255 >= DETECTION_THRESHOLD * odds.sum(1)
 
 
 def facts(reference: np.ndarray, logits: np.ndarray) -> dict:

@@ -15,23 +15,23 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from training.spoken import voices  # noqa: E402
-from common.atomic import replacing  # noqa: E402
-from common.description import FEATURES  # noqa: E402
-from common.errors import UserError, one_line_errors  # noqa: E402
+from common.atomic import replacing
+from common.description import FEATURES
+from common.errors import UserError, one_line_errors
+from training.spoken import voices
 
 VOICES = {"yes": "en-us+f3", "no": "en-us+m3", "left": "en-gb-scotland+m5", "right": "en-us+f5", "stop": "en-gb",
           "go": "en-gb-scotland+f3"}
 """Word -> voice of espeak-ng."""
 SPEED = 140  # words a minute
 PEAK = 12000  # PCM units
-QUIET = 0.02  # of the peak: what lies before the first and behind the last such sample is cut off
+QUIET = 0.02  # of the peak: quieter samples at the start and at the end are cut off
 NOISE = 10  # PCM units, standard deviation: no microphone is perfectly silent
-TAPS = 32  # of the resampling filter on either side
+TAPS = 32  # on either side, of the resampling filter by which the shipped examples were made
 
 
 def speak(word: str, voice: str) -> tuple[np.ndarray, int]:
-    """The word as espeak-ng says it: float64 [samples] in +-1, and its rate in Hz."""
+    """The word spoken by espeak-ng: float64 [samples] in +-1, and its rate in Hz."""
     if shutil.which("espeak-ng") is None:
         raise UserError("espeak-ng: not installed; apt-get install espeak-ng")
     return voices.run(["espeak-ng", "-v", voice, "-s", str(SPEED), "--stdout", word])

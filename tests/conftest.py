@@ -99,8 +99,8 @@ def tau1_build() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def interrupts_heard():
-    """Children hear Ctrl-C even where the tests run in the background of a shell, which has it ignored."""
+def interrupts_not_ignored():
+    """Child processes get Ctrl-C even where the tests run in the background of a shell, where it is ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

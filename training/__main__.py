@@ -18,21 +18,21 @@ from tqdm import tqdm
 
 from common import options
 from common import checkpoint, locks
+from common.description import LABELS, parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
 from training import card, distill, heldout, openset, train
 from training.data import dataset
-from training.spoken import pieces, synthesis
 from training.data.dataset import Clip
 from training.data.decoded import data_hash, decoded
-from common.description import LABELS, parse_tau
 from training.data.download import download
-from common.errors import OptionParser, UserError, one_line_errors
 from training.features import log_mel
 from training.memory import keep_freed_memory
 from training.model import DROPOUT
+from training.spoken import pieces, synthesis
 
 SEEDS = 1 << 32
-LIVE_STEPS = 20
-"""Batches between two looks at the loss: each waits for a GPU."""
+LOSS_EVERY = 20
+"""Batches from one display of the loss to the next: reading it waits for the GPU."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -42,38 +42,39 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--download", action="store_true", help="fetch the data set into --data first")
     options.add_archives(parser)
     parser.add_argument("--epochs", type=int, default=train.PAPER_EPOCHS,
-                        help="the schedule is scaled to them (default 200, the paper's)")
+                        help="length of the run, to which the schedule is scaled (default 200, the paper's)")
     options.add_seed(parser)
     parser.add_argument("--recipe", choices=("paper", "open"), default="paper",
-                        help="the paper's, or one for words that are not in the data set: balanced classes, synthetic "
-                             "words and running speech, splices of keywords, smoothed labels, averaged weights")
+                        help="the paper's, or one that rejects words that are not in the data set: balanced classes, "
+                             "synthetic words and running speech, splices of keywords, label smoothing, averaged weights")
     parser.add_argument("--synthetic", type=Path, default=Path("build/synthetic"),
                         help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)")
     parser.add_argument("--speech", type=Path, metavar="FOLDER",
-                        help="folder of `python -m training.speech`: pieces of recorded speech as more other words, and "
-                             "keywords recorded again, for --recipe open (default: none)")
+                        help="folder of `python -m training.speech`: adds pieces of recorded speech as other words, and "
+                             "keywords augmented like them, for --recipe open (default: none)")
     parser.add_argument("--omit", default="", metavar="PARTS",
                         help=f"parts of --recipe open to leave out, with commas between them: {', '.join(openset.PARTS)}")
     parser.add_argument("--without", default="", metavar="WORDS",
-                        help="other words, with commas between them, to hold out of training and to test with")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint to begin with (default: random weights)")
-    parser.add_argument("--rate", type=float, default=train.PEAK_RATE, help="peak of the learning rate (default 0.1)")
+                        help="other words, with commas between them, to leave out of training and to test with")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint of the initial weights (default: random)")
+    parser.add_argument("--rate", type=float, default=train.PEAK_RATE, help="peak learning rate (default 0.1)")
     parser.add_argument("--stream", type=float, default=0.0, metavar="SHARE",
-                        help="share of the batches that are heard as a stream hears them: in longer noise, averaged over "
-                             "few columns (default 0)")
-    parser.add_argument("--dropout", type=float, default=DROPOUT, help="share of the channels (default 0.1, the paper's)")
+                        help="fraction of the batches that train continuous listening: clips in longer noise, scores "
+                             "averaged over few columns (default 0)")
+    parser.add_argument("--dropout", type=float, default=DROPOUT,
+                        help="probability of dropping a channel (default 0.1, the paper's)")
     parser.add_argument("--teacher", type=Path, metavar="FILE",
-                        help="checkpoint of a larger network, whose answers are learnt beside the labels")
+                        help="checkpoint of a larger network, whose probabilities are learnt beside the labels")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
     parser.add_argument("--out", type=Path, help="folder of the run (default build/tau<T>/training)")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: all cores)")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
-                        help="of the activations in training (default: bfloat16 where it is native)")
+                        help="precision of the activations (default: bfloat16 where the hardware has it)")
     return parser.parse_args(arguments)
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Turn `tau` into a number and fill in `out`; UserError where an option cannot be met."""
+    """Parse and fill in the options, in place; UserError for a bad one."""
     args.tau = parse_tau(args.tau)
     if args.epochs < 1:
         raise UserError(f"--epochs {args.epochs}: at least 1 is needed")
@@ -99,27 +100,27 @@ def check_options(args: argparse.Namespace) -> None:
     if args.start and args.start.tau != args.tau:
         raise UserError(f"--start: a checkpoint of tau {args.start.tau:g}, not {args.tau:g}; name one of that width")
     for option, given in (("--start", args.start), ("--teacher", args.teacher)):
-        heldout.check_unheard(args.without, option, given)
+        heldout.check_checkpoint(args.without, option, given)
     if args.recipe == "open" and "running" in args.parts:
-        heldout.check_unsaid(args.without)
+        heldout.check_running_speech(args.without)
     args.out = args.out or Path(f"build/tau{args.tau:g}/training")
     check_state(args)
 
 
 def check_state(args: argparse.Namespace) -> None:
-    """UserError where the folder holds a run that is not to be continued."""
+    """UserError where the folder holds a run and --resume is not given."""
     if state_file(args).exists() and not args.resume:
         raise UserError(f"{state_file(args)}: a run is there already; continue it with --resume "
                         "(make train … RESUME=1), or choose another --out")
 
 
 def state_file(args: argparse.Namespace) -> Path:
-    """Holds the run after each epoch."""
+    """The file that the run is saved to after each epoch."""
     return args.out / "last.pt"
 
 
 def choose_device(gpu: int | None) -> torch.device:
-    """The CUDA device asked for, or the CPU with one line that says why."""
+    """The CUDA device of this number; the CPU where none is given, or, with a printed line, where it does not exist."""
     if gpu is None:
         return torch.device("cpu")
     if 0 <= gpu < torch.cuda.device_count():
@@ -129,18 +130,18 @@ def choose_device(gpu: int | None) -> torch.device:
 
 
 def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
-    """The run that the options ask for, over the clips of `archive`; continued where its state is there."""
+    """The run of these options over the clips of `archive`; continued where it was saved."""
     keep_freed_memory()
     device = choose_device(args.gpu)
     precision = train.default_precision(device) if args.precision == "auto" else args.precision
     noises = dataset.read_noises(archive)
-    openly = args.recipe == "open"
-    clips = dataset.split_clips(archive, "training", args.ver, args.without, all_others=openly)
+    is_open = args.recipe == "open"
+    clips = dataset.split_clips(archive, "training", args.ver, args.without, all_others=is_open)
     training = decoded(clips, "training", noises, args.out / "decoded")
     validation = decoded(dataset.split_clips(archive, "validation", args.ver, args.without), "validation", noises,
                          args.out / "decoded")
     extras = {}
-    if openly:
+    if is_open:
         training = openset.training_set(training, clips, args.synthetic, args.speech, args.without, args.parts)
         extras = openset.extras(clips, args.parts)
     recipe = train.Recipe(args.tau, LABELS, args.epochs, args.seed, precision,
@@ -161,21 +162,22 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     return trainer
 
 
+def live(trainer: train.Trainer, batches: Iterator, count: int) -> Iterator:
+    """The batches of an epoch, with a progress bar: mean loss so far, time left of the epoch."""
+    bar = tqdm(batches, f"epoch {trainer.epoch + 1}/{trainer.recipe.epochs}", count, unit="batch", leave=False, disable=None)
+    for index, batch in enumerate(bar):
+        if index % LOSS_EVERY == 0 and not bar.disable:
+            bar.set_postfix_str(f"loss {trainer.running_loss():.3f}", refresh=False)
+        yield batch
+
+
 def train_epochs(trainer: train.Trainer) -> None:
-    """The epochs that are left, each with a live bar (loss so far, time left of the epoch) and a line."""
+    """Train the epochs that are left; each shows a progress bar and then prints a line."""
     epochs = trainer.recipe.epochs
     while trainer.epoch < epochs:
         started = time.monotonic()
         number = trainer.epoch + 1
-
-        def live(batches: Iterator, steps: int) -> Iterator:
-            bar = tqdm(batches, f"epoch {number}/{epochs}", steps, unit="batch", leave=False, disable=None)
-            for step, batch in enumerate(bar):
-                if step % LIVE_STEPS == 0 and not bar.disable:
-                    bar.set_postfix_str(f"loss {trainer.running_loss():.3f}", refresh=False)
-                yield batch
-
-        trainer.train_epoch(live)
+        trainer.train_epoch(functools.partial(live, trainer))
         row = trainer.history[-1]
         seconds = time.monotonic() - started
         print(f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation "
@@ -201,13 +203,13 @@ def main(argv: list[str] | None = None) -> None:
     heldout_clips = heldout.heldout_clips(archive, args.without)
     if args.recipe == "open":
         openset.synthetic_speech(args.synthetic, args.parts)  # before minutes of decoding
-        if not args.resume and {"synthetic", "running"} & {*args.parts}:  # a run that goes on knows its data by their hash
+        if not args.resume and {"synthetic", "running"} & {*args.parts}:  # a resumed run compares the hash of its data
             synthesis.check(args.synthetic)
     if args.speech:
         pieces.load(args.speech)
     with locks.writing(args.out, ".last.pt.*", "decoded/.*"):
         locks.try_to_write(args.out)
-        check_state(args)  # another command may have left one while this waited
+        check_state(args)  # another command may have saved a run while this one waited
         run(args, arguments, archive, test_clips, heldout_clips)
 
 
@@ -229,7 +231,7 @@ def run(args: argparse.Namespace, arguments: Sequence[str], archive: Path, test_
         record |= card.accuracy_record(trainer, test_clips)
     path = args.out / f"tau{args.tau:g}.safetensors"
     card.write(path, trainer, tensors, record)
-    from training.plot import write_plot  # takes a second to load, which no other command should wait for
+    from training.plot import write_plot  # matplotlib takes a second to load
     write_plot(args.out / "run.png", trainer.history, len(trainer.validation_target),
                f"BC-ResNet-{args.tau:g}, seed {args.seed}")
     print(f"{path}\n" + "\n".join(f"  {name}: {value}" for name, value in record.items()

@@ -1,4 +1,4 @@
-"""The paper's augmentation, a whole batch at a time, on the device that trains.
+"""The paper's augmentation of a whole batch, on the device that trains.
 
 Random numbers are drawn on the host with NumPy, so that they do not depend on the device.
 """
@@ -18,22 +18,22 @@ FREQUENCY_MASK = {1: 0, 1.5: 1, 2: 3, 3: 5, 6: 7, 8: 7}
 """Largest width of a SpecAugment frequency mask for each tau; 0 means no SpecAugment."""
 TIME_MASK = 20
 MASKS = 2
-STEP_LEVEL = 0.1
-"""The most that is left of a noise before it begins or after it ends."""
+ABRUPT_LEVEL = 0.1
+"""Largest gain of a noise before it starts or after it stops."""
 
 
 class NoiseAugment:
     """Shift and add background noise: int16 clips -> float samples in +-1.
 
-    samples: of the result; more than a clip's are noise before and after it.
-    shift: samples by which a clip is moved, at most. A noise that is shorter than the result is not used.
-    steps: share of the silences in which the noise begins or ends, as it does to who listens all day.
+    samples: length of the result; where it exceeds a clip's, noise fills what lies before and after the clip.
+    shift: largest shift of a clip, in samples. A noise that is shorter than the result is not used.
+    abrupt: fraction of silence clips whose noise starts or stops mid-clip.
     """
 
     def __init__(self, noises: Sequence[np.ndarray], device: torch.device, samples: int = FEATURES.clip_samples,
-                 shift: int = SHIFT, steps: float = 0.0):
+                 shift: int = SHIFT, abrupt: float = 0.0):
         noises = [noise for noise in noises if len(noise) > samples]
-        self.samples, self.shift, self.steps = samples, shift, steps
+        self.samples, self.shift, self.abrupt = samples, shift, abrupt
         self.noise = torch.from_numpy(np.concatenate(noises)).to(device)
         starts = np.cumsum([0] + [len(noise) for noise in noises])[:-1]
         self.ranges = [(start, start + len(noise) - samples) for start, noise in zip(starts, noises)]
@@ -50,45 +50,43 @@ class NoiseAugment:
         def put(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(array).to(clips.device)
 
-        # Every stretch that starts anywhere is a view; only the chosen ones are copied.
+        # All windows are views of one array; only the chosen ones are copied.
         around = self.shift + (self.samples - clips.shape[1]) // 2
         views = torch.nn.functional.pad(clips, (around, around)).unfold(1, self.samples, 1)
         shifted = views[torch.arange(count, device=clips.device), put(self.shift - shift)]
         noise = self.noise.unfold(0, self.samples, 1)[put(offset)].float()
-        if self.steps:
-            rows, gains = step_gains(silence, self.steps, self.samples, rng)
+        if self.abrupt:
+            rows, gains = abrupt_gains(silence, self.abrupt, self.samples, rng)
             noise[put(rows)] *= put(gains)
         samples = torch.addcmul(shifted.float(), noise, put(level.astype(np.float32))[:, None])
         return samples.div_(32768).clamp_(-1, 1)
 
 
-def step_gains(silence: np.ndarray, share: float, samples: int, rng: np.random.Generator
-               ) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the silences (flags [N]) begin or end, int64 [rows], and their gains over time, float32 [rows, samples].
-
-    One, but up to STEP_LEVEL before or after an instant, any of them alike.
+def abrupt_gains(silence: np.ndarray, share: float, samples: int, rng: np.random.Generator
+                 ) -> tuple[np.ndarray, np.ndarray]:
+    """Choose about a fraction `share` of the silence clips (flags [N]): their rows, int64 [rows], and the gains of their
+    noise over time, float32 [rows, samples]: 1 on one side of a random instant, at most ABRUPT_LEVEL on the other.
     """
     rows = np.flatnonzero(silence & (rng.random(len(silence)) < share))
-    instant, level = rng.integers(0, samples, (len(rows), 1)), rng.uniform(0, STEP_LEVEL, (len(rows), 1))
+    instant, level = rng.integers(0, samples, (len(rows), 1)), rng.uniform(0, ABRUPT_LEVEL, (len(rows), 1))
     begins = rng.random((len(rows), 1)) < 0.5
     quiet = (np.arange(samples) < instant) == begins
     return rows, np.where(quiet, level, 1).astype(np.float32)
 
 
 def spec_augment(logmel: torch.Tensor, tau: float, rng: np.random.Generator) -> torch.Tensor:
-    """Write 0 into two frequency bands and two spans of time of each clip, (N,1,40,101); in place.
-
-    Nothing is masked at tau = 1 (Park et al., 2019, with the paper's widths).
+    """SpecAugment (Park et al., 2019) with the paper's widths: set two frequency bands and two spans of time of each clip,
+    (N,1,40,101), to 0; in place. Nothing is masked at tau = 1.
     """
     if not FREQUENCY_MASK[tau]:
         return logmel
     for axis, widest in ((2, FREQUENCY_MASK[tau]), (3, TIME_MASK)):
         size = logmel.shape[axis]
-        steps = np.arange(size)
+        position = np.arange(size)
         for _ in range(MASKS):
             width = rng.integers(0, widest + 1, len(logmel))
             start = rng.integers(0, size - width + 1)
-            mask = (steps >= start[:, None]) & (steps < (start + width)[:, None])
+            mask = (position >= start[:, None]) & (position < (start + width)[:, None])
             shape = [len(logmel), 1, 1, 1]
             shape[axis] = size
             logmel.masked_fill_(torch.from_numpy(mask).to(logmel.device).reshape(shape), 0.0)

@@ -10,15 +10,15 @@ import torch
 
 from common.atomic import write_text
 from common.checkpoint import Checkpoint, save
-from training.data.dataset import Clip, read_clips
 from common.description import LABELS
-from training.features import log_mel
 from common.intervals import percent
+from training.data.dataset import Clip, read_clips
+from training.features import log_mel
 from training.model import DROPOUT
 from training.train import Trainer
 
 
-def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[str]) -> dict[str, str]:
+def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[str]) -> dict:
     """Data, options, device, time and validation accuracy of a finished run.
 
     archive: the folder of the training clips. arguments: of the command line.
@@ -42,7 +42,7 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     }
 
 
-SAID = {"balance": "classes balanced", "synthetic": "synthetic words added",
+PART_TEXT = {"balance": "classes balanced", "synthetic": "synthetic words added",
         "running": "synthetic running speech added",
         "speech": "pieces of recorded speech added, keywords recorded again"}
 """Parts of a recipe that have no field of their own in it."""
@@ -52,11 +52,11 @@ def recipe_line(trainer: Trainer) -> str:
     """What the run did to the clips and the weights, in a line."""
     recipe = trainer.recipe
     parts = [f"{trainer.drawn} clips an epoch", f"peak rate {recipe.rate:g}"]
-    parts += [said for part, said in SAID.items() if part in recipe.parts]
+    parts += [text for part, text in PART_TEXT.items() if part in recipe.parts]
     if recipe.splices:
         parts.append(f"{recipe.splices} splices of keywords")
-    if recipe.steps:
-        parts.append(f"noise begins or ends in {100 * recipe.steps:g} % of the silences")
+    if recipe.abrupt:
+        parts.append(f"noise begins or ends in {100 * recipe.abrupt:g} % of the silences")
     if recipe.smoothing:
         parts.append(f"labels smoothed by {recipe.smoothing:g}")
     if recipe.average:

@@ -1,10 +1,10 @@
-"""Remove what was made in build/, but for trained networks.
+"""Remove everything in build/ except trained networks.
 
     python -m training.clean
     python -m training.clean build
 
-Of every run the checkpoint, its card, its plot and the state that it can be continued from stay: they took hours. All else
-can be made again. Needs the standard library alone. Prints which folders keep something.
+Of every training run the checkpoint, its card, its plot and the state file stay, as they took hours; everything else can be
+made again. Needs the standard library alone. Prints the folders that are not empty.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE, WEIGHTS, CARD, PLOT = "last.pt", ".safetensors", ".md", "run.png"
 
 
 def kept(folder: Path) -> set[str]:
-    """The names in a folder that belong to a trained network."""
+    """The names of a folder's files that belong to a trained network."""
     names = {path.name for path in folder.iterdir() if path.name == STATE or path.suffix == WEIGHTS}
     if names:
         names |= {PLOT} | {Path(name).stem + CARD for name in names}
@@ -26,9 +26,9 @@ def kept(folder: Path) -> set[str]:
 
 
 def clear(folder: Path) -> list[Path]:
-    """Remove what a folder holds, and itself where nothing stays; the folders below it, and itself, that keep something.
+    """Remove the content of a folder, and the folder where it is then empty; return the folders that are not.
 
-    Links in it are removed, never what they point to. Waits for the commands that work in any of the folders.
+    Links are removed, never their targets. Waits for commands that work in any of the folders.
     """
     left = []
     with locks.rewriting(folder):

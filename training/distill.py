@@ -1,7 +1,7 @@
-"""A larger network as teacher: what it thinks of a clip says more than the clip's label (Hinton et al., 2015).
+"""Knowledge distillation: a larger network's probabilities are learnt beside the labels (Hinton et al., 2015).
 
-The teacher hears exactly what the network in training hears: shifted, in noise, masked. It is not asked about silence
-and running speech, of which the label says all there is to learn.
+The teacher gets the same input as the network in training: shifted, in noise, masked. Clips of silence and of running
+speech are learnt from their labels alone.
 """
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import nn
 from common.checkpoint import Checkpoint
 from common.errors import UserError
 from training.model import BCResNet, load_weights
-from training.stream import window
+from training.stream import middle_second
 
 TEMPERATURE = 2.0
 SHARE = 0.7
-"""Of the teacher in the loss; the rest is the labels'."""
+"""Weight of the teacher's term in the loss; the labels' term has the rest."""
 
 
 class Teacher:
-    """A trained network that is asked, never trained."""
+    """A trained network, in inference mode."""
 
     def __init__(self, checkpoint: Checkpoint, labels: tuple[str, ...], device: torch.device):
         """UserError where the checkpoint has other labels, or is no such network."""
@@ -32,14 +32,15 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, logmel: torch.Tensor) -> torch.Tensor:
         """Log-mel (N,1,40,T) -> logits (N, classes) of the second in its middle."""
-        return self.model(window(logmel)).float()
+        return self.model(middle_second(logmel)).float()
 
 
-def distilled(losses: torch.Tensor, logits: torch.Tensor, teacher: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
-    """The losses by the labels (N) and how far the logits (N, classes) are from the teacher's, weighted; their mean.
+def distilled(losses: torch.Tensor, logits: torch.Tensor, teacher: torch.Tensor, distil: torch.Tensor) -> torch.Tensor:
+    """The mean over clips of the loss by the labels (N) and the KL divergence of the logits (N, classes) from the
+    teacher's, weighted by SHARE.
 
-    asked: where the teacher is asked (N); elsewhere the label alone counts.
+    distil: which clips are learnt from the teacher too, bool (N); the others from their labels alone.
     """
     divergence = nn.functional.kl_div((logits / TEMPERATURE).log_softmax(1), (teacher / TEMPERATURE).log_softmax(1),
                                       reduction="none", log_target=True).sum(1)
-    return torch.where(asked, (1 - SHARE) * losses + SHARE * TEMPERATURE**2 * divergence, losses).mean()
+    return torch.where(distil, (1 - SHARE) * losses + SHARE * TEMPERATURE**2 * divergence, losses).mean()

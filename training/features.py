@@ -8,7 +8,7 @@ from torch import nn
 from common.description import FEATURES, check_mels
 
 
-def hz_to_mel(hz: np.ndarray) -> np.ndarray:
+def hz_to_mel(hz: float | np.ndarray) -> np.ndarray:
     """HTK mel scale (O'Shaughnessy): 2595 log10(1 + f/700)."""
     return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
 
@@ -30,6 +30,9 @@ def mel_filters() -> np.ndarray:
 
 class LogMel(nn.Module):
     """Samples (N, 16000), float in +-1 -> log-mel (N, 1, 40, 101), float32."""
+
+    window: torch.Tensor
+    filters: torch.Tensor
 
     def __init__(self):
         """Raises UserError where the network cannot take such features."""

@@ -1,11 +1,10 @@
-"""Words held out of training, to measure how a network takes words that it never heard.
+"""Words held out of training, to measure how often a network rejects words that it was not trained on.
 
     python -m training --recipe open --without happy,tree --epochs 10 --out build/heldout
 
-The validation split has the same few other words as the training split, so its accuracy says nothing of new
-ones. A word named by --without is left out of both, and out of the synthetic words; when the run ends, all
-its recordings of both splits are put to the network. A checkpoint to begin with or to learn from must not have
-heard it either.
+The validation split has the same few other words as the training split, so its accuracy says nothing about new ones. A
+word named by --without is left out of both splits and of the synthetic words; when the run ends, the network is tested
+with all its recordings of both splits. The checkpoints of --start and --teacher must not be trained on it either.
 """
 from __future__ import annotations
 
@@ -16,16 +15,16 @@ import numpy as np
 import torch
 
 from common.checkpoint import Checkpoint
-from training.data.dataset import Clip, NOISE, listed, read_clips, word_clips
-from common.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
+from common.description import DETECTION_THRESHOLD, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
-from training.features import log_mel
 from common.intervals import percent
+from training.data.dataset import NOISE, Clip, listed, read_clips, word_clips
+from training.features import log_mel
 from training.spoken.synthesis import running_words
 from training.train import Trainer
 
 UNHEARD = "never heard"
-"""In a checkpoint's record, the words that neither its own training nor any before it heard."""
+"""Key in a checkpoint's record: the words left out of its training and of that of the checkpoints it is built on."""
 NO_KEYWORD = [LABELS.index(SILENCE), LABELS.index(UNKNOWN)]
 
 
@@ -39,25 +38,26 @@ def parse_words(text: str) -> tuple[str, ...]:
     return words
 
 
-def check_unheard(words: Sequence[str], option: str, checkpoint: Checkpoint | None) -> None:
-    """UserError where a checkpoint that a run builds on may have heard one of the words that the run holds out."""
-    unheard = str(checkpoint.training.get(UNHEARD, "")).split() if checkpoint else words
-    heard = [word for word in words if word not in unheard]
-    if heard:
-        raise UserError(f"--without {heard[0]}: the checkpoint of {option} has heard it, or does not say that it has not, "
-                        f"and what it taught is no measure of words never heard; name one that was trained --without "
-                        f"{','.join(words)}, or leave {option} out")
+def check_checkpoint(words: Sequence[str], option: str, checkpoint: Checkpoint | None) -> None:
+    """UserError where the checkpoint of `option` may be trained on one of the words that the run holds out."""
+    held_out = str(checkpoint.training.get(UNHEARD, "")).split() if checkpoint else words
+    trained = [word for word in words if word not in held_out]
+    if trained:
+        raise UserError(f"--without {trained[0]}: the checkpoint of {option} was trained on it, or does not record that it "
+                        f"was not, so the word would not be new to the network; name a checkpoint that was trained "
+                        f"--without {','.join(words)}, or leave {option} out")
 
 
-def check_unsaid(words: Sequence[str]) -> None:
-    """UserError where synthetic running speech may say one of the words that a run holds out."""
-    said = [word for word in words if word in running_words()]
-    if said:
-        raise UserError(f"--without {said[0]}: synthetic running speech says it; leave that out with --omit running")
+def check_running_speech(words: Sequence[str]) -> None:
+    """UserError where synthetic running speech may contain one of the words that a run holds out."""
+    contained = [word for word in words if word in running_words()]
+    if contained:
+        raise UserError(f"--without {contained[0]}: synthetic running speech contains it; leave that out with "
+                        "--omit running")
 
 
 def heldout_clips(archive: Path, words: Sequence[str]) -> list[Clip]:
-    """All clips of `words` but those of the testing split; UserError where a word has none."""
+    """All clips of `words` except those of the testing split; UserError where a word has none."""
     testing = listed(archive, "testing")
     clips = []
     for word in words:
@@ -69,34 +69,35 @@ def heldout_clips(archive: Path, words: Sequence[str]) -> list[Clip]:
 
 
 def rejection_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
-    """Of all held-out clips, and of each word, the share that was taken for no keyword; and how many keywords of the
-    validation split are recognised. Both as the network answers, and where a keyword counts with a probability of at
-    least SURE only, as on a device.
+    """The fraction of the held-out clips, of all and of each word, that the network classifies as no keyword; and the
+    fraction of the validation split's keywords that it recognises. Both without a threshold, and where a keyword needs a
+    probability of at least DETECTION_THRESHOLD, as on a device.
 
-    Words differ in their number of recordings: the mean over words counts each alike.
+    The mean over words weights every word alike, whatever its number of recordings.
     """
-    answers, sure = answers_of(trainer, log_mel(read_clips(clips)))
+    answers, certain = classified(trainer, log_mel(read_clips(clips)))
     rejected = np.isin(answers, NO_KEYWORD)
     keywords = ~np.isin(trainer.validation_target, NO_KEYWORD)
-    known, known_sure = answers_of(trainer, trainer.validation)
-    recognised = (known == trainer.validation_target)[keywords]
+    validated, validated_certain = classified(trainer, trainer.validation)
+    recognised = (validated == trainer.validation_target)[keywords]
     words = np.array([clip.word for clip in clips])
-    surely = f", at least {100 * SURE / 255:.0f} % sure"
+    with_threshold = f", at least {100 * DETECTION_THRESHOLD / 255:.0f} % sure"
     return {
         **shares("", rejected, words, recognised),
-        **shares(surely, rejected | ~sure, words, recognised & known_sure[keywords]),
+        **shares(with_threshold, rejected | ~certain, words, recognised & validated_certain[keywords]),
         **{f"held-out {word} rejected": counted(rejected[words == word]) for word in sorted(set(words))},
     }
 
 
-def answers_of(trainer: Trainer, logmel: np.ndarray | torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Of each clip [clips, 40, 101] the class that wins, and whether it is sure enough."""
+def classified(trainer: Trainer, logmel: np.ndarray | torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Log-mel [clips, 40, 101] -> the class with the highest probability, int64 [clips], and whether that is at least
+    DETECTION_THRESHOLD, bool [clips]."""
     probability = torch.from_numpy(trainer.logits(logmel)).double().softmax(1).numpy()
-    return probability.argmax(1), probability.max(1) >= SURE / 255
+    return probability.argmax(1), probability.max(1) >= DETECTION_THRESHOLD / 255
 
 
 def shares(how: str, rejected: np.ndarray, words: np.ndarray, recognised: np.ndarray) -> dict[str, str]:
-    """The record of held-out clips that are rejected, and of keywords that are recognised; `how` says by which rule."""
+    """The record of rejected held-out clips and recognised keywords. how: the threshold, in words, behind each name."""
     mean = np.mean([rejected[words == word].mean() for word in set(words)])
     return {
         f"held-out words rejected{how}": counted(rejected),
@@ -106,5 +107,5 @@ def shares(how: str, rejected: np.ndarray, words: np.ndarray, recognised: np.nda
 
 
 def counted(truths: np.ndarray) -> str:
-    """How many of them hold, with an interval."""
+    """The fraction of flags that are true, with its 95 % interval."""
     return percent(int(truths.sum()), len(truths))

@@ -1,4 +1,4 @@
-"""Keep memory that a batch has freed for the next batch."""
+"""Keep freed memory in the process, for the next batch."""
 from __future__ import annotations
 
 import ctypes
@@ -9,10 +9,10 @@ NEVER_TRIM = (1 << 31) - 1
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc not to hand freed blocks back to the kernel, for the whole process.
+    """Tell glibc not to return freed blocks to the kernel, for the whole process.
 
-    Activations of a batch are as large as those of the one before. By default each is mapped anew,
-    and its pages are cleared by the kernel at first touch. Where there is no glibc, nothing happens.
+    The activations of every batch have the same sizes. By default glibc maps each anew, and the kernel clears its pages at
+    the first access. Does nothing where there is no glibc.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

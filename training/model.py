@@ -14,9 +14,11 @@ from common.errors import UserError
 DROPOUT = 0.1
 
 
-def convolve(conv: nn.Conv2d, x: torch.Tensor, inside: bool) -> torch.Tensor:
-    """conv(x); with `inside`, only where it needs no zero padding along time."""
-    padding = (conv.padding[0], 0 if inside else conv.padding[1])
+def convolve(conv: nn.Module, x: torch.Tensor, valid: bool) -> torch.Tensor:
+    """conv(x) of a Conv2d without bias; with `valid`, without zero padding along time."""
+    assert isinstance(conv, nn.Conv2d)
+    assert not isinstance(conv.padding, str)
+    padding = (conv.padding[0], 0 if valid else conv.padding[1])
     return nn.functional.conv2d(x, conv.weight, None, conv.stride, padding, conv.dilation, conv.groups)
 
 
@@ -35,8 +37,7 @@ class SubSpectralNorm(nn.Module):
 class Block(nn.Module):
     """One BC-ResNet block: frequency branch, and a temporal branch broadcast over frequency.
 
-    A block that changes the number of channels or opens a stage is a transition: it begins
-    with a 1x1 convolution and has no identity shortcut.
+    The first block of a stage is a transition: it begins with a 1x1 convolution and has no identity shortcut.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, dilation: int, transition: bool,
@@ -54,15 +55,15 @@ class Block(nn.Module):
         self.pointwise = nn.Conv2d(c_out, c_out, 1, bias=False)
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x: torch.Tensor, inside: bool = False) -> torch.Tensor:
-        """(N,C,F,T) -> (N,C,F,T); `inside` only the columns that no zero padding enters, two dilations less."""
+    def forward(self, x: torch.Tensor, valid: bool = False) -> torch.Tensor:
+        """(N,C,F,T) -> (N,C,F,T); with `valid`, without zero padding along time: (N,C,F,T - 2 dilations)."""
         shortcut = x
         if self.transition is not None:
             x = self.transition(x)
         a = self.ssn(self.frequency(x))
-        temporal = self.norm(convolve(self.temporal, a.mean(2, keepdim=True), inside))
+        temporal = self.norm(convolve(self.temporal, a.mean(2, keepdim=True), valid))
         b = self.dropout(self.pointwise(nn.functional.silu(temporal, inplace=True)))
-        if inside:
+        if valid:
             dilation = self.temporal.dilation[1]
             a, shortcut = (tensor[..., dilation:-dilation] for tensor in (a, shortcut))
         y = a + b if self.transition is not None else a + b + shortcut
@@ -72,8 +73,8 @@ class Block(nn.Module):
 class BCResNet(nn.Module):
     """Log-mel (N,1,40,T) -> logits (N, classes). Clips have T = 101.
 
-    With `inside`, the logits are those of a stream: averages over the T - 2 REACH columns that see no zero
-    padding, but what was heard before and after them.
+    With `valid`, nothing is zero-padded along time, and the logits are those of a stream: averages over the T - 2 REACH
+    columns whose receptive field lies within the input.
     """
 
     def __init__(self, tau: float, classes: int, dropout: float = DROPOUT):
@@ -95,11 +96,11 @@ class BCResNet(nn.Module):
         )
         self.output = nn.Linear(tail, classes)
 
-    def forward(self, x: torch.Tensor, inside: bool = False) -> torch.Tensor:
-        x = self.head[1:](convolve(self.head[0], x, inside))
+    def forward(self, x: torch.Tensor, valid: bool = False) -> torch.Tensor:
+        x = self.head[1:](convolve(self.head[0], x, valid))
         for block in self.blocks:
-            x = block(x, inside)
-        x = self.classifier[1:](convolve(self.classifier[0], x, inside))
+            x = block(x, valid)
+        x = self.classifier[1:](convolve(self.classifier[0], x, valid))
         return self.output(x.mean((2, 3)))
 
 

@@ -1,4 +1,4 @@
-"""The course of a run as a picture: loss and validation accuracy of every epoch."""
+"""Plot the training loss and the validation accuracy of every epoch of a run."""
 from __future__ import annotations
 
 import io
@@ -15,7 +15,7 @@ LOSS_COLOUR, ACCURACY_COLOUR = "tab:orange", "tab:blue"
 def write_plot(path: Path, history: Sequence[dict], clips: int, title: str) -> None:
     """Write a PNG of 1,200 x 750 pixels to `path`.
 
-    history: of each epoch its `loss` and the number of validation clips answered rightly, `correct`.
+    history: of each epoch its `loss` and the number of correctly classified validation clips, `correct`.
     clips: validation clips.
     """
     epochs = range(1, len(history) + 1)
@@ -24,7 +24,7 @@ def write_plot(path: Path, history: Sequence[dict], clips: int, title: str) -> N
     losses = figure.add_subplot(title=title, xlabel="epoch")
     losses.plot(epochs, [row["loss"] for row in history], "o-", color=LOSS_COLOUR, markersize=3)
     losses.set_ylabel("training loss", color=LOSS_COLOUR)
-    losses.xaxis.get_major_locator().set_params(integer=True)
+    losses.locator_params(axis="x", integer=True)
     accuracies = losses.twinx()
     accuracies.plot(epochs, accuracy, "o-", color=ACCURACY_COLOUR, markersize=3)
     accuracies.set_ylabel(f"validation accuracy, % of {clips} clips (best {max(accuracy):.2f})", color=ACCURACY_COLOUR)

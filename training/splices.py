@@ -1,6 +1,6 @@
-"""Other words made of keywords: the beginning of one before the end of another, or one backwards.
+"""Other words made of keywords: the first half of one and the second half of another, or one reversed in time.
 
-They teach that a keyword is all of its sounds, in their order.
+They teach the network that a keyword is all of its sounds, in their order.
 """
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from common.description import FEATURES, KEYWORDS, LABELS
 
 REVERSED_SHARE = 0.3
 SAME_WHEN_REVERSED = {"no", "on"}
-"""Reversed, each is nearly the other."""
+"""Each sounds much like the other when reversed."""
 ALIKE = ({"go", "no"}, {"on", "off"}, {"up", "stop"})
-"""Pairs that begin or end alike: spliced, they may say one of the two."""
+"""Pairs that begin or end alike: their splices may sound like one of the two."""
 FADE = FEATURES.sample_rate // 100  # 10 ms
 
 
 def can_follow(first: str, second: str) -> bool:
-    """Whether the beginning of keyword `first` before the end of `second` is another word."""
+    """Whether a splice of keyword `first` with `second` is neither of the two."""
     return first != second and {first, second} not in ALIKE
 
 
 def middle(clip: np.ndarray) -> int:
-    """The sample that has half of the clip's energy before it, at least FADE from either end."""
+    """The number of the sample before which half of the clip's energy lies, at least FADE from either end."""
     energy = np.cumsum(clip.astype(np.float64) ** 2)
     return int(np.clip(np.searchsorted(energy, energy[-1] / 2), FADE, len(clip) - FADE))
 
 
 def splice(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """`first` up to its middle, then `second` from its middle on, int16 [16000]; cut or zero-padded at the end."""
+    """`first` up to its middle, then `second` from its middle on, cross-faded over FADE samples, int16 [16000]; cut or
+    zero-padded at the end."""
     ramp = np.linspace(1, 0, FADE)
     begin, end = first[:middle(first)].astype(np.float64), second[middle(second) - FADE:].astype(np.float64)
     begin[-FADE:] = begin[-FADE:] * ramp + end[:FADE] * ramp[::-1]
@@ -37,21 +38,21 @@ def splice(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 class Splicer:
-    """Draws other words out of the clips of keywords: audio int16 [clips, 16000], class index int64 [clips]."""
+    """Makes random splices from clips of keywords: audio int16 [clips, 16000], class index int64 [clips]."""
 
     def __init__(self, audio: np.ndarray, target: np.ndarray):
         self.audio = audio
         self.rows = {word: np.flatnonzero(target == LABELS.index(word)) for word in KEYWORDS}
 
     def __call__(self, rng: np.random.Generator) -> np.ndarray:
-        """One second of no keyword, int16 [16000]."""
+        """A random splice or reversed keyword, int16 [16000]."""
         first, second = self.draw(rng)
         if rng.random() < REVERSED_SHARE and first not in SAME_WHEN_REVERSED:
             return self.pick(first, rng)[::-1].copy()
         return splice(self.pick(first, rng), self.pick(second, rng))
 
     def draw(self, rng: np.random.Generator) -> tuple[str, str]:
-        """Two keywords whose parts make another word."""
+        """Two random keywords that `can_follow` each other."""
         while True:
             first, second = rng.choice(KEYWORDS, 2)
             if can_follow(first, second):

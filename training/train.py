@@ -1,4 +1,4 @@
-"""The training loop: the paper's recipe, seeded, resumable at every epoch."""
+"""The training loop: the paper's recipe, seeded, resumable after every epoch."""
 from __future__ import annotations
 
 import dataclasses
@@ -15,15 +15,15 @@ import torch
 from torch import nn
 
 from common.atomic import write_bytes
-from training.augment import NoiseAugment, spec_augment
 from common.description import SILENCE, UNKNOWN
-from training.distill import Teacher, distilled
 from common.errors import UserError
+from training.augment import NoiseAugment, spec_augment
+from training.distill import Teacher, distilled
 from training.features import LogMel
 from common.schema import check
-from training.model import BCResNet, DROPOUT, load_weights
+from training.model import DROPOUT, BCResNet, load_weights
 from training.splices import Splicer
-from training.stream import heard, stream_augment
+from training.stream import stream_augment, without_edges
 
 PEAK_RATE = 0.1
 WARMUP_EPOCHS = 5
@@ -32,11 +32,16 @@ WEIGHT_DECAY = 1e-3
 BATCH = 100
 PAPER_EPOCHS = 200
 SPLICE = -1
+"""Stands for a splice among the numbers of an epoch's clips."""
+
+
+RENAMED = {"steps": "abrupt"}
+"""Field of `Recipe` in older state files -> its name now."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What determines the result of a run, bit for bit, on one kind of device."""
+    """Everything that the result of a run depends on, bit for bit, on one kind of device."""
 
     tau: float
     labels: tuple[str, ...]
@@ -45,23 +50,24 @@ class Recipe:
     precision: str  # "float32", or "bfloat16" for the activations
     data: str  # hash of the clips and noises, and of how often each is drawn
     rate: float = PEAK_RATE
-    smoothing: float = 0.0  # of the labels
-    average: float = 0.0  # share of the mean that a step leaves: the weights kept are a running mean; 0: the last
+    smoothing: float = 0.0  # label smoothing
+    average: float = 0.0  # EMA decay of the saved weights, per step; 0: the weights themselves are saved
     parts: tuple[str, ...] = ()  # of the open recipe
-    splices: int = 0  # other words made of keywords, an epoch
-    start: str = ""  # hash of the weights that it begins with; empty: random
-    stream: float = 0.0  # share of the batches that are heard as a stream hears them
-    dropout: float = DROPOUT  # of channels
-    teacher: str = ""  # hash of the weights that are distilled; empty: none
-    steps: float = 0.0  # share of the silences in which the noise begins or ends
+    splices: int = 0  # words spliced from keywords, per epoch
+    start: str = ""  # hash of the initial weights; empty: random
+    stream: float = 0.0  # fraction of the batches that are made for continuous listening (training/stream.py)
+    dropout: float = DROPOUT  # probability, of whole channels
+    teacher: str = ""  # hash of the teacher's weights; empty: no distillation
+    abrupt: float = 0.0  # fraction of silence clips whose noise starts or stops mid-clip
 
 
 class Batch(NamedTuple):
-    """Log-mel (N,1,40,101), or (N,1,40,146) as a stream hears it; class indices (N); whether a teacher is asked (N)."""
+    """Log-mel (N,1,40,101), or (N,1,40,146) for continuous listening; class indices (N); which clips are learnt from the
+    teacher too, bool (N)."""
 
     logmel: torch.Tensor
     target: torch.Tensor
-    asked: torch.Tensor
+    distil: torch.Tensor
     stream: bool
 
 
@@ -69,25 +75,25 @@ class Batch(NamedTuple):
 class Split:
     """Decoded clips: audio int16 [clips, 16000], class index int64 [clips].
 
-    draws: how often a clip is drawn in an epoch, on average, float [clips]; None: each once.
-    asked: whether a teacher is asked about a clip, bool [clips]; None: about each.
+    draws: how often each clip is drawn per epoch, on average, float [clips]; None: once.
+    distil: which clips are learnt from a teacher too, bool [clips]; None: all but silence.
     """
 
     audio: np.ndarray
     target: np.ndarray
     draws: np.ndarray | None = None
-    asked: np.ndarray | None = None
+    distil: np.ndarray | None = None
 
 
 def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEAK_RATE, trained: bool = False
                   ) -> float:
     """Linear warm-up over 5 epochs to `peak`, then a cosine to 0. `step` counts batches from 0.
 
-    A short run warms up for half of its epochs, or a tenth where it begins with `trained` weights.
+    Warm-up takes at most half of the epochs, or a tenth where the initial weights are `trained`.
     """
     warmup = min(WARMUP_EPOCHS, epochs / (10 if trained else 2)) * steps_an_epoch
     if step < warmup:
-        return min(peak, peak * (step + 1) / warmup)  # the last step of a warm-up of no whole number would pass it
+        return min(peak, peak * (step + 1) / warmup)  # the last step would exceed it where `warmup` is no whole number
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
 
 
@@ -106,33 +112,34 @@ def has_avx512_bf16() -> bool:
         return False
 
 
-class RunningMean:
-    """The mean of a model's weights and statistics over the latest steps, by which it is judged and kept.
+class WeightAverage:
+    """The exponential moving average (EMA) of a model's weights and statistics, which is validated and saved.
 
-    share: of the mean that a step leaves; early in a run less, so that the first steps are soon forgotten.
+    decay: of the average, per step; lower in the first steps, so that the initial weights soon count for nothing.
     """
 
-    def __init__(self, model: nn.Module, share: float):
-        self.share = share
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay = decay
         self.weights = {name: value.clone() for name, value in model.state_dict().items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take the model's weights, after a step, into the mean."""
+        """Take the model's weights after a step into the average."""
         mean, now = self.weights, model.state_dict()
         steps = int(next(value for name, value in now.items() if name.endswith("num_batches_tracked")))
-        share = min(self.share, steps / (steps + 9))
+        decay = min(self.decay, steps / (steps + 9))
         floating = [name for name in now if now[name].is_floating_point()]
-        torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - share)
+        torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - decay)
         for name in now.keys() - set(floating):
             mean[name].copy_(now[name])
 
 
 class Trainer:
-    """A run over decoded clips.
+    """A training run over decoded clips.
 
+    validation: float32 log-mel [clips, 40, 101]; validation_target: class indices int64 [clips].
     noises: background recordings, each int16 [samples].
-    state: the file that holds the run after each epoch.
+    state: the file that the run is saved to after each epoch.
     """
 
     def __init__(self, recipe: Recipe, training: Split, validation: np.ndarray, validation_target: np.ndarray,
@@ -144,19 +151,18 @@ class Trainer:
         self.audio = audio.to(device) if self.on_device else audio
         self.target = torch.from_numpy(training.target)
         self.draws = training.draws
-        self.unknown = recipe.labels.index(UNKNOWN) if recipe.splices else None
         self.splicer = Splicer(training.audio, training.target) if recipe.splices else None
         self.silence = training.target == recipe.labels.index(SILENCE)
-        self.asked = ~self.silence if training.asked is None else training.asked & ~self.silence
+        self.distil = ~self.silence if training.distil is None else training.distil & ~self.silence
         self.validation = torch.from_numpy(validation)
         self.validation_target = validation_target
-        self.augment = NoiseAugment(noises, device, steps=recipe.steps)
-        self.stream_augment = stream_augment(noises, device, recipe.steps) if recipe.stream else None
+        self.augment = NoiseAugment(noises, device, abrupt=recipe.abrupt)
+        self.stream_augment = stream_augment(noises, device, recipe.abrupt) if recipe.stream else None
         self.teacher = teacher
         self.log_mel = LogMel().to(device)
         self.model = BCResNet(recipe.tau, len(recipe.labels), recipe.dropout).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), recipe.rate, MOMENTUM, weight_decay=WEIGHT_DECAY)
-        self.average = RunningMean(self.model, recipe.average) if recipe.average else None
+        self.average = WeightAverage(self.model, recipe.average) if recipe.average else None
         self.history: list[dict] = []
         self.best: dict[str, torch.Tensor] = {}
         self.seconds = 0.0
@@ -167,8 +173,8 @@ class Trainer:
         return len(self.history)
 
     def save(self) -> None:
-        """Write the whole run, so that `resume` continues it as if it had not stopped."""
-        file = io.BytesIO()  # not the disk itself: torch.save hides the reason where that is full
+        """Write the state of the run, from which `resume` continues with the same result as without a stop."""
+        file = io.BytesIO()  # torch.save to a full disk would hide the reason
         torch.save({
             "recipe": dataclasses.asdict(self.recipe),
             "model": self.model.state_dict(),
@@ -184,7 +190,8 @@ class Trainer:
         """Continue from the state file; UserError where it belongs to another run, or is damaged."""
         try:
             saved = torch.load(self.state, map_location=self.device, weights_only=True)
-            recipe = {**saved["recipe"], **{key: tuple(saved["recipe"][key]) for key in ("labels", "parts")}}
+            recipe = {RENAMED.get(key, key): value for key, value in saved["recipe"].items()}
+            recipe |= {key: tuple(recipe[key]) for key in ("labels", "parts")}
         except Exception as error:  # torch.load raises many kinds, depending on what is damaged
             raise self.damaged(error) from None
         ours = dataclasses.asdict(self.recipe)
@@ -222,35 +229,35 @@ class Trainer:
         """Take the weights and statistics of a checkpoint in place of random ones; UserError where they do not fit."""
         load_weights(self.model, tensors, "--start")
         if self.average:
-            self.average = RunningMean(self.model, self.recipe.average)
+            self.average = WeightAverage(self.model, self.recipe.average)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the model's weights and statistics."""
         return {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def autocast(self):
-        """Activations in the recipe's precision; weights, norms' statistics and loss stay float32."""
+        """Activations in the recipe's precision; weights, normalisation statistics and loss stay float32."""
         if self.recipe.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     @property
     def drawn(self) -> int:
-        """Clips of an epoch, splices included; whole batches of them are used."""
+        """Clips per epoch, splices included; an incomplete last batch of them is not used."""
         return (len(self.target) if self.draws is None else int(self.draws.sum() - 1e-6)) + self.recipe.splices
 
     def order(self, rng: np.random.Generator) -> np.ndarray:
-        """The clips of an epoch in their order, int64; SPLICE stands for a splice."""
+        """The numbers of an epoch's clips in their order, int64; SPLICE stands for a splice."""
         order = rng.permutation(len(self.target))
         if self.draws is None and not self.recipe.splices:
             return order
-        if self.draws is not None:  # systematic sampling: the number of draws of a clip is its mean, rounded up or down
+        if self.draws is not None:  # systematic sampling: a clip is drawn its mean number of times, rounded up or down
             passed = np.floor(np.cumsum(self.draws[order]) + rng.random()).astype(int)
             order = np.repeat(order, np.diff(passed, prepend=0))[:self.drawn - self.recipe.splices]
         return rng.permutation(np.concatenate([order, np.full(self.recipe.splices, SPLICE)]))
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch; all randomness from (seed, epoch)."""
+        """The batches of one epoch; all randomness comes from (seed, epoch)."""
         rng = np.random.default_rng([self.recipe.seed, epoch])
         order = self.order(rng)
         for start in range(0, len(order) - len(order) % BATCH or len(order), BATCH):
@@ -258,30 +265,33 @@ class Trainer:
             spliced = np.flatnonzero(index == SPLICE)
             picked = torch.from_numpy(index)
             clips, target = self.audio[picked.to(self.audio.device)], self.target[picked]
-            silence, asked = self.silence[index], self.asked[index]
-            if len(spliced):
+            silence, distil = self.silence[index], self.distil[index]
+            if self.splicer and len(spliced):
                 made = np.stack([self.splicer(rng) for _ in spliced])
                 clips[spliced] = torch.from_numpy(made).to(clips.device)
-                target[spliced], silence[spliced], asked[spliced] = self.unknown, False, True
-            streamed = bool(self.recipe.stream) and rng.random() < self.recipe.stream
+                target[spliced] = self.recipe.labels.index(UNKNOWN)
+                silence[spliced], distil[spliced] = False, True
+            streamed = self.stream_augment is not None and rng.random() < self.recipe.stream
             with torch.no_grad():
-                samples = (self.stream_augment if streamed else self.augment)(clips, silence, rng)
-                logmel = self.log_mel(samples)
-                logmel = spec_augment(heard(logmel) if streamed else logmel, self.recipe.tau, rng)
-            yield Batch(logmel, target.to(self.device, non_blocking=True), torch.from_numpy(asked).to(self.device),
+                augment = self.stream_augment if self.stream_augment and streamed else self.augment
+                logmel = self.log_mel(augment(clips, silence, rng))
+                logmel = spec_augment(without_edges(logmel) if streamed else logmel, self.recipe.tau, rng)
+            yield Batch(logmel, target.to(self.device, non_blocking=True), torch.from_numpy(distil).to(self.device),
                         streamed)
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """What a step makes smaller."""
+        """The loss of a batch, a scalar: cross-entropy, with the teacher's divergence where there is a teacher."""
         with self.autocast():
-            logits = self.model(batch.logmel, inside=batch.stream).float()
-            taught = self.teacher(batch.logmel) if self.teacher else None
+            logits = self.model(batch.logmel, valid=batch.stream).float()
+            teacher_logits = self.teacher(batch.logmel) if self.teacher else None
         losses = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing,
                                              reduction="none")
-        return losses.mean() if taught is None else distilled(losses, logits, taught, batch.asked)
+        if teacher_logits is None:
+            return losses.mean()
+        return distilled(losses, logits, teacher_logits, batch.distil)
 
-    def train_epoch(self, progress: Callable = lambda batches, steps: batches) -> None:
-        """One epoch, its validation, and the state on disk. `progress` wraps the batches, given their number."""
+    def train_epoch(self, progress: Callable = lambda batches, count: batches) -> None:
+        """Train one epoch, validate, and save the state. `progress(batches, count)` wraps the epoch's batches."""
         started = time.monotonic()
         torch.manual_seed((self.recipe.seed << 16) + self.epoch + 1)
         self.model.train()
@@ -312,7 +322,7 @@ class Trainer:
         self.save()
 
     def running_loss(self) -> float:
-        """The mean loss of the epoch's batches so far."""
+        """Mean loss of the epoch's batches so far."""
         return float(self.losses) / max(1, self.steps)
 
     @torch.no_grad()
@@ -324,7 +334,7 @@ class Trainer:
         return torch.cat(rows).numpy()
 
     def load_best(self) -> dict[str, np.ndarray]:
-        """Put the weights of the best epoch by validation (the later of equals) into the model; return them."""
+        """Load the weights of the epoch with the best validation (the later of equals) into the model; return them."""
         self.model.load_state_dict(self.best)
         return {name: value.cpu().numpy() for name, value in self.best.items()
                 if not name.endswith("num_batches_tracked")}

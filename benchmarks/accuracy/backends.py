@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.listening import streaming
-from common import checkpoint, workers
+from common import checkpoint, worker_tools, workers
 from common.description import FEATURES
 from common.errors import UserError
 from engine import network
@@ -133,29 +133,18 @@ def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tu
     are in the second only: they know no other features.
     """
     chunks = [audio[start:start + CHUNK] for start in range(0, len(audio), CHUNK)]
-    parts = workers.in_order(run_chunk, [(chunk,) for chunk in chunks], "verifying", "clip", processes, note_source,
-                             (source,))
+    parts = workers.in_order(run_chunk, [(chunk,) for chunk in chunks], "verifying", "clip", processes,
+                             worker_tools.prepare, (make_backends, source))
     logits, device_logits = ({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}
                              for which in range(2))
     return logits, device_logits
 
 
-worker_source: dict = {}
-worker_backends: dict[str, Backend] = {}
-"""In a worker, the source of its models and its own interpreters; in the parent, empty."""
-
-
-def note_source(source: dict) -> None:
-    """Keep the source of this worker's models."""
-    worker_source.update(source)
-
-
 def run_chunk(audio: np.ndarray) -> tuple[Logits, Logits]:
-    """One task: some clips through each backend of this worker, which the first task loads."""
+    """One task: some clips through each backend of this worker."""
     from training.features import log_mel
 
-    if not worker_backends:
-        worker_backends.update(make_backends(worker_source))
-    logits, device_logits = ({name: worker_backends[name](features) for name in NAMES}
+    backends = worker_tools.get()
+    logits, device_logits = ({name: backends[name](features) for name in NAMES}
                              for features in (log_mel(audio), FEATURES.dequantize(binding.columns(audio))))
-    return logits, device_logits | {name: worker_backends[name](audio) for name in NATIVES if name in worker_backends}
+    return logits, device_logits | {name: backends[name](audio) for name in NATIVES if name in backends}

@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.listening import decisions, streaming
 from benchmarks.listening.decisions import Rule
-from common import resampling, workers
+from common import resampling, worker_tools, workers
 from common.description import FEATURES, REACH
 from engine import network
 from engine.binding import Engine
@@ -68,13 +68,9 @@ class Report(NamedTuple):
     second: float
 
 
-worker_engine: list[Engine] = []
-"""In a worker, its engine; in the parent, empty."""
-
-
-def note_engine(path: Path) -> None:
-    """Load this worker's engine."""
-    worker_engine.append(Engine(network.load(path)))
+def load_engine(path: Path) -> Engine:
+    """The engine of a network file."""
+    return Engine(network.load(path))
 
 
 def pause(samples: int) -> np.ndarray:
@@ -111,8 +107,7 @@ class Listener:
 
 def chunk(paths: Sequence[Path]) -> list[Scored]:
     """Some recordings, in a worker."""
-    (engine,) = worker_engine
-    listener = Listener(engine)
+    listener = Listener(worker_tools.get())
     return [listener.score(path) for path in paths]
 
 
@@ -121,9 +116,10 @@ def listen(path: Path, paths: Sequence[Path], processes: int | None = None) -> l
 
     path: of the integer network. processes: as many as cores where None.
     """
-    Engine(network.load(path))  # compiled once, and not by every worker at the same time
+    load_engine(path)  # compiled once, and not by every worker at the same time
     parts = [(paths[start:start + CHUNK],) for start in range(0, len(paths), CHUNK)]
-    made = workers.in_order(chunk, parts, "listening", "recording", processes, note_engine, (path,))
+    made = workers.in_order(chunk, parts, "listening", "recording", processes, worker_tools.prepare,
+                            (load_engine, path))
     return [recording for part in made for recording in part if recording.samples]
 
 

@@ -5,11 +5,11 @@
 All are chosen on validation clips only. Prints the top-1 of streams (benchmarks/listening/streaming.py) for each length of
 the average, its paired loss against the best length, and the recall of silence and of unknown words: a short average
 answers sooner, a long one has less noise. Then the same for each least probability. The defaults are
-engine.render.STREAM_COLUMNS and common.description.SURE.
+engine.render.STREAM_COLUMNS and common.description.DETECTION_THRESHOLD.
 
 Then the reports of rules like that of examples/baremetal: the share of keyword clips reported as that keyword alone, as
 another or as several, and not at all; and the share of silence and unknown words reported as a keyword. The example's own
-rule is stricter than SURE, to keep false accepts low: benchmarks.false_accepts counts them. Writes nothing.
+rule is stricter than DETECTION_THRESHOLD, to keep false accepts low: benchmarks.false_accepts counts them. Writes nothing.
 """
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from benchmarks.accuracy import clips, statistics
 from benchmarks.listening import streaming
 from benchmarks.listening.decisions import EXAMPLE, RULES, Rule, reported, word_classes
 from benchmarks.report import text as report_text
-from common import build_folder, options, workers
-from common.description import SILENCE, SURE, UNKNOWN
+from common import build_folder, options, worker_tools, workers
+from common.description import SILENCE, DETECTION_THRESHOLD, UNKNOWN
 from common.errors import OptionParser, UserError, one_line_errors
 from engine import golden, network
 from engine.binding import Engine
@@ -39,13 +39,9 @@ CHUNK = 32
 Key = TypeVar("Key")
 
 
-worker_tools: list[tuple[Engine, Sequence[np.ndarray]]] = []
-"""In a worker, the engine that averages over one column, and the recordings of noise; in the parent, empty."""
-
-
-def note_tools(path: Path, noises: Sequence[np.ndarray]) -> None:
-    """Load this worker's engine and keep its noise."""
-    worker_tools.append((column_engine(path), noises))
+def make_tools(path: Path, noises: Sequence[np.ndarray]) -> tuple[Engine, Sequence[np.ndarray]]:
+    """A worker's engine, which averages over one column, and its recordings of noise."""
+    return column_engine(path), noises
 
 
 def column_engine(path: Path) -> Engine:
@@ -78,7 +74,7 @@ def joined(parts: Sequence[dict[Key, np.ndarray]]) -> dict[Key, np.ndarray]:
 
 def answers(audio: np.ndarray, silence: int | None) -> Answers:
     """One task: int16 [clips, 16000]."""
-    (engine, noises), = worker_tools
+    engine, noises = worker_tools.get()
     made = engine.network
     logits = [streaming.hops(engine, clip, noises) for clip in audio]
     scores = {columns: [golden.moving_average(rows, columns) for rows in logits] for columns in COLUMNS}
@@ -150,7 +146,7 @@ def probabilities_table(scores: dict[int, np.ndarray], target: np.ndarray, label
     """A row for each least probability."""
     found, best, _ = rows(scores, target, labels)
     return "\n".join([f"{'probability':>11}{HEADING}", *(f"{least:>4} of 255{row}" for least, row in found.items()),
-                      f"best: {best}; the default is {SURE}"])
+                      f"best: {best}; the default is {DETECTION_THRESHOLD}"])
 
 
 def rules_table(words: dict[Rule, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> str:
@@ -183,7 +179,8 @@ def main(argv: list[str] | None = None) -> None:
     background, silence = clips.background(args.data), streaming.silence_index(labels)
     column_engine(path)  # compiled once, and not by every worker at the same time
     tasks = [(recordings.audio[start:start + CHUNK], silence) for start in range(0, len(recordings.audio), CHUNK)]
-    parts = workers.in_order(answers, tasks, "streaming", "clip", None, note_tools, (path, background.noises))
+    parts = workers.in_order(answers, tasks, "streaming", "clip", None, worker_tools.prepare,
+                             (make_tools, path, background.noises))
     found, target = Answers.joined(parts), recordings.target
     print(f"{build}: {len(target)} clips, {' and '.join(recordings.origins)}; noise: {background.origin}")
     print(lengths_table(found.by_length, target, labels, conversion["native"]["delay_columns"]))

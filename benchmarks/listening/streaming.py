@@ -11,7 +11,7 @@ In a stream the network's input also covers what surrounds a word, the start of 
   are longer than the engine's receptive field: no score that counts depends on the reset.
 - The hops that count are those whose score, less the lag (`KWS_STREAM_LAG_MS`), lies within 300 ms of the clip's middle.
 - A hop answers with the class of the highest score, if that is not silence and its probability (`kws_probability`) is at
-  least `common.description.SURE`. Of the hops that answer, the one with the largest lead over the second class decides;
+  least `common.description.DETECTION_THRESHOLD`. Of the hops that answer, the one with the largest lead over the second class decides;
   where none does, the answer is silence. Only scores are used, so that a device could do the same.
 """
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.description import FEATURES, SILENCE, SURE
+from common.description import FEATURES, SILENCE, DETECTION_THRESHOLD
 from engine import golden
 from engine.binding import Engine
 from engine.network import Network
@@ -92,7 +92,7 @@ def lag_ms(delay_columns: int, columns: int) -> int:
 def settings(delay_columns: int, columns: int = STREAM_COLUMNS) -> dict:
     """All parameters of the measurement but clips, noise and network; JSON-ready."""
     return {"columns": columns, "lag_ms": lag_ms(delay_columns, columns), "surroundings_ms": SURROUNDINGS_MS,
-            "tolerance_ms": TOLERANCE_MS, "sure": SURE, "noise_level": [0.0, NOISE_LEVEL], "seed": SEED}
+            "tolerance_ms": TOLERANCE_MS, "sure": DETECTION_THRESHOLD, "noise_level": [0.0, NOISE_LEVEL], "seed": SEED}
 
 
 def hops(engine: Engine, clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
@@ -120,7 +120,7 @@ def winner_probability(network: Network, scores: np.ndarray) -> np.ndarray:
     return golden.probability(network, scores).max(1)
 
 
-def decide(scores: np.ndarray, probability: np.ndarray, silence: int | None, least: int = SURE) -> np.ndarray:
+def decide(scores: np.ndarray, probability: np.ndarray, silence: int | None, least: int = DETECTION_THRESHOLD) -> np.ndarray:
     """The scores of the hop that decides, int32 [classes]; of equal hops the first.
 
     scores: of the hops that count, int16 [hops, classes]. probability: `winner_probability` of them [hops]. silence: index

@@ -12,9 +12,9 @@
 
 enum {
   SAMPLES_PER_MS = 16,
-  SURE = 230,  // of 255: the least probability of a word that is reported
-  AGREEING_HOPS = 20,  // of 10 ms, that must be sure of the same word while it keeps winning
-  SILENT_HOPS = 100  // behind the end of the sound, until the network has taken all of it
+  DETECTION_THRESHOLD = 230,  // of 255: least probability of a word that is reported
+  AGREEING_HOPS = 20,         // of 10 ms, at which the same word must reach it while it keeps winning
+  SILENT_HOPS = 100           // behind the end of the sound, until the network has taken all of it
 };
 
 static kws_frontend frontend;
@@ -71,7 +71,7 @@ static uint32_t decide(const int16_t *scores, uint32_t ms) {
     latest = best;
     agreeing = 0;
   }
-  if (agreeing < AGREEING_HOPS && probability >= SURE && ++agreeing == AGREEING_HOPS &&
+  if (agreeing < AGREEING_HOPS && probability >= DETECTION_THRESHOLD && ++agreeing == AGREEING_HOPS &&
       kws_class_names[best][0] != '_') {
     report("stream: ", best, probability, ms);
     ++words;

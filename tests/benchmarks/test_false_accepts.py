@@ -12,6 +12,7 @@ from scipy import stats
 from benchmarks.listening import continuous, false_accepts
 from benchmarks.listening.decisions import EXAMPLE, RULES
 from common.audio import read_wav
+from common.resampling import by_spectrum
 from common.description import FEATURES
 from common.intervals import poisson
 from training.spoken import acoustics
@@ -62,7 +63,7 @@ def test_what_is_said_is_reported_at_the_second_of_its_middle(recordings, tau1_b
 @pytest.mark.parametrize("rate", [8000, 11025, 44100])
 def test_seconds_and_hours_are_those_of_a_recording_of_any_rate(tau1_build, tmp_path, capsys, rate):
     sound = np.concatenate([np.zeros(7 * SECOND), example("yes"), np.zeros(10 * SECOND)])
-    soundfile.write(tmp_path / "some.wav", acoustics.resample(sound / 32768, rate / SECOND), rate)
+    soundfile.write(tmp_path / "some.wav", by_spectrum(sound / 32768, rate / SECOND), rate)
     text = run(tmp_path, tau1_build, capsys, "--list")
     (name, second, word), = listed(text)
     assert (name, word) == ("some.wav", "yes") and second == pytest.approx(7.5, abs=0.3)

@@ -11,7 +11,7 @@ from benchmarks.accuracy import clips
 from benchmarks.listening import decisions, stream_choices, streaming
 from benchmarks.listening.decisions import Rule
 from common import build_folder
-from common.description import FEATURES, LABELS, SILENCE, SURE, UNKNOWN
+from common.description import FEATURES, LABELS, SILENCE, DETECTION_THRESHOLD, UNKNOWN
 from engine import binding, golden, network, render
 from frontend import binding as frontend
 from training import augment
@@ -184,7 +184,7 @@ def test_a_word_is_reported_once_it_was_sure_often_enough_while_it_won_and_the_e
     assert decisions.reported(winner, probability, {3, 4}, Rule(201, 5)) == []
     for example in ("examples/baremetal/main.c", "firmware_gen/templates/export/_listen.j2"):
         source = (Path(__file__).parents[2] / example).read_text()
-        own = [re.search(rf"\b{name} = (\d+)", source)[1] for name in ("SURE", "AGREEING_HOPS")]
+        own = [re.search(rf"\b{name} = (\d+)", source)[1] for name in ("DETECTION_THRESHOLD", "AGREEING_HOPS")]
         assert [*map(int, own)] == [*decisions.EXAMPLE] and decisions.EXAMPLE in decisions.RULES
 
 
@@ -199,7 +199,7 @@ def test_the_sweep_runs_over_validation_clips(tau1_build, tiny_speech_commands, 
     stream_choices.main(["--build", str(tau1_build), "--data", str(tiny_speech_commands)])
     said = capsys.readouterr().out
     assert "validation split" in said and f"the default is {render.STREAM_COLUMNS}" in said
-    assert f"the default is {SURE}" in said
+    assert f"the default is {DETECTION_THRESHOLD}" in said
     assert len(said.splitlines()) == 9 + sum(len(some) for some in (stream_choices.COLUMNS, stream_choices.PROBABILITIES,
                                                                     decisions.RULES))
 

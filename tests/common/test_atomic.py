@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from common import atomic
 from convert import __main__ as converter
 from firmware_gen import folder
-from common import atomic
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -50,7 +50,7 @@ def test_what_a_killed_command_left_beside_a_folder_is_removed(tmp_path):
 
 def test_an_error_that_names_another_file_keeps_its_name(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, atomic.replacing(tmp_path / "out"):
-        open(tmp_path / "absent")
+        (tmp_path / "absent").read_bytes()
     assert caught.value.filename == str(tmp_path / "absent") and [*tmp_path.iterdir()] == []
 
 

@@ -7,15 +7,14 @@ import shutil
 import subprocess
 
 import pytest
+from firmware_builds import AWKWARD, WARNINGS, change_record, write_small_build
 
+from common import checkpoint, ctext
+from common.errors import UserError
 from engine.binding import Engine
 from engine.random_network import random_network
 from engine.render import engine_id
-from firmware_builds import AWKWARD, WARNINGS, change_record, write_small_build
 from firmware_gen import __main__ as firmware_gen
-from common import ctext
-from common import checkpoint
-from common.errors import UserError
 
 COMPILERS = {"C99 of gcc": ["gcc", "-std=c99", "-xc"], "C99 of clang": ["clang", "-std=c99", "-xc"],
              "C++11": ["g++", "-std=c++11", "-xc++"], "C++17": ["g++", "-std=c++17", "-xc++"]}
@@ -76,7 +75,7 @@ def test_label_that_no_c_string_holds_is_refused_in_one_line(label, tmp_path, fa
     build = write_small_build(tmp_path / "tau1")
     change_record(build, "labels", value=[label, *AWKWARD[1:]])
     line = failure(firmware_gen.main, "--build", build)
-    assert f"{build / 'conversion.json'}: {ascii(label)} holds" in line
+    assert f"{build / 'conversion.json'}: {label!a} holds" in line
     assert not (build / "firmware").exists()
     with pytest.raises(UserError, match="the label .* holds .*; rename it"):
         random_network(1, labels=("yes", label))

@@ -104,9 +104,9 @@ def test_what_killed_commands_left_is_removed_and_nothing_else(tmp_path):
 def test_a_file_or_a_dangling_link_in_the_place_of_a_folder_is_one_line(tmp_path, kind, below):
     path = tmp_path / "build"
     path.touch() if kind == "file" else path.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=f"{path}: not a folder, and none can be made in its place; move it away"):
-        with locks.writing(path / below):
-            pass
+    message = f"{path}: not a folder, and none can be made in its place; move it away"
+    with pytest.raises(UserError, match=message), locks.writing(path / below):
+        pass
     assert os.path.lexists(path) and len(list(tmp_path.iterdir())) == 1
 
 

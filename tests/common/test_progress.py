@@ -44,6 +44,6 @@ def test_on_a_terminal_a_bar_counts(clock, monkeypatch, capsys):
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    for item in progress.over(range(2), "decoding", "clip"):
+    for _ in progress.over(range(2), "decoding", "clip"):
         clock[0] += 10 * progress.EVERY
     assert "decoding: 100%" in sys.stderr.getvalue() and "2/2" in sys.stderr.getvalue() and capsys.readouterr().out == ""

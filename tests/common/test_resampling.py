@@ -81,3 +81,11 @@ def test_other_processors_make_the_same_filters():
     made = [subprocess.run(command, cwd=ROOT, env={**os.environ, **more}, capture_output=True, text=True, check=True).stdout
             for more in ({}, older)]
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.7256, 1.2])
+def test_resampling_by_any_ratio_keeps_the_sound_and_changes_its_length(ratio):
+    before = np.sin(2 * np.pi * 50 * np.arange(2205) / 22050)  # five whole periods
+    after = resampling.by_spectrum(before, ratio)
+    assert len(after) == round(2205 * ratio)
+    np.testing.assert_allclose(after, np.sin(2 * np.pi * 5 * np.arange(len(after)) / len(after)), atol=2e-3)

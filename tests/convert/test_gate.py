@@ -7,7 +7,7 @@ import pytest
 from convert import fidelity, flatbuffer, gate, interpreters, make_graph
 from convert.flatbuffer import schema
 from convert.tflm_ops import ADD_FUNCTIONS
-from common.description import LABELS, SURE
+from common.description import LABELS, DETECTION_THRESHOLD
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_network_that_is_sure_of_no_clip_is_judged_by_the_noise_of_its_logits(
 
 
 def test_sure_is_as_sure_as_a_device_must_be():
-    share = SURE / 255
+    share = DETECTION_THRESHOLD / 255
     rival = np.log((1 - share) / share)
     assert fidelity.sure(logits((0, rival - 1e-6), (0, rival + 1e-6))).tolist() == [True, False]
 

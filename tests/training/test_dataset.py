@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from conftest import OTHER_WORDS
-from training.data import dataset
-from training.__main__ import main
+
 from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
+from training.__main__ import main
+from training.data import dataset
 
 TRAINING, TEST_SET = dataset.archive_names(2)
 
@@ -58,7 +58,7 @@ def test_no_clip_is_in_two_splits(archive):
 
 
 def test_unknown_and_silence_are_cut_to_the_benchmarks_size(archive, monkeypatch):
-    for version, extra in dataset.EXTRA.items():
+    for version in dataset.EXTRA:
         monkeypatch.setitem(dataset.EXTRA, version, (7, 3, 2))
     for split, size in zip(dataset.SPLITS, (7, 3, 2)):
         labels = [clip.label for clip in dataset.split_clips(archive, split, 2)]

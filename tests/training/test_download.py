@@ -25,13 +25,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         self.server.requests.append((self.path.lstrip("/"), wanted))
         if body is None:
-            return self.send_error(404)
+            self.send_error(404)
+            return
         start = int(wanted[len("bytes="):-1]) if wanted and self.server.ranges else 0
         if start and start >= len(body):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(body)}")
             self.send_header("Content-Length", "0")
-            return self.end_headers()
+            self.end_headers()
+            return
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from training import features
-from training.data.dataset import folder_clips, read_clips
 from common.description import FEATURES
 from common.errors import UserError
+from training import features
+from training.data.dataset import folder_clips, read_clips
 from training.features import LogMel, hz_to_mel, log_mel, mel_filters, mel_to_hz
 
 F = FEATURES

@@ -14,16 +14,16 @@ import pytest
 import torch
 
 from common import checkpoint
+from common.description import FEATURES, KEYWORDS, LABELS, UNKNOWN
+from common.errors import UserError
 from training import openset, train
-from training.spoken import synthesis
 from training.__main__ import main
 from training.data.clip_folder import ARRAY, LIST
 from training.data.dataset import Clip
-from common.description import FEATURES, KEYWORDS, LABELS, UNKNOWN
-from common.errors import UserError
 from training.features import log_mel
 from training.heldout import heldout_clips, parse_words, rejection_record
 from training.splices import FADE, Splicer, can_follow, middle, splice
+from training.spoken import synthesis
 
 SECOND = FEATURES.clip_samples
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def recordings(counts: dict[str, int]) -> list[Clip]:
 
 @pytest.fixture
 def clips() -> list[Clip]:
-    return recordings({**{word: 40 for word in KEYWORDS}, "go": 10, "bed": 64, "tree": 1, "_silence_": 20})
+    return recordings({**dict.fromkeys(KEYWORDS, 40), "go": 10, "bed": 64, "tree": 1, "_silence_": 20})
 
 
 @pytest.fixture
@@ -89,19 +89,19 @@ def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips
     target = np.array([LABELS.index(clip.label) for clip in clips])
     split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",), ("balance", "synthetic"))
     added = slice(len(clips), None)
-    assert split.asked.all() and (split.audio[added] == 9).all() and len(split.target[added]) == 80
+    assert split.distil.all() and (split.audio[added] == 9).all() and len(split.target[added]) == 80
     drawn = np.bincount(split.target[added], split.draws[added], len(LABELS)) / openset.average_keyword(clips)
     assert drawn[LABELS.index(UNKNOWN)] == pytest.approx(openset.SYNTHETIC_OTHERS)
     assert drawn[2:] == pytest.approx([openset.SYNTHETIC_KEYWORDS] * 10)
 
 
-def test_running_speech_is_an_other_word_about_which_no_teacher_is_asked(clips, synthetic):
+def test_running_speech_is_an_other_word_and_learnt_without_a_teacher(clips, synthetic):
     audio, target = np.zeros((len(clips), SECOND), np.int16), np.zeros(len(clips), int)
     split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",))
     running = (split.audio == 7).all(1)
     assert running.sum() == 30 and (split.target[running] == LABELS.index(UNKNOWN)).all()
     assert split.draws[running].sum() == pytest.approx(openset.RUNNING_SPEECH * openset.average_keyword(clips))
-    assert (split.asked == ~running).all()
+    assert (split.distil == ~running).all()
 
 
 def test_a_folder_of_synthetic_words_alone_is_refused_where_running_speech_is_wanted(synthetic):
@@ -121,10 +121,10 @@ def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again
                 for _ in range(2))
     assert np.array_equal(one.audio, two.audio) and np.array_equal(one.audio[:len(clips)], audio)
     pieces = np.flatnonzero((one.audio == 9).all(1) | (one.audio == 7).all(1))
-    assert len(pieces) == 130 and (one.target[pieces] == LABELS.index(UNKNOWN)).all() and not one.asked[pieces].any()
+    assert len(pieces) == 130 and (one.target[pieces] == LABELS.index(UNKNOWN)).all() and not one.distil[pieces].any()
     assert one.draws[pieces].sum() == pytest.approx(openset.SPEECH * openset.average_keyword(clips))
     again = slice(len(clips), len(one.target) - 130)
-    assert one.asked[:-130].all()
+    assert one.distil[:-130].all()
     assert np.bincount(one.target[again]).tolist() == [0, 0] + [10 if word == "go" else 20 for word in KEYWORDS]
     assert (np.abs(one.audio[again].astype(int)).max(1) > 500).all() and not np.array_equal(one.audio[again][0], audio[0])
     before = np.bincount(target, openset.draws(clips), len(LABELS))
@@ -139,7 +139,7 @@ def test_each_part_of_the_recipe_can_be_left_out(clips, synthetic):
     assert len(plain.target) == len(clips) and (plain.draws == openset.draws(clips)).all()
     unbalanced = openset.training_set(train.Split(audio, target), clips, synthetic, None, (), ("synthetic",))
     assert (unbalanced.draws[:len(clips)] == 1).all() and len(unbalanced.target) == len(clips) + 100
-    assert openset.extras(clips).keys() == {"parts", "steps", "smoothing", "average", "splices"}
+    assert openset.extras(clips).keys() == {"parts", "abrupt", "smoothing", "average", "splices"}
     assert openset.extras(clips, ("splices",)) == {"parts": ("splices",), "splices": 18}
     assert openset.parse_omitted("average, smoothing") == ("balance", "synthetic", "running", "splices", "steps")
 
@@ -168,11 +168,11 @@ def test_a_clip_is_drawn_as_often_as_its_mean_rounded_up_or_down_and_epochs_are_
 
 def test_splices_reach_the_network_as_unknown(tmp_path):
     run = new_trainer(None, tmp_path / "last.pt", splices=100)
-    run.target = torch.where(run.target == run.unknown, 0, run.target)
-    targets, asked = (torch.cat(parts) for parts in zip(*((batch.target, batch.asked) for batch in run.batches(0))))
+    run.target = torch.where(run.target == LABELS.index(UNKNOWN), 0, run.target)
+    targets, distil = (torch.cat(parts) for parts in zip(*((batch.target, batch.distil) for batch in run.batches(0))))
     assert (targets == LABELS.index(UNKNOWN)).sum() == 100 and len(targets) == 300
-    assert asked.sum() == 300 - run.silence.sum() == 283, "about all but silence"
-    assert not (run.target == run.unknown).any(), "the batches do not write into the run's own targets"
+    assert distil.sum() == 300 - run.silence.sum() == 283, "about all but silence"
+    assert not (run.target == LABELS.index(UNKNOWN)).any(), "the batches do not write into the run's own targets"
 
 
 # Splices
@@ -230,7 +230,7 @@ def test_no_and_on_are_never_reversed_and_each_draw_is_another_word():
 
 def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change():
     model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
-    mean = train.RunningMean(model, 0.9)
+    mean = train.WeightAverage(model, 0.9)
     model[1].num_batches_tracked.fill_(1000)
     with torch.no_grad():
         model[0].weight.fill_(1.0)
@@ -243,7 +243,7 @@ def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change
 
 def test_the_running_mean_soon_forgets_the_weights_that_a_run_began_with():
     model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
-    mean = train.RunningMean(model, 0.998)
+    mean = train.WeightAverage(model, 0.998)
     mean.weights["0.weight"].fill_(1.0)
     with torch.no_grad():
         model[0].weight.fill_(0.0)
@@ -341,7 +341,7 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
 
 def test_a_run_refuses_words_that_another_synthesiser_spoke_unless_it_goes_on(tiny_speech_commands, synthetic, tmp_path,
                                                                              failure, monkeypatch):
-    monkeypatch.setattr(synthesis.voices, "missing", lambda: [])
+    monkeypatch.setattr(synthesis.voices, "missing", list)
     options = ("--data", tiny_speech_commands, "--out", tmp_path / "out", "--recipe", "open", "--synthetic", synthetic,
                "--epochs", "1", "--threads", "1")
     assert "made by another version" in failure(main, *options)
@@ -357,14 +357,14 @@ def test_a_word_that_a_checkpoint_may_have_heard_cannot_be_held_out_of_what_lear
     checkpoint.save(tmp_path / "made.safetensors", dataclasses.replace(shipped_tau1, training=record))
     line = failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out", "--without", "bed,cat", option,
                    tmp_path / "made.safetensors")
-    assert f"--without {heard}: the checkpoint of {option} has heard it" in line and "--without bed,cat" in line
+    assert f"--without {heard}: the checkpoint of {option} was trained on it" in line and "--without bed,cat" in line
     assert not (tmp_path / "out").exists()
 
 
 def test_a_word_that_running_speech_says_cannot_be_held_out_beside_it(tiny_speech_commands, tmp_path, failure):
     said = synthesis.running_words()[0]
     options = ("--data", tiny_speech_commands, "--out", tmp_path / "out", "--recipe", "open", "--without", said)
-    assert f"--without {said}: synthetic running speech says it" in failure(main, *options)
+    assert f"--without {said}: synthetic running speech contains it" in failure(main, *options)
     assert "has no recordings of it" in failure(main, *options, "--omit", "running")
 
 

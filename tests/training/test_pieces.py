@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.spoken import pieces
 from common.description import FEATURES
 from training.data.recordings import excerpts, folders_of, read
+from training.spoken import pieces
 from training.spoken.acoustics import RATE
 
 SECOND = FEATURES.clip_samples

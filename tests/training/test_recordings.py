@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.data import recordings
 from common.errors import UserError
+from training.data import recordings
 
 
 def test_each_recording_is_found_once_in_the_order_of_paths_and_those_named_after_keywords_are_named(tmp_path):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.random_network import random_network
 from common import checkpoint
-from training import distill, stream, train
 from common.checkpoint import Checkpoint
 from common.description import FEATURES, LABELS, REACH, STREAM_COLUMNS
 from common.errors import UserError
+from engine.random_network import random_network
+from training import distill, stream, train
 from training.features import LogMel, log_mel
 from training.model import BCResNet
 
@@ -50,19 +50,19 @@ def trained_like(tau: float, seed: int = 0) -> Checkpoint:
 # The network without padding
 
 @pytest.mark.parametrize("tau", [1, 1.5])
-def test_inside_is_the_network_where_no_padding_reaches(tau):
+def test_without_zero_padding_the_logits_are_means_over_the_columns_that_no_padding_reaches(tau):
     model = BCResNet(tau, len(LABELS)).eval()
     logmel = torch.randn(3, 1, FEATURES.mels, stream.COLUMNS)
     with torch.no_grad():
         whole = model.classifier(model.blocks(model.head(logmel)))
         expected = model.output(whole[..., REACH:-REACH].mean((2, 3)))
-        heard = model(logmel, inside=True)
+        valid = model(logmel, valid=True)
     assert whole.shape[3] - 2 * REACH == STREAM_COLUMNS
-    torch.testing.assert_close(heard, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(valid, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_reach_is_the_lag_of_the_engine():
-    assert REACH == random_network(1).delay
+    assert random_network(1).delay == REACH
 
 
 # The audio of a stream
@@ -85,11 +85,11 @@ def test_noise_goes_on_before_and_after_a_clip(noise):
 
 
 def test_noise_begins_or_ends_in_a_share_of_the_silences(noise):
-    apply = stream.stream_augment([np.full(3 * SECOND, 10_000, np.int16)], CPU, steps=0.5)
+    apply = stream.stream_augment([np.full(3 * SECOND, 10_000, np.int16)], CPU, abrupt=0.5)
     silence = np.arange(400) < 300
     samples = apply(torch.zeros(400, SECOND, dtype=torch.int16), silence, np.random.default_rng(1))
-    steps = (samples.max(1).values - samples.min(1).values > 1e-6).numpy()
-    assert 100 < steps[silence].sum() < 200 and not steps[~silence].any()
+    abrupt = (samples.max(1).values - samples.min(1).values > 1e-6).numpy()
+    assert 100 < abrupt[silence].sum() < 200 and not abrupt[~silence].any()
 
 
 def test_noise_comes_from_within_one_recording_and_short_ones_are_left_out(noise):
@@ -104,20 +104,20 @@ def test_noise_that_is_too_short_is_told():
         stream.stream_augment([np.zeros(SECOND + 100, np.int16)], CPU)
 
 
-def test_what_is_heard_has_no_column_of_reflected_samples(noise):
+def test_no_column_of_a_batch_depends_on_reflected_samples(noise):
     excerpt = torch.from_numpy(np.float32(noise[:3 * SECOND]) / 32768)[None]
     start = 20 * FEATURES.hop
     with torch.no_grad():
         whole = LogMel()(excerpt)
-        cut = stream.heard(LogMel()(excerpt[:, start:start + stream.SAMPLES]))
+        cut = stream.without_edges(LogMel()(excerpt[:, start:start + stream.SAMPLES]))
     torch.testing.assert_close(cut, whole[..., 20 + stream.EDGE:20 + stream.EDGE + stream.COLUMNS], rtol=0, atol=1e-4)
 
 
-def test_the_second_in_the_middle_is_what_a_teacher_hears():
+def test_a_teacher_gets_the_middle_second():
     columns = torch.arange(stream.COLUMNS).reshape(1, 1, 1, -1)
-    heard = stream.window(columns).flatten()
-    assert len(heard) == FEATURES.frames and abs(int(heard[0]) - (stream.COLUMNS - 1 - int(heard[-1]))) <= 1
-    assert torch.equal(stream.window(columns[..., :FEATURES.frames]), columns[..., :FEATURES.frames])
+    second = stream.middle_second(columns).flatten()
+    assert len(second) == FEATURES.frames and abs(int(second[0]) - (stream.COLUMNS - 1 - int(second[-1]))) <= 1
+    assert torch.equal(stream.middle_second(columns[..., :FEATURES.frames]), columns[..., :FEATURES.frames])
 
 
 # Runs
@@ -159,20 +159,32 @@ def test_a_run_for_the_stream_is_resumed_bit_for_bit_and_is_another_run(tmp_path
         new_run(tmp_path / "whole.pt", noise).resume()
 
 
+def test_a_state_file_with_the_old_name_of_a_field_is_resumed(tmp_path, noise):
+    state = tmp_path / "last.pt"
+    new_run(state, noise, abrupt=0.5).save()
+    saved = torch.load(state, weights_only=True)
+    saved["recipe"]["steps"] = saved["recipe"].pop("abrupt")
+    torch.save(saved, state)
+    new_run(state, noise, abrupt=0.5).resume()
+    with pytest.raises(UserError, match="holds a run with abrupt 0.5, not 0.0"):
+        new_run(state, noise).resume()
+
+
 def test_a_teacher_that_agrees_adds_nothing_and_one_that_does_not_is_followed():
     logits, target = torch.randn(6, len(LABELS)), torch.arange(6)
     losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
-    asked = target != 0
+    distil = target != 0
     expected = torch.cat([losses[:1], (1 - distill.SHARE) * losses[1:]]).mean()
-    assert distill.distilled(losses, logits, logits, asked).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert distill.distilled(losses, logits, logits, distil).item() == pytest.approx(expected.item(), rel=1e-6)
     taught = torch.randn(6, len(LABELS))
     learnt = logits.clone().requires_grad_()
     distance = [(logits.softmax(1) - taught.softmax(1)).abs().sum(1)]
     for _ in range(200):
-        gradient, = torch.autograd.grad(6 * distill.distilled(torch.zeros(6), learnt, taught, asked), learnt)
+        gradient, = torch.autograd.grad(6 * distill.distilled(torch.zeros(6), learnt, taught, distil), learnt)
         learnt = (learnt - gradient).detach().requires_grad_()
     distance.append((learnt.detach().softmax(1) - taught.softmax(1)).abs().sum(1))
-    assert (distance[1][1:] < 0.1 * distance[0][1:]).all() and distance[1][0] == distance[0][0], "not asked of silence"
+    assert (distance[1][1:] < 0.1 * distance[0][1:]).all()
+    assert distance[1][0] == distance[0][0], "silence is learnt from its label alone"
 
 
 def test_the_divergence_from_the_teacher_counts_by_the_square_of_the_temperature():

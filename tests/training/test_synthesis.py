@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data import clip_folder
-from training.spoken import synthesis, voices
-from training.data.clip_folder import ARRAY, LIST
 from common.description import FEATURES, KEYWORDS
+from training.data import clip_folder
+from training.data.clip_folder import ARRAY, LIST
+from training.spoken import synthesis, voices
 
 SECOND = FEATURES.clip_samples
 HOMOPHONES = {"know", "write", "rite", "wright", "knows", "oh"}
@@ -20,7 +20,7 @@ HOMOPHONES = {"know", "write", "rite", "wright", "knows", "oh"}
 
 @pytest.fixture
 def tones(monkeypatch):
-    """Synthesisers replaced by half a second a word of a tone at 22,050 Hz; what they were asked to say is returned."""
+    """Synthesisers replaced by half a second a word of a tone at 22,050 Hz; returns the texts they are given."""
     said = []
 
     def say(text, accents, rng):
@@ -103,7 +103,7 @@ def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_synth
 @pytest.fixture
 def spoken(tones, tmp_path, monkeypatch) -> Path:
     """A folder that the stand-in has spoken."""
-    monkeypatch.setattr(voices, "missing", lambda: [])
+    monkeypatch.setattr(voices, "missing", list)
     words = synthesis.plan(60, 20, 20, seed=5)
     clip_folder.write(tmp_path / "made", words, 5, [(0, synthesis.chunk(words, 5, 0))])
     return tmp_path / "made"

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from common import checkpoint
+from common.description import FEATURES, LABELS, TAUS
+from common.errors import UserError
 from training import augment, distill, train
 from training.__main__ import main
 from training.augment import NoiseAugment, spec_augment
 from training.card import portable
-from common.description import FEATURES, LABELS, TAUS
-from common.errors import UserError
 from training.features import log_mel
 
 SECOND = FEATURES.clip_samples
@@ -126,7 +126,7 @@ def test_noise_comes_from_within_one_recording():
 
 def test_noise_begins_or_ends_in_a_share_of_the_silences_at_any_instant_and_never_under_words():
     noise = np.full(2 * SECOND, 16384, np.int16)
-    apply = NoiseAugment([noise], CPU, steps=0.5)
+    apply = NoiseAugment([noise], CPU, abrupt=0.5)
     silence = np.arange(600) % 3 > 0
     samples = apply(torch.zeros(600, SECOND, dtype=torch.int16), silence, np.random.default_rng(0)).numpy()
     assert (np.ptp(samples[~silence], axis=1) == 0).all()

@@ -1,4 +1,4 @@
-"""A folder of clips that were made for training: audio.npy, int16 [clips, 16000], and beside it what each one says."""
+"""A folder of generated training clips: audio.npy, int16 [clips, 16000], and clips.json, the word of each."""
 from __future__ import annotations
 
 import contextlib
@@ -18,28 +18,29 @@ ARRAY, LIST = "audio.npy", "clips.json"
 
 
 def write(folder: Path, words: Sequence[str], seed: int, made: Iterable[tuple[int, np.ndarray]]) -> None:
-    """Write clips as they are made: (number of the first one, int16 [some, 16000]) in any order, of all `words`."""
+    """Write clips as they are made. words: of every clip. made: (number of the first, int16 [some, 16000]) in any order."""
     with replacing(folder / ARRAY) as temporary:
         audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), FEATURES.clip_samples))
         for first, clips in made:
             audio[first:first + len(clips)] = clips
         audio.flush()
-        (folder / LIST).unlink(missing_ok=True)  # a list says nothing of other clips, not even between two renames
+        (folder / LIST).unlink(missing_ok=True)  # the old list does not fit the new clips, even between two renames
     write_text(folder / LIST, json.dumps({"seed": seed, "words": list(words)}) + "\n")
 
 
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[None]:
-    """Have the folder alone while the block makes its clips; OSError at once where it cannot be written."""
+    """Lock the folder while the block makes its clips; OSError at once where it cannot be written."""
     with locks.writing(folder, f".{ARRAY}.*", f".{LIST}.*"):
         locks.try_to_write(folder)
         yield
 
 
 def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:
-    """The clips of a folder, int16 [clips, 16000] (mapped), and what each says.
+    """The clips of a folder, int16 [clips, 16000] (memory-mapped), and the word of each.
 
-    UserError where they are not there or do not match: `what` they are, and as `remedy` a command that makes them.
+    UserError where they are missing or inconsistent. what, remedy: for its message, what the clips are and the command that
+    makes them.
     """
     try:
         words = json_object((folder / LIST).read_bytes())["words"]
@@ -54,6 +55,6 @@ def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:
 
 
 def seed_of(folder: Path) -> int | None:
-    """The seed that the clips of a folder, which `load` can read, were made by; None where it does not say."""
+    """The seed of the clips of a folder that `load` can read; None where it is not recorded."""
     seed = json.loads((folder / LIST).read_text()).get("seed")
     return seed if isinstance(seed, int) and seed >= 0 else None

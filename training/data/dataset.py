@@ -1,4 +1,4 @@
-"""Find Speech Commands on disk and decide which clips make up each split.
+"""Find Speech Commands on disk and choose the clips of each split.
 
 The layout is that of the official archives, unpacked side by side:
 
@@ -33,39 +33,42 @@ SILENCE_SEED = 20180409
 
 
 SOUNDS = frozenset(".aac .aif .aiff .au .flac .m4a .mp3 .oga .ogg .opus .wav .wma".split())
-"""Endings of sound files, of which only .wav is read."""
+"""Suffixes of sound files, of which only .wav is read."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
     """One labelled second: a wav file, or an excerpt of background noise (`silence`).
 
-    folder: the word's, where the file lies deeper.
+    folder: the word's folder, where the file lies in a subfolder of it.
     """
 
     label: str
     path: Path | None = None
-    silence: int | None = None  # index of a seeded noise excerpt
+    silence: int | None = None  # index of a noise excerpt, which seeds it
     folder: Path | None = None
 
     @property
     def word_folder(self) -> Path:
         """The folder of a wav file's word."""
+        assert self.path, "silence has no file"
         return self.folder or self.path.parent
 
     @property
     def word(self) -> str:
-        """What is said in it by its folder's name, or _silence_."""
+        """The word that is spoken, which is its folder's name, or _silence_."""
         return self.word_folder.name if self.path else SILENCE
 
     @property
     def key(self) -> str:
-        """`folder/file.wav` as the lists of an archive have it, or `_silence_/<index>`."""
-        return f"{self.word}/{self.path.relative_to(self.word_folder).as_posix() if self.path else self.silence}"
+        """`folder/file.wav` as in an archive's lists of splits, or `_silence_/<index>`."""
+        if not self.path:
+            return f"{self.word}/{self.silence}"
+        return f"{self.word}/{self.path.relative_to(self.word_folder).as_posix()}"
 
     @property
     def name(self) -> str:
-        """The same as text, whatever bytes the file's name has."""
+        """`key` as printable text: bytes that are not UTF-8 become escapes."""
         return shown(self.key)
 
 
@@ -96,12 +99,12 @@ def training_archive(data: Path, ver: int) -> Path:
 
 
 def keywords(labels: Sequence[str]) -> list[str]:
-    """The labels that are words."""
+    """The labels except _silence_ and _unknown_."""
     return [label for label in labels if label not in (SILENCE, UNKNOWN)]
 
 
 def wav_files(folder: Path) -> list[Path]:
-    """The wav files of a folder at any depth, in the order of their paths; .WAV is one too."""
+    """The wav files of a folder at any depth, with suffix .wav or .WAV, in the order of their paths."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav" and not path.is_dir())
 
 
@@ -116,7 +119,7 @@ def word_folders(archive: Path) -> list[Path]:
 
 
 def passed_over(folder: Path) -> str:
-    """What is said of the sound files below `folder` that are not read; nothing where there is none."""
+    """A line that names the sound files below `folder` that are not read; empty where there are none."""
     others = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and not path.is_dir()
                     and (path.suffix.lower() != ".wav" or path.parent == folder))
     if not others:
@@ -127,20 +130,20 @@ def passed_over(folder: Path) -> str:
 
 
 def listed(archive: Path, split: str) -> set[str]:
-    """The names in the archive's list of a split. UserError where it cannot be read."""
+    """The file names in the archive's list of a split. UserError where the list cannot be read."""
     lines = read_plain(archive / f"{split}_list.txt", "unpack the archive again").splitlines()
     return {os.fsdecode(line.strip()) for line in lines}
 
 
 def first_by_hash(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """So many of the clips, a choice that depends on their names alone, in the order of their paths."""
+    """`count` of the clips, chosen by the hash of their names alone, in the order of their paths."""
     chosen = sorted(clips, key=lambda clip: hashlib.sha1(os.fsencode(clip.key)).digest())[:count]
-    return sorted(chosen, key=lambda clip: clip.path)
+    return sorted(chosen, key=lambda clip: clip.path or Path())
 
 
 def extra_clips(spoken: Sequence[Clip], words: Sequence[str], split: str, ver: int) -> int:
-    """How many clips of _unknown_, and of _silence_, go with those that are spoken of some words: as many as in the
-    benchmark where they are its words, else as many as of a word on average."""
+    """The number of _unknown_ clips, and of _silence_ clips, beside the `spoken` clips of `words`: that of the benchmark for
+    the benchmark's words, else the mean number of clips per word."""
     if {*words} != {*KEYWORDS}:
         return round(len(spoken) / max(1, len(words)))
     index = SPLITS.index(split)
@@ -152,14 +155,14 @@ def split_clips(archive: Path, split: str, ver: int, without: Sequence[str] = ()
                 labels: Sequence[str] = LABELS) -> list[Clip]:
     """The clips of a split of the training archive, in a fixed order.
 
-    Keywords, the words among `labels`, are all there. Where _unknown_ is a label, the other words, but for those of
-    `without`, make it up, of which a fixed choice by hash is kept, about one class's size (all of them with
-    `all_others`); where _silence_ is one, as many clips are that. Raises UserError where the split is empty or a
-    keyword has no folder.
+    Contains all clips of the keywords, the words among `labels`. Where _unknown_ is a label, it gets clips of the other
+    words except `without`, a fixed choice by hash of about one class's size (all of them with `all_others`); where _silence_
+    is one, it gets as many clips. Raises UserError where a keyword has no clip.
     """
     lists = {name: listed(archive, name) for name in SPLITS[1:]}
     wanted = keywords(labels)
-    spoken, others = [], []
+    spoken: list[Clip] = []
+    others: list[Clip] = []
     for folder in word_folders(archive):
         if folder.name in without:
             continue
@@ -180,7 +183,7 @@ def split_clips(archive: Path, split: str, ver: int, without: Sequence[str] = ()
 def folder_clips(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Clip]:
     """The clips of `<label>/*.wav`, at any depth, as the test-set archive has them.
 
-    labels: which there may be, any where None. Raises UserError where a folder is no label or no clip is there.
+    labels: the allowed ones, or None for any. Raises UserError where a folder is no label or there is no clip.
     """
     clips = []
     for path in sorted(p for p in folder.iterdir() if p.is_dir()):
@@ -195,9 +198,9 @@ def folder_clips(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Cl
 
 
 def clips_of_test_set(folder: Path, labels: Sequence[str], ver: int) -> list[Clip]:
-    """The clips of the test-set archive for a model of these labels, whose words must be among the benchmark's.
+    """The clips of the test-set archive for a model with these labels, whose words must be among the benchmark's.
 
-    Its other words are _unknown_, as many as `extra_clips` says; what is no label is left out.
+    The other words are _unknown_, as many as `extra_clips` says; clips of no label are left out.
     """
     clips, wanted = folder_clips(folder, LABELS), keywords(labels)
     if {*wanted} == {*KEYWORDS}:
@@ -222,7 +225,7 @@ def read_noises(archive: Path) -> list[np.ndarray]:
 
 
 def read_clips(clips: Sequence[Clip], noises: Sequence[np.ndarray] = (), progress=iter) -> np.ndarray:
-    """Decode clips: int16 [clips, 16000]. `noises` serve the clips of silence."""
+    """Decode clips: int16 [clips, 16000]. noises: the recordings from which clips of silence are cut."""
     audio = np.zeros((len(clips), FEATURES.clip_samples), np.int16)
     for row, clip in zip(audio, progress(clips)):
         row[:] = read_clip(clip.path) if clip.path else silence_excerpt(noises, clip.silence)

@@ -16,15 +16,16 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tqdm import tqdm
 
 from common import options
 from common.atomic import naming, write_text
-from training.data.dataset import archive_names, find_archive
 from common.errors import OptionParser, UserError, one_line_errors
+from training.data.dataset import archive_names, find_archive
 
 BASE_URL = "https://storage.googleapis.com/download.tensorflow.org/data"
 BASE_URL_VARIABLE = "SPEECH_COMMANDS_URL"
@@ -75,6 +76,7 @@ def obtain(data: Path, name: str, ver: int, test_set: bool) -> None:
             digest = unpack(source, unpacking)
             unpacked = find_archive(unpacking, ver, test_set)
             check_content(name, digest, unpacked is not None)
+            assert unpacked
         except UserError as error:
             if source == part:
                 part.unlink()
@@ -132,7 +134,7 @@ def unreachable(url: str, part: Path, reason: object) -> UserError:
                      "or name an existing copy of the data set with --data")
 
 
-def total_length(headers: http.client.HTTPMessage) -> int | None:
+def total_length(headers: Message) -> int | None:
     """Length of the whole file by Content-Range or else Content-Length, in bytes; None where unknown, or no number."""
     match = re.fullmatch(r"bytes .*/(\d+)", headers.get("Content-Range", ""), re.ASCII)
     length = match[1] if match else headers.get("Content-Length", "")
@@ -197,7 +199,7 @@ def unpack(archive: Path, folder: Path) -> str:
                 tqdm(total=archive.stat().st_size, desc="unpacking", unit="B", unit_scale=True,
                      leave=False, disable=None) as bar:
             hashed = Hashed(file, bar)
-            with gzip.GzipFile(fileobj=hashed) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+            with gzip.GzipFile(fileobj=cast(BinaryIO, hashed)) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
                 for member in tar:
                     unpack_member(tar, member, folder)
                 while plain.read(BLOCK):
@@ -228,7 +230,9 @@ def unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -
         (path if member.isdir() else path.parent).mkdir(parents=True, exist_ok=True)
         if member.isreg():
             with naming(path), open(path, "wb") as file:
-                shutil.copyfileobj(tar.extractfile(member), file)
+                content = tar.extractfile(member)
+                assert content  # as the member is a regular file
+                shutil.copyfileobj(content, file)
     except OSError as error:
         if error.errno not in IMPOSSIBLE:
             raise

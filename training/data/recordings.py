@@ -1,4 +1,4 @@
-"""Recordings of any length, rate and number of channels, below some folders: whole, or in excerpts of some seconds."""
+"""Read the recordings in folders, of any length, rate and number of channels, whole or in excerpts of some seconds."""
 from __future__ import annotations
 
 import contextlib
@@ -12,14 +12,14 @@ import soundfile
 
 from common.description import FEATURES, KEYWORDS
 from common.errors import UserError
-from training.spoken.acoustics import resample
+from common.resampling import by_spectrum
 
 SUFFIXES = {".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 UNKNOWN_LENGTH = 2**63 - 1  # SF_COUNT_MAX of libsndfile
 
 
 class Found(NamedTuple):
-    """The recordings below some folders, in the order of their paths, and those passed over for their names."""
+    """The recordings below some folders, in the order of their paths, and those skipped because of their names."""
 
     paths: list[Path]
     passed_over: list[Path]
@@ -48,21 +48,21 @@ def naming_damage(path: Path) -> Iterator[None]:
 
 
 def folders_of(named: Sequence[Path]) -> list[Path]:
-    """The folders that are named; a name that is none itself may be several, with blanks between them and quoted as a shell
-    reads them: make hands RECORDINGS="one two" on as it is."""
+    """The named folders. A name that does not exist may be several folders, separated and quoted as in a shell, because make
+    passes RECORDINGS="one two" on unchanged."""
     found = []
     for path in named:
         try:
             words = [Path(word) for word in shlex.split(str(path))]
         except ValueError:
-            words = []  # a quote that does not end is part of a name
+            words = []  # an unpaired quote is part of a name
         several = not path.exists() and any(word.exists() for word in words)
         found += words if several else [path]
     return found
 
 
 def header(path: Path) -> tuple[int, int]:
-    """Samples of a recording, and samples a second. UserError where it cannot be read, or states no length."""
+    """Length in samples and rate in Hz of a recording. UserError where it cannot be read, or states no length."""
     with naming_damage(path):
         info = soundfile.info(str(path))
     if info.frames == UNKNOWN_LENGTH:
@@ -71,9 +71,9 @@ def header(path: Path) -> tuple[int, int]:
 
 
 def find(folders: Sequence[Path]) -> Found:
-    """All recordings below `folders`, each once. One whose file is named after a keyword is passed over.
+    """All recordings below `folders`, each once. Files named after a keyword are skipped.
 
-    UserError where a folder has none, or none is named.
+    UserError where a folder has none, or `folders` is empty.
     """
     if not folders:
         raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
@@ -89,8 +89,8 @@ def find(folders: Sequence[Path]) -> Found:
 
 
 def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
-    """All recordings below `folders` (see `find`), in excerpts of so many seconds and the rest. One without a sample has
-    none."""
+    """All recordings below `folders` (see `find`), in excerpts of `seconds`; the last of a recording may be shorter. One
+    without samples has none."""
     found = []
     for path in find(folders).paths:
         samples, rate = header(path)
@@ -100,15 +100,15 @@ def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
 
 
 def read(excerpt: Excerpt) -> np.ndarray:
-    """The excerpt at 16 kHz, its channels averaged, float64 [samples] in +-1."""
+    """The excerpt at 16 kHz, averaged over channels, float64 [samples] in +-1."""
     with naming_damage(excerpt.path):
         samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
-    return resample(samples.mean(1), FEATURES.sample_rate / rate) if len(samples) else np.zeros(0)
+    return by_spectrum(samples.mean(1), FEATURES.sample_rate / rate) if len(samples) else np.zeros(0)
 
 
 def blocks(path: Path, seconds: int) -> Iterator[np.ndarray]:
-    """A whole recording at its own rate, its channels averaged, int16 [samples], saturated, in blocks of so many seconds
-    and the rest. UserError where it cannot be read, or holds what is no number."""
+    """A whole recording at its own rate, averaged over channels, int16 [samples], saturated, in blocks of `seconds`, the
+    last of which may be shorter. UserError where it cannot be read, or holds NaN or infinity."""
     with naming_damage(path), soundfile.SoundFile(str(path)) as file:
         while len(samples := file.read(seconds * file.samplerate, always_2d=True)):
             if not np.isfinite(samples).all():

@@ -1,15 +1,16 @@
-"""A spoken word as a microphone in a room hears it: no two clips sound alike.
+"""Acoustic augmentation of a spoken word: length of the vocal tract, room, microphone, level and noise.
 
-For words that come clean and alone, from a synthesiser or cut out of a recording. All randomness is the
-caller's generator's.
+For words without background, from a synthesiser or cut out of a recording. All randomness comes from the caller's
+generator.
 """
 from __future__ import annotations
 
 import numpy as np
 
 from common.description import FEATURES
+from common.resampling import by_spectrum
 
-TRACT = 0.84, 1.16  # formants, pitch and speed are scaled together
+TRACT = 0.84, 1.16  # scale of the vocal tract's length: of formants, pitch and speed together
 RATE = FEATURES.sample_rate
 CLIP = FEATURES.clip_samples
 
@@ -17,25 +18,26 @@ CLIP = FEATURES.clip_samples
 def recorded(samples: np.ndarray, rate: float, echoes: float, rng: np.random.Generator) -> np.ndarray:
     """One second with a word in it, int16 [16000].
 
-    samples: the word, float64, at `rate` Hz; what is beyond a second is cut. echoes: share of the clips with an echo.
+    samples: the word, float64, at `rate` Hz; cut to a second. echoes: probability of an echo.
     """
     return placed(voiced(samples, rate, rng)[:CLIP], echoes, rng)
 
 
 def voiced(samples: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Speech, float64, at `rate` Hz -> of another vocal tract, at 16 kHz, without silence at either end."""
-    return trim(resample(samples, RATE / rate * rng.uniform(*TRACT)))
+    """Speech, float64, at `rate` Hz -> with another length of the vocal tract, at 16 kHz, without silence at its ends."""
+    return trim(by_spectrum(samples, RATE / rate * rng.uniform(*TRACT)))
 
 
 def recorded_again(clip: np.ndarray, echoes: float, rng: np.random.Generator) -> np.ndarray:
-    """A recording int16 [16000] as it would be of another voice, in another room: int16 [16000]."""
-    spoken = resample(clip / 32768, rng.uniform(*TRACT))
+    """A recording int16 [16000] -> the same with another vocal tract, room and microphone, int16 [16000]."""
+    spoken = by_spectrum(clip / 32768, rng.uniform(*TRACT))
     before = max(0, len(spoken) - CLIP) // 2
     return placed(spoken[before:before + CLIP], echoes, rng)
 
 
 def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator) -> np.ndarray:
-    """At most a second, float64, anywhere within one: int16 [16000]. Echo, microphone, level and hiss differ."""
+    """Speech of at most a second, float64 -> at a random place within one, with random echo, microphone, level and noise:
+    int16 [16000]."""
     whole = np.zeros(CLIP)
     start = rng.integers(CLIP - len(spoken) + 1)
     if rng.random() < echoes:
@@ -48,24 +50,14 @@ def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator) -> np.nd
     return np.rint(32767 * whole.clip(-1, 1)).astype(np.int16)
 
 
-def resample(samples: np.ndarray, ratio: float) -> np.ndarray:
-    """`ratio` times as many samples of the same sound, by way of its spectrum."""
-    length = max(2, round(len(samples) * ratio))
-    spectrum = np.fft.rfft(samples)
-    resized = np.zeros(length // 2 + 1, complex)
-    kept = min(len(spectrum), len(resized))
-    resized[:kept] = spectrum[:kept]
-    return np.fft.irfft(resized, length) * ratio
-
-
 def trim(samples: np.ndarray, threshold: float = 0.02) -> np.ndarray:
-    """Without what is quieter than `threshold` of the peak at either end."""
+    """Without the start and the end that are below `threshold` times the peak."""
     loud = np.flatnonzero(np.abs(samples) > threshold * np.abs(samples).max())
     return samples[loud[0]:loud[-1] + 1]
 
 
 def echo(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """In a small room: decaying noise of 50 to 400 ms behind the direct sound, of 2 to 50 % of its energy."""
+    """In a small room: the direct sound, then decaying noise (-60 dB after 50 to 400 ms) with 2 to 50 % of its energy."""
     decay = rng.uniform(0.05, 0.4)  # seconds to -60 dB
     time = np.arange(1, round(decay * RATE)) / RATE
     tail = rng.normal(size=len(time)) * 10 ** (-3 * time / decay)
@@ -80,7 +72,8 @@ def convolve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def microphone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A gain that wanders by some 4 dB over frequency, and falls below 60 to 300 Hz and above 3 to 8 kHz."""
+    """Through a microphone: a frequency response with a standard deviation of 4 dB, a high pass of second order at 60 to
+    300 Hz and a low pass of third order at 3 to 8 kHz."""
     frequency = np.fft.rfftfreq(len(samples), 1 / RATE)
     knots = np.geomspace(100, 8000, 9)
     gain = 10 ** (np.interp(np.log(frequency + 1), np.log(knots), rng.normal(0, 4, len(knots))) / 20)

@@ -1,12 +1,12 @@
-"""Other words cut out of recordings of speech, for training: real voices, which no synthesiser has.
+"""Training clips of other words, cut out of recordings of speech: human voices in place of a synthesiser's.
 
     python -m training.speech ~/czech_audiobooks --out build/speech
     python -m training.speech /usr/share/games/fillets-ng/sound /usr/share/ktuberling/sounds --clips 20000
 
-Any recordings in which the keywords are not said; those of another language serve best. Each is cut where it is
-quietest into pieces as long as a word, and each piece is recorded anew as a synthetic word is: length of the
-vocal tract, echo, microphone, level, hiss. The same folders and options give the same clips, however many
-processes make them.
+Takes any recordings in which the keywords are not spoken; those of another language serve best. Each is cut where it is
+quietest into pieces as long as a word, and each piece gets the acoustic augmentation of synthetic words: length of the
+vocal tract, echo, microphone, level, noise. The same folders and options give the same clips, whatever the number of
+processes.
 """
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ import numpy as np
 
 from common import options
 from common import workers
-from training.data import clip_folder
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
+from training.data import clip_folder
 from training.data.recordings import Excerpt, excerpts, read
 from training.spoken.acoustics import RATE, recorded
 
-EXCERPT = 20  # seconds that are read at a time
+EXCERPT = 20  # seconds read at a time
 FRAME = FEATURES.hop  # 10 ms
 SHORTEST, LONGEST = 0.25, 0.85  # seconds of a piece
-LEAST_RANGE = 0.2  # seconds behind the shortest in which a piece may end, at least
-SMOOTHED = 5  # frames of the envelope
+LEAST_RANGE = 0.2  # seconds: smallest range of a piece's length, from the shortest on, in which its end is searched
+SMOOTHED = 5  # frames of the moving average that is the envelope
 QUIET = 0.08
-"""Of the envelope's 99th percentile: no piece begins with what is quieter."""
+"""Fraction of the envelope's 99th percentile below which no piece begins."""
 FAINTEST = 0.01
-"""Of full scale: a piece that nowhere reaches it is left out."""
+"""Fraction of full scale: pieces with a lower peak are left out."""
 FADE = RATE // 100
-CHUNK = 50  # excerpts a process cuts at a time
-ECHOES = 0.5  # share of the clips: a recording has a room of its own
+CHUNK = 50  # excerpts per task of a process
+ECHOES = 0.5  # fraction of the clips with an added echo: recordings have their room's already
 SECONDS_A_CLIP = 0.8
-"""Of recordings, for each clip that is wanted: pauses are no part of a piece."""
+"""Seconds of recordings read for each requested clip: pauses are not part of a piece."""
 
 
 def enough(found: Sequence[Excerpt], clips: int, seed: int) -> list[Excerpt]:
-    """Excerpts drawn from `found`, as many as it takes to cut so many clips, or all, in the order of `found`."""
+    """A random choice of the excerpts, enough for so many clips, or all of them, in the order of `found`."""
     order = np.random.default_rng(seed).permutation(len(found))
     seconds = np.cumsum([found[index].seconds for index in order])
     taken = np.searchsorted(seconds, SECONDS_A_CLIP * clips) + 1
@@ -48,9 +48,9 @@ def enough(found: Sequence[Excerpt], clips: int, seed: int) -> list[Excerpt]:
 
 
 def pieces(samples: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Speech at 16 kHz, float64 [samples], cut where it is quietest: views of SHORTEST to LONGEST seconds.
+    """Cut speech at 16 kHz, float64 [samples], where it is quietest: views of SHORTEST to LONGEST seconds.
 
-    The last of them may be shorter, but not than SHORTEST less LEAST_RANGE.
+    The last one may be shorter, down to SHORTEST - LEAST_RANGE.
     """
     frames = len(samples) // FRAME
     shortest, longest, least = (round(seconds * RATE / FRAME) for seconds in (SHORTEST, LONGEST, LEAST_RANGE))
@@ -71,7 +71,7 @@ def pieces(samples: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray
 
 
 def faded(piece: np.ndarray) -> np.ndarray:
-    """The piece, rising and falling within 10 ms: a cut through a vowel is no click."""
+    """The piece with a fade-in and a fade-out of 10 ms, so that a cut through a vowel makes no click."""
     length = min(FADE, len(piece) // 4)
     ramp = np.linspace(0, 1, length)
     piece = piece.copy()
@@ -81,26 +81,26 @@ def faded(piece: np.ndarray) -> np.ndarray:
 
 
 def named(excerpt: Excerpt, clips: int) -> list[str]:
-    """What each clip of an excerpt is of: its recording, and the second at which the excerpt begins."""
+    """The name of each clip of an excerpt: its recording, and the second at which the excerpt begins."""
     return [f"{excerpt.path.name} {excerpt.start // excerpt.rate}"] * clips
 
 
 def clips_of(excerpt: Excerpt, seed: Sequence[int]) -> np.ndarray:
-    """The pieces of an excerpt, each recorded anew, int16 [pieces, 16000]."""
+    """The augmented pieces of an excerpt, int16 [pieces, 16000]."""
     rng = np.random.default_rng(seed)
     made = [recorded(faded(piece), RATE, ECHOES, rng) for piece in pieces(read(excerpt), rng)]
     return np.array(made, np.int16).reshape(-1, FEATURES.clip_samples)
 
 
 def chunk(part: Sequence[Excerpt], seed: int, first: int) -> list[np.ndarray]:
-    """The clips of each of some excerpts, of which the first is number `first` of all."""
+    """The clips of each excerpt of `part`, whose first is number `first` of all excerpts."""
     return [clips_of(excerpt, (seed, first + index)) for index, excerpt in enumerate(part)]
 
 
 def generate(folders: Sequence[Path], clips: int, seed: int, out: Path, processes: int | None = None) -> int:
-    """Cut the recordings of `folders` into at most so many clips, written into `out` (see `training.data.clip_folder`).
+    """Cut the recordings of `folders` into at most `clips` clips, written into `out` (see `training.data.clip_folder`).
 
-    Returns their number. UserError where there is nothing to cut.
+    Returns their number. UserError where there is no speech in them.
     """
     taken = enough(excerpts(folders, EXCERPT), clips, seed)
     parts = [(taken[start:start + CHUNK], seed, start) for start in range(0, len(taken), CHUNK)]

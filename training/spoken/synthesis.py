@@ -1,13 +1,13 @@
-"""Words and running speech from speech synthesisers, for training: hundreds of other words, and the keywords too.
+"""Training clips from speech synthesisers: hundreds of other words, the keywords, and running speech.
 
     python -m training.synthesis --out build/synthetic
     python -m training.synthesis --others 1000 --keywords 300 --running 500 --seed 1 --out build/few
 
-espeak-ng or flite (Debian's names) speak each word in one of their English voices; the recording is made to differ as
-people and rooms do: length of the vocal tract, speed, pitch, echo, microphone, level, hiss. Keywords are spoken as
-well, so that a network cannot take "synthetic" for "unknown". Running speech is a second out of some other words said
-at once, read as in one of many languages: what a device hears all day is no word on its own. Every clip is
-drawn from its own seed: the same options give the same clips, however many processes make them.
+espeak-ng or flite (Debian's names) speaks each word in one of its English voices, followed by acoustic augmentation: length
+of the vocal tract, speed, pitch, echo, microphone, level, noise. Keywords are spoken as well, so that a network cannot learn
+"synthetic" as "unknown". Running speech is a second of several other words in a row, pronounced as in one of many languages:
+most of what a device hears is no single word. Every clip has a seed of its own: the same options give the same clips,
+whatever the number of processes.
 """
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from pathlib import Path
 import numpy as np
 from common import options
 from common import progress, workers
-from training.data import clip_folder
-from training.spoken import voices
 from common.description import KEYWORDS
 from common.errors import OptionParser, UserError, one_line_errors
+from training.data import clip_folder
+from training.spoken import voices
 from training.spoken.acoustics import CLIP, placed, recorded, voiced
 
 WORDS = Path(__file__).with_name("words.txt")
 DATASET_WORDS = ("backward bed bird cat dog eight five follow forward four happy house learn marvin nine one seven "
                  "sheila six three tree two visual wow zero").split()
-"""The other words of Speech Commands: drawn DATASET_SHARE times as often as another word."""
+"""The other words of Speech Commands, drawn DATASET_SHARE times as often as any word that is not in it."""
 DATASET_SHARE = 4
 RUNNING = "(running speech)"
-"""Stands in the list of words for clips of it."""
+"""In the list of words, the entry of a clip of running speech."""
 WORDS_AT_ONCE = 5, 9
-ECHOES = 0.7  # share of the clips
-CHUNK = 100  # clips a process makes at a time
-COMPARED = 25  # clips of a folder that are made anew to know who spoke it
-ROUNDING = 2
+ECHOES = 0.7  # fraction of the clips with an echo
+CHUNK = 100  # clips per task of a process
+COMPARED = 25  # most clips of a folder that are made again to check which program made them
+ROUNDING = 2  # PCM units by which the same clip may differ between processors
 REMEDY = "`python -m training.synthesis --out {}`"
 
 
@@ -47,12 +47,12 @@ def other_words() -> list[str]:
 
 
 def running_words() -> list[str]:
-    """The other words that running speech is made of: none of the data set's, which can be held out of training."""
+    """The words of running speech: `other_words` except the data set's, as those can be held out of training."""
     return [word for word in other_words() if word not in DATASET_WORDS]
 
 
 def plan(others: int, keywords: int, running: int, seed: int) -> list[str]:
-    """The word of each clip: keywords in turn, then other words, each drawn by its share, then RUNNING."""
+    """The word of each clip: the keywords in turn, then other words drawn at random, then RUNNING."""
     words = other_words()
     share = np.array([DATASET_SHARE if word in DATASET_WORDS else 1.0 for word in words])
     drawn = np.random.default_rng(seed).choice(len(words), others, p=share / share.sum())
@@ -69,7 +69,7 @@ def clip(word: str, seed: Sequence[int]) -> np.ndarray:
 
 
 def running_speech(rng: np.random.Generator) -> np.ndarray:
-    """A second out of some words that are said at once, int16 [16000]."""
+    """A second of several words spoken in a row, int16 [16000]."""
     text = " ".join(rng.choice(running_words(), rng.integers(*WORDS_AT_ONCE)))
     spoken = voiced(*voices.say(text, voices.LANGUAGES, rng), rng)
     start = rng.integers(max(1, len(spoken) - CLIP + 1))
@@ -77,7 +77,7 @@ def running_speech(rng: np.random.Generator) -> np.ndarray:
 
 
 def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
-    """Clips of `words`, int16 [words, 16000], the first of which is clip number `first` of the whole."""
+    """Clips of `words`, int16 [words, 16000], the first of which is number `first` of all clips."""
     return np.stack([clip(word, (seed, first + index)) for index, word in enumerate(words)])
 
 
@@ -89,7 +89,7 @@ def generate(words: Sequence[str], seed: int, out: Path, processes: int | None =
 
 
 def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> None:
-    """As `generate`, in a folder that is held."""
+    """Speak the clips and write them into a locked folder."""
     parts = [(list(words[start:start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
     with progress.counting(len(words), "speaking", "clip") as update:
         def made() -> Iterator[tuple[int, np.ndarray]]:
@@ -110,9 +110,9 @@ def load(folder: Path) -> tuple[np.ndarray, list[str]]:
 
 
 def check(folder: Path) -> None:
-    """UserError where the clips of a folder are not those that its seed gives now and here: others have spoken them.
+    """UserError where the clips of a folder differ from those that this program and these synthesisers make by its seed.
 
-    A few are made anew and compared. Where a synthesiser is not installed nothing is compared, and a line says so.
+    Makes some of them again and compares. Where a synthesiser is not installed, prints that nothing is compared.
     """
     audio, words = load(folder)
     absent = voices.missing()
@@ -128,9 +128,9 @@ def check(folder: Path) -> None:
                         f"it again with {REMEDY.format(folder)}")
 
 
-def differ(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two clips int16 [16000] are other sounds: by more than processors may round differently."""
-    return bool(np.abs(one.astype(int) - other).max() > ROUNDING)
+def differ(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two clips int16 [16000] differ by more than ROUNDING."""
+    return bool(np.abs(first.astype(int) - second).max() > ROUNDING)
 
 
 @one_line_errors

@@ -1,6 +1,6 @@
-"""Two speech synthesisers, by Debian's names: espeak-ng, of many accents, and flite, whose voices are people's.
+"""Two speech synthesisers, by Debian's names: espeak-ng, with many accents, and flite, with voices from recorded speech.
 
-What each says differs in voice, speed and pitch as the caller's generator draws them.
+Voice, speed and pitch are drawn from the caller's random generator.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LANGUAGES = tuple((
     "af ca cs cy da de el en-gb en-gb-scotland en-us eo es et eu fi fr-fr ga gn haw hr hu id is it ku la lt lv ms "
     "mt nb nl pl pt pt-br ro sk sl sq sv sw tr uz vi"
 ).split())
-"""Those that read Latin letters, in sounds of their own."""
+"""Languages of espeak-ng that are written in Latin letters, each with its own pronunciation of them."""
 ESPEAK_VOICES = tuple((
     "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo "
     "Jacky Lee Marco Mario Michael Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb david ed "
@@ -35,18 +35,18 @@ STRETCH = 0.7, 1.4  # of flite's durations
 
 
 def missing() -> list[str]:
-    """Those that are not installed."""
+    """The synthesisers that are not installed."""
     return [name for name in SYNTHESISERS if shutil.which(name) is None]
 
 
 def need_synthesisers() -> None:
-    """UserError where one is not installed."""
+    """UserError where a synthesiser is not installed."""
     for name in missing():
         raise UserError(f"{name} is not installed; install it (Debian: apt-get install {' '.join(SYNTHESISERS)})")
 
 
 def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """Samples of a text, float64 in +-1, and their rate in Hz; espeak-ng has one of `accents`.
+    """A spoken text: samples, float64 in +-1, and their rate in Hz. accents: from which that of espeak-ng is drawn.
 
     Raises UserError where the synthesiser fails.
     """
@@ -59,13 +59,13 @@ def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np
 
 
 def run(command: list[str]) -> tuple[np.ndarray, int]:
-    """What a synthesiser writes, a wav file of one channel: samples, float64 in +-1, and their rate."""
+    """Run a synthesiser that writes a mono wav file to stdout: samples, float64 in +-1, and their rate in Hz."""
     done = subprocess.run(command, capture_output=True)
     try:
         sound = wav.parse(done.stdout)
         if done.returncode or len(sound.data) < 2:
             raise ValueError("no sound")
     except ValueError as error:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(f"{' '.join(command)}: {said[-1] if said else error}; is {command[0]} complete?") from None
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(f"{' '.join(command)}: {lines[-1] if lines else error}; is {command[0]} complete?") from None
     return np.frombuffer(sound.data, "<i2", len(sound.data) // 2) / 32768, sound.rate
