@@ -255,7 +255,7 @@ def test_failing_write_leaves_the_old_firmware_as_it_was(build, capsys, monkeypa
     else:
         error = full if failing == "write" else KeyboardInterrupt()
         monkeypatch.setattr(Path, "write_bytes", fail_on_the_second_call(Path.write_bytes, error))
-    assert generator.main(["--build", str(build)]) == (130 if failing == "interrupt" else 1)
+    assert generator.main(["--build", str(build)]) == (130 if failing == "interrupt" else 2)
     assert capsys.readouterr().err.count("\n") == 1
     assert len(calls) >= 2
     assert contents(build / "firmware") == before
