@@ -76,7 +76,7 @@ LOADER = jinja2.ChoiceLoader([
     jinja2.FileSystemLoader(TEMPLATES),
     jinja2.PrefixLoader({"engine": jinja2.FileSystemLoader(engine.TEMPLATES),
                          "frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})])
-"""Besides its own templates, pieces of C that the TFLM way has in common with the others: `engine/softmax.j2`."""
+"""Besides its own templates, the pieces of C that the TFLM code shares with engine and frontend: `engine/softmax.j2`."""
 ENVIRONMENT = jinja2.Environment(loader=LOADER, undefined=jinja2.StrictUndefined,
                                  trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 ENVIRONMENT.filters.update(c_string=c_string, comment=comment, float=float_literal, grouped=grouped,
