@@ -3,17 +3,64 @@
 TAU ?= 1
 VER ?= 2
 BOARD ?= mps2-an386
-PYTHON ?= $(or $(shell command -v python3.11),python3)
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(or $(shell command -v python3.11),python3)
+endif
 VENV := .venv
-BIN := $(VENV)/bin/python
 
-# option,variable: --option 'value' where the variable is set
-option = $(if $($(2)),$(1) '$($(2))')
+# The variables that each target takes.
+quantize.takes := TAU CHECKPOINT GRAPH DATA
+verify.takes := TAU DATA SPLIT MAX_DROP
+train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
+	SPEECH THREADS
+speech.takes := RECORDINGS
+false-accepts.takes := TAU RECORDINGS RECORD
+bench.takes := TAU DATA CORE
+budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
+run.takes := TAU BOARD WAV
+selftest.takes := TAU BOARD
+export.takes := TAU FORMAT
+report.takes := TAU
+calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts bench bench-check bench-baseline budget run \
-	selftest export report calibration test test-all clean
+	selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
+
+# What the user gives reaches the programs as it was typed: make expands no dollar sign in it, and the shell sees it between
+# quotes. A variable that no target takes is misspelt, unless it is one of those that programs find in the environment.
+OTHERS := PYTHON VENV CC GSC_ROOT SPEECH_COMMANDS_URL SHELL MAKE% PYTHON% PIP_% CUDA_% OMP_% OPENBLAS_% TF_% %_proxy %_PROXY
+VARIABLES := $(sort $(foreach takes,$(filter %.takes,$(.VARIABLES)),$($(takes))))
+define newline
+
+
+endef
+given := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+ifeq ($(MAKELEVEL),0)
+misspelt := $(firstword $(filter-out $(VARIABLES) $(OTHERS),$(given)))
+$(if $(misspelt),$(error there is no variable $(misspelt); `make` alone lists those that there are, and one of the \
+	environment stands before make))
+unused := $(filter-out $(foreach goal,$(or $(MAKECMDGOALS),help),$($(goal).takes)) $(OTHERS),$(given))
+$(if $(unused),$(info note: make $(or $(MAKECMDGOALS),help) does not use $(unused)))
+endif
+$(foreach name,$(VARIABLES) PYTHON VENV, \
+	$(if $(findstring $(newline),$(value $(name))),$(error $(name): one line is wanted)))
+$(foreach name,$(filter-out SHELL MAKE%,$(filter $(VARIABLES) $(OTHERS),$(given))), \
+	$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
+$(foreach mark,' " ` $$ ; : % *, \
+	$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
+$(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
+LINT := $(VENV)-lint
+
+# quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
+# flag,--option,VARIABLE: --option where it is set, but not to 0
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(2)),$(1)=$(call quoted,$(2)))
+flag = $(if $(filter-out 0 no,$(value $(2))),$(1))
+BIN = $(call quoted,VENV)/bin/python
+LINTERS = $(call quoted,LINT)/bin
+TAU_OPTION = $(call option,--tau,TAU)
 
 help:
 	echo "BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M"
@@ -28,11 +75,12 @@ help:
 	echo "       [STREAM=0.35: share of batches heard as a stream] [TEACHER=FILE: larger network to learn from] [DROPOUT=0.1]"
 	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected] [OMIT=splices,…:"
 	echo "       parts of RECIPE=open to leave out]"
-	echo "       [SPEECH=build/speech: more other words]"
+	echo "       [SPEECH=build/speech: more other words] [THREADS=1: of the CPU]"
 	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open"
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for RECIPE=open SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
 	echo "                                       words an hour that a device hears in recordings in which none is said"
+	echo "       [RECORD=NAME: keep the counts of a shipped checkpoint under that name]"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -46,45 +94,49 @@ help:
 	echo "                                       the native engine as a library of that ecosystem, with an example"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
 	echo "  make calibration DATA=DIR            regenerate the shipped calibration features"
+	echo "  make docs-figures                    rewrite the tables of README and docs/ from the recorded files"
+	echo "  make lint                            ruff, mypy and clang-format over everything that is written by hand"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
-	echo "  make clean                           remove build/"
+	echo "  make clean                           remove build/, but for trained networks"
 	echo
 	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
 	echo "firmware_gen|benchmarks.verify_int8|benchmarks.on_board|benchmarks.report --help"
 
+# What was measured goes into the report, whether it passed (0) or not (1); the measuring command's status stays.
+then_report = status=$$?; [ $$status -gt 1 ] || $(BIN) -m benchmarks.report $(TAU_OPTION) --quiet || exit; exit $$status
+
 quantize: $(VENV)/convert
-	$(BIN) -m convert --tau '$(TAU)' $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
+	$(BIN) -m benchmarks.quantize $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
 		$(call option,--data,DATA)
-	$(BIN) -m firmware_gen --tau '$(TAU)'
-	$(BIN) -m benchmarks.report --tau '$(TAU)'
 
 verify: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.verify_int8 --tau '$(TAU)' $(call option,--data,DATA) $(call option,--split,SPLIT) \
-		$(call option,--max-drop,MAX_DROP)
+	$(BIN) -m benchmarks.verify_int8 $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
+		$(call option,--max-drop,MAX_DROP); $(then_report)
 
 family: $(VENV)/convert
 	$(BIN) -m benchmarks.family
 
 train: $(VENV)/training
-	$(BIN) -m training --tau '$(TAU)' --ver '$(VER)' $(call option,--gpu,GPU) $(call option,--data,DATA) \
+	$(BIN) -m training $(TAU_OPTION) $(call option,--ver,VER) $(call option,--gpu,GPU) $(call option,--data,DATA) \
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--out,OUT) \
 		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
 		$(call option,--without,WITHOUT) $(call option,--omit,OMIT) $(call option,--stream,STREAM) \
 		$(call option,--teacher,TEACHER) $(call option,--dropout,DROPOUT) $(call option,--speech,SPEECH) \
-		$(if $(DOWNLOAD),--download) $(if $(RESUME),--resume)
+		$(call option,--threads,THREADS) $(call flag,--download,DOWNLOAD) $(call flag,--resume,RESUME)
 
 synthetic: $(VENV)/training
 	$(BIN) -m training.synthesis
 
 speech: $(VENV)/training
-	$(BIN) -m training.speech $(RECORDINGS)
+	$(BIN) -m training.speech $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 false-accepts: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.false_accepts $(RECORDINGS) --tau '$(TAU)'
+	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(call option,--record,RECORD) \
+		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 bench: $(VENV)/convert $(VENV)/training
-	$(if $(filter all,$(TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
-		$(BIN) -m benchmarks.bench --tau '$(TAU)' $(call option,--data,DATA) $(call option,--core,CORE))
+	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
+		$(BIN) -m benchmarks.bench $(TAU_OPTION) $(call option,--data,DATA) $(call option,--core,CORE); $(then_report))
 
 bench-check: $(VENV)/convert
 	$(BIN) -m benchmarks.baseline
@@ -96,22 +148,32 @@ bench-baseline: $(VENV)/convert
 budget: $(VENV)/convert
 	$(BIN) -m benchmarks.budget $(call option,--ram,RAM) $(call option,--flash,FLASH) $(call option,--clock,CLOCK) \
 		$(call option,--mode,MODE) $(call option,--every,EVERY) $(call option,--core,CORE) $(call option,--cpi,CPI) \
-		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),--tau '$(TAU)')
+		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),$(TAU_OPTION))
 
 run: $(VENV)/convert
-	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' $(call option,--wav,WAV)
+	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) $(call option,--wav,WAV)
 
 selftest: $(VENV)/convert
-	$(BIN) -m benchmarks.on_board --tau '$(TAU)' --board '$(BOARD)' --selftest
+	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) --selftest
 
 export: $(VENV)/convert
-	$(BIN) -m firmware_gen.export --tau '$(TAU)' $(call option,--format,FORMAT)
+	$(BIN) -m firmware_gen.export $(TAU_OPTION) $(call option,--format,FORMAT)
 
 report: $(VENV)/convert
-	$(BIN) -m benchmarks.report --tau '$(TAU)'
+	$(BIN) -m benchmarks.report $(TAU_OPTION)
 
 calibration: $(VENV)/convert
 	$(BIN) -m convert.calibration $(call option,--data,DATA)
+
+docs-figures: $(VENV)/convert
+	$(BIN) -m benchmarks.figures --write
+
+# mypy follows imports into what is installed there.
+lint: $(LINT)/lint $(VENV)/convert $(VENV)/training
+	$(LINTERS)/ruff check
+	$(LINTERS)/ruff format --check
+	$(LINTERS)/mypy --python-executable $(BIN)
+	find benchmarks examples tests \( -name '*.[ch]' -o -name '*.cc' \) -exec $(LINTERS)/clang-format --dry-run -Werror {} +
 
 test: $(VENV)/convert $(VENV)/training $(VENV)/test
 	$(BIN) -m pytest
@@ -120,18 +182,18 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 	$(BIN) -m pytest -m ''
 
 clean:
-	rm -rf build
+	$(call quoted,PYTHON) -m training.clean
 
-# The virtual environment. Each part is installed once, from pinned versions, when something needs it.
-$(VENV)/bin/python:
-	$(PYTHON) -c 'import platform as p, sys; \
-		ok = sys.version_info[:2] == (3, 11) and (p.system(), p.machine()) == ("Linux", "x86_64"); \
-		ok or sys.exit("error: needs Python 3.11 on Linux x86-64, not Python " + p.python_version() + " on " \
-		+ p.system() + " " + p.machine() + "; name an interpreter with PYTHON=")'
-	echo "making $(VENV)"
-	$(PYTHON) -m venv $(VENV)
+# The virtual environments: the project's, and the linters'. Each part is installed once, from pinned versions, when
+# something needs it.
+$(VENV)/bin/activate $(VENV)/bin/python:
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
 
-$(VENV)/%: requirements/%.txt | $(VENV)/bin/python
-	echo "installing requirements/$*.txt into $(VENV) (once)"
-	$(BIN) -m pip install --disable-pip-version-check --quiet --progress-bar on -r $< -c requirements/convert.txt
-	touch $@
+$(VENV)/%: requirements/%.txt | $(VENV)/bin/activate $(VENV)/bin/python
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV) '$*'
+
+$(LINT)/bin/activate $(LINT)/bin/python:
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,LINT)
+
+$(LINT)/%: requirements/%.txt | $(LINT)/bin/activate $(LINT)/bin/python
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,LINT) '$*'

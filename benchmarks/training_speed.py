@@ -2,10 +2,9 @@
 
     python -m benchmarks.training_speed --data DIR --clips 1000 --json
 
-The official way decodes every wav in every epoch and augments clip by clip; the plain network takes
-its means with pooling layers. Both are written anew here. All train on the same clips, with the same
-batches and threads, each in a process of its own, and take turns, so that what else the machine does
-meets all alike.
+The official way decodes every wav in every epoch and augments clip by clip; the plain network takes its means with pooling
+layers. Both are reimplemented here. All train on the same clips, with the same batches and threads, each in a process of its
+own, and take turns, so that other load on the machine affects all alike.
 """
 from __future__ import annotations
 
@@ -20,24 +19,26 @@ import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
+from common import options
+from common.atomic import write_text
+from common.audio import read_clip
+from common.description import FEATURES, LABELS, SILENCE, parse_tau
+from common.errors import OptionParser, UserError, one_line_errors
+from common.workers import interrupts_held
 from training import train
-from training.atomic import write_text
-from training.audio import read_clip
 from training.augment import NOISE_LEVEL, PROBABILITY, SHIFT, SILENCE_NOISE_LEVEL, spec_augment
-from training.dataset import Clip, read_noises, split_clips, training_archive
-from training.decoded import read_training_clips
-from training.description import FEATURES, LABELS, SILENCE, parse_tau
-from training.errors import OptionParser, UserError, one_line_errors
+from training.data.dataset import Clip, read_noises, split_clips, training_archive
+from training.data.decoded import read_training_clips
 from training.features import LogMel, log_mel
 from training.memory import keep_freed_memory
 from training.model import BCResNet, Block
-from training.workers import interrupts_held
 
 CPU = torch.device("cpu")
 OUTPUT = Path("build/training_speed.json")
@@ -110,10 +111,12 @@ class PlainNetwork(BCResNet):
 
     def __init__(self, tau: float, classes: int):
         super().__init__(tau, classes)
-        self.blocks = nn.Sequential(*map(PlainBlock, self.blocks))
+        self.blocks = nn.Sequential(*(PlainBlock(cast(Block, block)) for block in self.blocks))
         self.pool = nn.AdaptiveAvgPool2d(1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, valid: bool = False) -> torch.Tensor:
+        if valid:
+            raise NotImplementedError("the plain network pads every convolution")
         return self.output(self.pool(self.classifier(self.blocks(self.head(x)))).flatten(1))
 
 
@@ -158,7 +161,7 @@ class PlainLoop:
             self.optimizer.step()
 
 
-def official_way(settings: Settings, network: type[nn.Module]) -> Callable[[], None]:
+def official_way(settings: Settings, network: type[BCResNet]) -> Callable[[], None]:
     """One epoch of PlainLoop with `network`."""
     torch.set_num_threads(settings.threads)
     clips, noises = choose_clips(settings)
@@ -191,7 +194,7 @@ def measure(contenders: Sequence[Contender], rounds: int) -> None:
 
 
 def summary(values: np.ndarray) -> dict[str, float]:
-    """Median, least and most."""
+    """Median, minimum and maximum."""
     return {"median": float(np.median(values)), "min": float(values.min()), "max": float(values.max())}
 
 
@@ -241,10 +244,8 @@ def line_up(settings: Settings, folder: Path) -> list[Contender]:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.training_speed", __doc__)
-    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
-                        help="folder of Speech Commands (default $GSC_ROOT, else data/)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2))
-    parser.add_argument("--tau", default="1")
+    options.add_archives(parser)
+    options.add_tau(parser)
     parser.add_argument("--clips", type=int, default=1000, help="training clips an epoch, whole batches (default 1000)")
     parser.add_argument("--rounds", type=int, default=5, help="epochs of each that count (default 5)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (default: all cores)")

@@ -1,4 +1,4 @@
 """Checkpoint -> folded network -> ONNX -> full-int8 TFLite. ONNX and TensorFlow live here only."""
-from training.interrupts import end_while_loading
+from common.interrupts import end_while_loading
 
 end_while_loading()

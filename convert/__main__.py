@@ -9,6 +9,7 @@ conversion.json.
 """
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import hashlib
 import json
@@ -16,34 +17,42 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from convert import calibration, fidelity, make_graph, native, plausible, result
+from common import options
+from common import build_folder
+from convert import calibration, fidelity, make_graph, native, plausible
+from convert.calibration import Calibration
 from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
-from convert.result import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
+from common.build_folder import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
 from engine import network
-from frontend.render import PIPELINE_ID
-from training import checkpoint, workers
-from training.atomic import naming
-from training.description import FEATURES, parse_tau
-from training.errors import OptionParser, UserError, one_line_errors
-from training.form import check
-from training.reading import json_object
+from frontend.render import pipeline_id
+from common import checkpoint, locks, sources, workers
+from common.atomic import naming
+from common.checkpoint import Checkpoint
+from common.description import FEATURES
+from common.reading import sha256
+from common.shipped import ROOT, checkpoint_path
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import json_object
+from common.schema import check
 
 GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"
 PACKAGES = ("numpy", "onnx", "onnx2tf", "tensorflow", "tflite-runtime", "tflite-micro")
-CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+UNDER_WAY, CHOICE = ".conversion-", ".choice-"
+"""How the names of temporary folders in the build folder begin."""
 
 
 def shipped_checkpoint(tau: float) -> Path:
     """The shipped checkpoint of a tau; UserError with the command that trains one where there is none."""
-    path = CHECKPOINTS / f"tau{tau:g}.safetensors"
+    path = checkpoint_path(tau)
     if not path.is_file():
         trained = f"build/tau{tau:g}/training/tau{tau:g}.safetensors"
         raise UserError(f"no checkpoint for tau {tau:g} is shipped yet: train one with `make train TAU={tau:g} "
@@ -53,21 +62,24 @@ def shipped_checkpoint(tau: float) -> Path:
 
 
 def fingerprint(*inputs: str) -> str:
-    """Hash of everything that determines the conversion: inputs, this package's sources, versions."""
+    """Hash of everything that determines the conversion: inputs, the sources that the command is made of, versions."""
     digest = hashlib.sha256("\n".join(inputs).encode())
-    here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "training" / "description.py",
-               *(here.parent / "engine" / f"{name}.py" for name in ("golden", "network", "tables"))]
-    for source in sources:
-        digest.update(source.read_bytes())
-    digest.update(json.dumps(versions()).encode())
+    digest.update(sources.digest("convert.__main__").encode())
+    digest.update(json.dumps(versions(requirements())).encode())
     return digest.hexdigest()
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that shape the bytes."""
+def requirements() -> tuple[str, ...]:
+    """The packages of requirements/convert.txt, where that is here: whatever those of PACKAGES call is among them."""
+    path = ROOT / "requirements" / "convert.txt"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return PACKAGES + tuple(line.partition("==")[0] for line in lines if line and not line.startswith("#"))
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Versions of these packages, by default of those that shape the bytes; of those that are installed."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -76,39 +88,35 @@ def versions() -> dict[str, str]:
 
 
 def already_made(build: Path, mark: str) -> dict | None:
-    """The facts of `build` where it holds both graphs of the same inputs, whole; else None."""
+    """The facts of `build` where it holds all files of the same inputs, whole; else None."""
     try:
         facts = json_object((build / CONVERSION).read_bytes())
-        check(facts, result.FORM)
+        check(facts, build_folder.FORM)
         whole = facts["fingerprint"] == mark and all(
-            "refused" in row or digest(build / row["tflite"]) == row["sha256"] for row in facts["graphs"].values())
-        row = facts["native"]
-        whole = whole and ("refused" in row or digest(build / NATIVE) == row["sha256"])
+            sha256(build / name) == expected for name, expected in facts["files"].items())
         return facts if whole else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hex; of nothing where it is missing."""
-    return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
-
-
-def choose(build: Path, facts: dict, graph: str) -> bool:
+def choose(build: Path, facts: dict, graph: str, path: Path) -> bool:
     """Let `graph`, which is made already, be the one that ships; False where it does so already.
 
-    Raises UserError where the gate refused it.
+    path: of the checkpoint, which may have been moved. Raises UserError where the gate refused the graph.
     """
     row = facts["graphs"][graph]
     if "refused" in row:
         raise UserError(f"graph {graph} must not ship: {row['refused']}")
-    if facts["graph"] == graph and digest(build / MODEL) == row["sha256"] and (build / ONNX).is_file():
+    shipped = {MODEL: row["tflite"], ONNX: row["onnx"]}
+    if (facts["graph"], facts["checkpoint"]["path"]) == (graph, str(path)) and all(
+            sha256(build / name) == facts["files"][source] for name, source in shipped.items()):
         return False
-    with tempfile.TemporaryDirectory(dir=build, prefix=".choice-") as temporary, naming(build):
+    with naming(build, build / CHOICE), tempfile.TemporaryDirectory(dir=build, prefix=CHOICE) as temporary:
         folder = Path(temporary)
-        shutil.copy(build / row["tflite"], folder / MODEL)
-        shutil.copy(build / row["onnx"], folder / ONNX)
+        for name, source in shipped.items():
+            shutil.copy(build / source, folder / name)
         chosen = {**facts, "graph": graph, "input": row["input"], "output": row["output"],
+                  "checkpoint": {**facts["checkpoint"], "path": str(path)},
                   "calibration": {**facts["calibration"], "ranges": row["ranges"]}}
         (folder / CONVERSION).write_text(json.dumps(chosen, indent=2) + "\n")
         for name in (ONNX, MODEL, CONVERSION):
@@ -153,22 +161,28 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
         return {"refused": str(error)}
     network.save(path, made)
     print(f"  native: {fidelity.summary(facts)}, ranges {facts['ranges']}", flush=True)
-    return {"file": NATIVE, "sha256": digest(path), "delay_columns": made.delay, **facts}
+    return {"file": NATIVE, "sha256": sha256(path), "delay_columns": made.delay, **facts}
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """The options; `tau` a number, `build` the folder. UserError where they cannot be met."""
+    parser = OptionParser("python -m convert", __doc__)
+    options.add_tau(parser)
+    parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
+    parser.add_argument("--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH,
+                        help=f"the graph that ships (default {DEFAULT_GRAPH})")
+    parser.add_argument("--data", type=Path, help="calibrate on clips of this copy of Speech Commands, or of "
+                                                  "<label>/*.wav (default: on the shipped features)")
+    options.add_build(parser)
+    args = parser.parse_args(argv)
+    args.build, args.tau = options.build_and_tau(args)
+    return args
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = OptionParser("python -m convert", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
-    parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
-    parser.add_argument("--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH,
-                        help=f"the graph that ships (default {DEFAULT_GRAPH})")
-    parser.add_argument("--data", type=Path, help="calibrate on clips of this copy of Speech Commands "
-                                                  "(default: on the shipped features)")
-    parser.add_argument("--build", type=Path, help="folder to write to (default build/tau<T>)")
-    args = parser.parse_args(argv)
-    tau = parse_tau(args.tau)
-    build = args.build or result.default_build(tau)
+    args = parse_arguments(argv)
+    tau, build = args.tau, args.build
     path = args.checkpoint or shipped_checkpoint(tau)
     source = checkpoint.load(path)
     if source.tau != tau:
@@ -178,11 +192,21 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     clips = calibration.from_audio(args.data, labels=source.labels) if args.data else calibration.shipped()
-    mark = fingerprint(source.sha256, clips.sha256, clips.source, PIPELINE_ID)
+    with locks.writing(build, f"{UNDER_WAY}*", f"{CHOICE}*"):
+        bring_up_to_date(build, path, source, folded, clips, args.graph)
+
+
+def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: FoldedNetwork, clips: Calibration,
+                     chosen: str) -> None:
+    """Convert into the build folder what it does not hold yet, and let the graph `chosen` ship.
+
+    path, source, folded: the checkpoint's file, content and network. UserError where the gate refuses the chosen graph.
+    """
+    tau, mark = source.tau, fingerprint(source.sha256, clips.sha256, clips.source, pipeline_id())
     facts = already_made(build, mark)
     if facts:
-        changed = choose(build, facts, args.graph)
-        print(f"{build / MODEL}: {'graph ' + args.graph if changed else 'up to date'}")
+        changed = choose(build, facts, chosen, path)
+        print(f"{build / MODEL}: {'graph ' + chosen if changed else 'up to date'}")
         return
     try:
         plausible.check(folded, clips.features)
@@ -196,41 +220,42 @@ def main(argv: list[str] | None = None) -> None:
     if unheard:
         print(f"  none of them says {', '.join(unheard)}: ranges are chosen, and int8 is judged, by what the network makes "
               "of other words; DATA=DIR calibrates on your own")
-    build.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build, prefix=".conversion-") as temporary, naming(build):
+    with naming(build, build / UNDER_WAY), tempfile.TemporaryDirectory(dir=build, prefix=UNDER_WAY) as temporary:
         folder = Path(temporary)
         with workers.temporary_files_in(folder):
-            made = convert_both(folded, clips.features, args.graph)
+            made = convert_both(folded, clips.features, chosen)
         (folder / GRAPHS).mkdir()
         for name, graph in made.items():
             if "refused" in graph:
                 continue
             (folder / GRAPHS / f"{name}.tflite").write_bytes(graph["tflite"])
             (folder / GRAPHS / f"{name}.onnx").write_bytes(graph["onnx"])
-        (folder / MODEL).write_bytes(made[args.graph]["tflite"])
-        (folder / ONNX).write_bytes(made[args.graph]["onnx"])
+        (folder / MODEL).write_bytes(made[chosen]["tflite"])
+        (folder / ONNX).write_bytes(made[chosen]["onnx"])
         (folder / CALIBRATION).write_text("\n".join(clips.names) + "\n", "utf-8")
         facts = {
             "tau": tau,
             "labels": list(source.labels),
-            "graph": args.graph,
-            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": PIPELINE_ID},
+            "graph": chosen,
+            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": pipeline_id()},
             "checkpoint": {"path": str(path), "sha256": source.sha256, "training": source.training},
             "parameters": parameters(source),
             "macs": network_macs(folded),
             "macs_counting": COUNTING,
             "calibration": {"source": clips.source, "clips": len(clips.names), "sha256": clips.sha256,
-                            "list": CALIBRATION, "ranges": made[args.graph]["facts"]["ranges"]},
-            "input": made[args.graph]["facts"]["input"],
-            "output": made[args.graph]["facts"]["output"],
+                            "list": CALIBRATION, "ranges": made[chosen]["facts"]["ranges"]},
+            "input": made[chosen]["facts"]["input"],
+            "output": made[chosen]["facts"]["output"],
             "graphs": {name: graph["facts"] for name, graph in made.items()},
             "native": convert_native(folded, tau, clips.features, folder / NATIVE),
             "versions": versions(),
             "fingerprint": mark,
         }
+        facts["files"] = {str(file.relative_to(folder)): sha256(file) for file in sorted(folder.rglob("*"))
+                          if file.is_file() and file.name not in (MODEL, ONNX)}
         (folder / CONVERSION).write_text(json.dumps(facts, indent=2) + "\n")
         publish(folder, build)
-    print(f"{build / MODEL}: {made[args.graph]['facts']['tflite_bytes']} bytes, graph {args.graph}")
+    print(f"{build / MODEL}: {made[chosen]['facts']['tflite_bytes']} bytes, graph {chosen}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import os
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -20,11 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from frontend import binding
-from frontend.render import PIPELINE_ID
-from training import atomic, dataset
-from training.description import LABELS
-from training.errors import OptionParser, UserError, one_line_errors
-from training.reading import shown
+from frontend.render import pipeline_id
+from common import options
+from common import atomic
+from training.data import dataset
+from common.errors import OptionParser, UserError, one_line_errors
+from common.description import LABELS
+from common.reading import shown
 
 CLIPS = 128
 SEED = 0
@@ -84,9 +85,9 @@ def shipped() -> Calibration:
             made = {name: file[name] for name in ("features", "names", "pipeline_id", "source")}
     except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(f"{SHIPPED}: damaged ({type(error).__name__}); restore it from the repository") from None
-    if str(made["pipeline_id"]) != PIPELINE_ID:
+    if str(made["pipeline_id"]) != pipeline_id():
         raise UserError(f"{SHIPPED.name}: made by another feature pipeline ({made['pipeline_id']}, not "
-                        f"{PIPELINE_ID}); regenerate it with `make calibration DATA=<Speech Commands>`")
+                        f"{pipeline_id()}); regenerate it with `make calibration DATA=<Speech Commands>`")
     return Calibration(made["features"], tuple(str(name) for name in made["names"]),
                        f"shipped features ({made['source']})")
 
@@ -94,16 +95,14 @@ def shipped() -> Calibration:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m convert.calibration", __doc__)
-    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
-                        help="folder of the official archives, unpacked (default $GSC_ROOT, else data/)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
+    options.add_archives(parser)
     parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write (default: the shipped one)")
     args = parser.parse_args(argv)
     made = from_audio(args.data, args.ver)
     if made.passed_over:
         print(made.passed_over)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), pipeline_id=PIPELINE_ID,
+    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), pipeline_id=pipeline_id(),
                         source=made.source)
     atomic.write_bytes(args.out, buffer.getvalue())
     print(f"{args.out}: int8 features of {len(made.names)} clips, {args.out.stat().st_size} bytes")

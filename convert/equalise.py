@@ -22,6 +22,8 @@ STRENGTH = 0.5
 """0 leaves the channels as they are, 1 makes them all reach alike; the weights that read them then differ more."""
 STEPS = 4
 """Factors an octave."""
+QUARTERS = np.sqrt([1, np.sqrt(2), 2, np.sqrt(8)])
+"""2^(i / STEPS); a square root is rounded alike everywhere."""
 LEAST = 1e-2
 """Smallest reach that counts, relative to the farthest channel's: a dead channel's factor stays finite."""
 
@@ -63,14 +65,14 @@ def reach(x: np.ndarray) -> np.ndarray:
 def factors(reaches: np.ndarray) -> np.ndarray:
     """[C] -> what the channels are multiplied by, [C], at least 1.
 
-    Whole steps of STEPS an octave: reaches that differ in their last bits between processors give the same factors,
-    and so the same model.
+    Whole steps of STEPS an octave, which float64 multiplies by alike on every processor.
     """
     greatest = reaches.max()
     if greatest == 0:
         return np.ones_like(reaches)
     octaves = -STRENGTH * np.log2(np.maximum(reaches / greatest, LEAST))
-    return np.exp2(np.rint(STEPS * octaves) / STEPS)
+    whole, rest = np.divmod(np.rint(STEPS * octaves).astype(np.int64), STEPS)
+    return np.ldexp(QUARTERS[rest], whole)
 
 
 def stages(network: FoldedNetwork) -> list[range]:

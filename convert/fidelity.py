@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.description import SURE
+from common.description import SURE
 
 LEAST_AGREEMENT = 0.95
 LEAST_SQNR_DB = 10

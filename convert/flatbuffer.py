@@ -1,14 +1,15 @@
-"""Read, mend, strip and write .tflite flatbuffers. Every change here keeps the outputs bit for bit."""
+"""Read, mend, strip and write .tflite flatbuffers. Every change here keeps the outputs bit for bit. Needs no TensorFlow."""
 from __future__ import annotations
 
 import flatbuffers
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as schema
 
 IDENTIFIER = b"TFL3"
 DTYPES = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT16: np.int16,
     schema.TensorType.INT8: np.int8,
     schema.TensorType.INT64: np.int64,
 }

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.checkpoint import Checkpoint
-from training.description import BANDS, STAGES, channels
-from training.errors import UserError
+from convert import exact
+from common.checkpoint import Checkpoint
+from common.description import BANDS, STAGES, channels
+from common.errors import UserError
 
 EPSILON = 1e-5  # of BatchNorm
 
@@ -140,7 +141,7 @@ Observer = Callable[[str, np.ndarray], None]
 
 
 def forward(network: FoldedNetwork, logmel: np.ndarray, observe: Observer = lambda name, x: None) -> np.ndarray:
-    """Float log-mel [clips, 40, T] -> logits float64 [clips, classes], in NumPy.
+    """Float log-mel [clips, 40, T] -> logits float64 [clips, classes], in NumPy: the same bits on every processor.
 
     observe: told the outputs [clips, C, F, T] of `head`, `transition<i>`, `block<i>`, `depthwise`, `classifier`.
     """
@@ -148,28 +149,37 @@ def forward(network: FoldedNetwork, logmel: np.ndarray, observe: Observer = lamb
     padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
     weight, bias = network.head
     windows = np.lib.stride_tricks.sliding_window_view(padded[:, 0], (5, 5), (1, 2))[:, ::2]
-    x = np.maximum(np.einsum("nftij,cij->ncft", windows, weight, optimize=True) + bias[:, None, None], 0)
+    patches = windows.transpose(0, 3, 4, 1, 2).reshape(len(x), 25, *windows.shape[1:3])
+    x = _dense_relu(patches, weight.reshape(len(weight), 25), bias)
     observe("head", x)
     for index, block in enumerate(network.blocks):
         shortcut = x
         if block.transition is not None:
-            x = _pointwise_relu(x, *block.transition)
+            x = _dense_relu(x, *block.transition)
             observe(f"transition{index}", x)
             shortcut = 0.0
         x = np.maximum(_branches(block, x) + shortcut, 0)
         observe(f"block{index}", x)
-    padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (2, 2)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (2, 3))
-    x = np.einsum("ncftij,cij->ncft", windows, network.classifier_depthwise, optimize=True)
+    x = classifier_depthwise(network, x)[:, :, None]
     observe("depthwise", x)
-    x = _pointwise_relu(x, *network.classifier)
+    x = _dense_relu(x, *network.classifier)
     observe("classifier", x)
     weight, bias = network.output
-    return x.mean((2, 3)) @ weight.T + bias
+    return exact.contract(weight, x.mean((2, 3))) + bias
 
 
-def _pointwise_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    return np.maximum(np.einsum("ncft,kc->nkft", x, weight, optimize=True) + bias[:, None, None], 0)
+def classifier_depthwise(network: FoldedNetwork, x: np.ndarray) -> np.ndarray:
+    """The last block's output [clips, C, 5, T] through the classifier's 5x5 depthwise convolution, [clips, C, T]."""
+    columns = x.shape[3]
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (2, 2)))
+    weight = network.classifier_depthwise.astype(x.dtype)
+    return sum(weight[:, row, tap, None] * padded[:, :, row, tap:tap + columns]
+               for row in range(5) for tap in range(5))
+
+
+def _dense_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """x [clips, in, F, T], weight [out, in] -> [clips, out, F, T]."""
+    return np.maximum(exact.contract(weight, x) + bias[:, None, None], 0)
 
 
 def _branches(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
@@ -185,4 +195,4 @@ def _branches(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
     padded = np.pad(mean, ((0, 0), (0, 0), (d, d)))
     z = sum(block.temporal[:, k, None] * padded[:, :, k * d:k * d + columns] for k in range(3))
     z = z + block.temporal_bias[:, None]
-    return a + np.einsum("nct,kc->nkt", z / (1 + np.exp(-z)), block.pointwise, optimize=True)[:, :, None]
+    return a + exact.contract(block.pointwise, z * exact.sigmoid(z))[:, :, None]

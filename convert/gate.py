@@ -4,21 +4,10 @@ from __future__ import annotations
 import numpy as np
 
 from convert import fidelity, flatbuffer
-from training.description import FEATURES
-from training.errors import UserError
+from convert.tflm_ops import ADD_FUNCTIONS
+from common.description import FEATURES
+from common.errors import UserError
 
-TFLM_OPS = frozenset("""
-    ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_ARGS
-    BROADCAST_TO CALL_ONCE CAST CEIL CONCATENATION CONV_2D COS CUMSUM DEPTH_TO_SPACE DEPTHWISE_CONV_2D DEQUANTIZE
-    DIV ELU EMBEDDING_LOOKUP EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GATHER_ND
-    GREATER GREATER_EQUAL HARD_SWISH IF L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL LOG LOG_SOFTMAX
-    LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC MAX_POOL_2D MAXIMUM MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL PACK
-    PAD PADV2 PRELU QUANTIZE READ_VARIABLE REDUCE_MAX RELU RELU6 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR
-    ROUND RSQRT SELECT_V2 SHAPE SIN SLICE SOFTMAX SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE
-    SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM
-    UNPACK VAR_HANDLE WHILE ZEROS_LIKE
-""".split())
-"""What TensorFlow Lite Micro's MicroMutableOpResolver has an `Add…` for."""
 
 
 class GateError(UserError):
@@ -33,7 +22,7 @@ def check_structure(data: bytes, classes: int) -> None:
         name = flatbuffer.op_name(model, operator)
         if name == "TRANSPOSE":
             raise GateError("the graph holds a TRANSPOSE: the converter lost the layout of a tensor")
-        if name not in TFLM_OPS:
+        if name not in ADD_FUNCTIONS:
             raise GateError(f"the graph holds {name}, which TFLM's resolver does not have")
         if name == "CONV_2D":
             source, weight = (graph.tensors[operator.inputs[i]].shape for i in (0, 1))

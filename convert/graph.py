@@ -18,7 +18,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from convert.fold import FoldedBlock, FoldedNetwork
-from training.description import BANDS, FEATURES
+from common.description import BANDS, FEATURES
 
 OPSET = 17
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from convert.fold import FoldedNetwork
-from training.description import FEATURES
+from common.description import FEATURES
 
 COUNTING = ("multiply-accumulates of all convolutions and of the output layer of the paper's network for one "
             "window of 40 x 101, padding included, with norms folded; no additions, means or activations")

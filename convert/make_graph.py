@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,7 +11,8 @@ import numpy as np
 
 from convert import fidelity, interpreters
 from convert.fold import FoldedNetwork, forward
-from training.description import FEATURES
+from common.description import FEATURES
+from common.reading import sha256_of
 
 FLOAT_TOLERANCE = 1e-5
 """Largest difference of a float graph's logits from the folded network's, relative to their magnitude."""
@@ -92,7 +92,7 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
             "output": port(details.get_output_details()[0]),
             "tflite": f"graphs/{name}.tflite",
             "onnx": f"graphs/{name}.onnx",
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "sha256": sha256_of(data),
             "tflite_bytes": len(data),
             "arena_bytes": interpreters.tflm_arena_bytes(data),
             "ops": dict(ops.most_common()),

@@ -15,16 +15,15 @@ import dataclasses
 
 import numpy as np
 
-from convert import fidelity
-from convert.fold import FoldedBlock, FoldedNetwork, forward
+from convert import exact, fidelity
+from convert.fold import FoldedBlock, FoldedNetwork, classifier_depthwise, forward
 from convert.ranges import choose_range
 from convert.rounding import MULTIPLIER_MAX, WEIGHT_MAX, quantise_rows, round_rows
 from engine import golden, tables
-from engine.network import (ACTIVATION_MAX, CLASSIFIER_TAPS, DEPTHWISE_SHIFT, FRACTION, HEAD_TAPS, HIDDEN_MAX, SILU_ENTRIES,
-                            SILU_FRACTION, SILU_SHIFT, SILU_STEP, Block, Dense, Network, check, mean_shift)
-from training import workers
-from training.description import BANDS, FEATURES
-from training.errors import UserError
+from engine.network import (ACTIVATION_MAX, Block, CLASSIFIER_TAPS, DEPTHWISE_SHIFT, Dense, FRACTION, HEAD_TAPS, HIDDEN_MAX, Network, SILU_ENTRIES, SILU_FRACTION, SILU_SHIFT, SILU_STEP, check, mean_shift)
+from common import workers
+from common.description import BANDS, FEATURES
+from common.errors import UserError
 
 METHODS = ("minmax", "p99.99", "mse")
 REFIT = 3e-2
@@ -56,17 +55,15 @@ def channel_scales(x: np.ndarray, method: str) -> np.ndarray:
     return np.maximum(scales, floor) / ACTIVATION_MAX
 
 
-def moments(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs [n, samples], targets [m, samples] -> their means, covariance [n, n] of x and [m, n] of y with x."""
-    mu, nu = x.mean(1), y.mean(1)
-    x, y = x - mu[:, None], y - nu[:, None]
-    return mu, nu, x @ x.T / x.shape[1], y @ x.T / x.shape[1]
-
-
 def refitted(weight: np.ndarray, covariance: np.ndarray, cross: np.ndarray) -> np.ndarray:
     """Weights [rows, n] that give targets of covariance `cross` [rows, n] with the inputs, held near `weight`."""
     held = covariance + (REFIT * np.trace(covariance) / len(covariance) + 1e-9) * np.eye(len(covariance))
-    return weight + np.linalg.solve(held, (cross - weight @ covariance).T).T
+    return weight + exact.solve(held, (cross - exact.product(weight, covariance)).T).T
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two vectors, in the order of their elements."""
+    return float((a * b).sum())
 
 
 def rows_of(x: np.ndarray) -> np.ndarray:
@@ -76,10 +73,10 @@ def rows_of(x: np.ndarray) -> np.ndarray:
 
 def fit_dense(weight: np.ndarray, x: np.ndarray, target: np.ndarray) -> Dense:
     """weight: real [rows, n], from integer inputs x [clips, n, ...] to the real target [clips, rows, ...]."""
-    mu, nu, covariance, cross = moments(rows_of(x), rows_of(target))
+    mu, nu, covariance, cross = exact.moments(rows_of(x), rows_of(target))
     weight = refitted(weight, covariance, cross)
     integers, multipliers = quantise_rows(weight, covariance, ONE)
-    bias = np.rint(nu * ONE / multipliers - integers.astype(np.float64) @ mu)
+    bias = np.rint(nu * ONE / multipliers - exact.product(integers.astype(np.float64), mu))
     return Dense(integers, np.clip(bias, -BIAS_MAX, BIAS_MAX).astype(np.int32), multipliers.astype(np.int16))
 
 
@@ -108,15 +105,15 @@ def fit_taps(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, scale: np.
         for band in range(BANDS):
             rows = slice(band * repeat, (band + 1) * repeat)
             inputs = parts[:, :, channel, rows].reshape(3, -1).astype(np.float64)
-            mu, nu, covariance, cross = moments(inputs, target[:, channel, rows].reshape(1, -1).astype(np.float64))
+            mu, nu, covariance, cross = exact.moments(inputs, target[:, channel, rows].reshape(1, -1).astype(np.float64))
             real = block.scale[channel, band] * block.frequency[channel] * scale_in[channel] / scale[channel]
             if block.transition is None:
                 real[1] += scale_in[channel] / scale[channel]
             fitted = refitted(real[None], covariance, cross)[0]
-            if reach(fitted, nu[0] - fitted @ mu) * Q * ONE < SUM_MAX * MULTIPLIER_MAX:
+            if reach(fitted, nu[0] - dot(fitted, mu)) * Q * ONE < SUM_MAX * MULTIPLIER_MAX:
                 real = fitted
             taps[channel, band], bias[channel, band], multiplier[channel, band] = best_taps(
-                real * Q * ONE, (nu[0] - real @ mu) * Q * ONE, mu, covariance)
+                real * Q * ONE, (nu[0] - dot(real, mu)) * Q * ONE, mu, covariance)
     return taps.astype(np.int8), bias.astype(np.int16), multiplier.astype(np.int16)
 
 
@@ -145,9 +142,9 @@ def best_taps(real: np.ndarray, offset: float, mu: np.ndarray,
     k = np.unique(np.linspace(least, min(MULTIPLIER_MAX, 2 * least + 8), TAP_CANDIDATES).astype(np.int64))
     choices = np.array(np.meshgrid(*[[0, 1]] * 3, indexing="ij")).reshape(3, -1).T
     integers = np.floor(real / k[:, None])[:, None] + choices  # [k, 8, 3]
-    bias = np.rint((offset + real @ mu) / k[:, None] - integers @ mu)
+    bias = np.rint((offset + dot(real, mu)) / k[:, None] - (integers * mu).sum(2))
     difference = integers * k[:, None, None] - real
-    error = np.einsum("kci,ij,kcj->kc", difference, covariance + 1e-6 * np.eye(3), difference)
+    error = exact.quadratic(difference, covariance + 1e-6 * np.eye(3))
     high = ACTIVATION_MAX * np.maximum(integers, 0).sum(2) + bias
     low = ACTIVATION_MAX * np.minimum(integers, 0).sum(2) + bias
     fits = (high <= SUM_MAX) & (low >= -SUM_MAX) & (np.abs(integers).max(2) <= WEIGHT_MAX) & (np.abs(bias) <= SUM_MAX)
@@ -173,13 +170,13 @@ def fit_mean(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray,
     shift = 1 << mean_shift(rows)
     for channel in range(c):
         inputs = rows_of(x[:, channel].swapaxes(1, 2).reshape(-1, rows))
-        mu, nu, covariance, cross = moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
+        mu, nu, covariance, cross = exact.moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
         fitted = refitted(real[channel][None], covariance, cross)
-        constant = nu[0] - fitted[0] @ mu
+        constant = nu[0] - dot(fitted[0], mu)
         size = max(np.abs(fitted).max() / WEIGHT_MAX, 1.05 * reach(fitted, constant) / shift / (1 << 15), 1e-9)
         integers = round_rows(fitted / size, covariance)[0]
         weight[channel], step[channel] = integers, size * shift
-        bias[channel] = np.rint(nu[0] / size - integers @ mu) + shift // 2
+        bias[channel] = np.rint(nu[0] / size - dot(integers, mu)) + shift // 2
     return weight.astype(np.int8), bias.astype(np.int32), step
 
 
@@ -193,10 +190,10 @@ def fit_temporal(block: FoldedBlock, means: list[np.ndarray], step: np.ndarray,
     unit = (1 << SILU_SHIFT) / SILU_STEP
     for channel in range(block.channels):
         inputs = np.stack([part[:, channel].ravel() for part in means]).astype(np.float64)
-        mu, nu, covariance, cross = moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
+        mu, nu, covariance, cross = exact.moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
         real = refitted((block.temporal[channel] * step[channel])[None], covariance, cross)[0] * unit
         taps[channel] = np.clip(np.rint(real), -TAP_MAX, TAP_MAX)
-        bias[channel] = np.rint(nu[0] * unit - taps[channel] @ mu)
+        bias[channel] = np.rint(nu[0] * unit - dot(taps[channel], mu))
     middle = (SILU_ENTRIES // 2 << SILU_SHIFT) + (1 << (SILU_SHIFT - 1))
     return taps.astype(np.int16), (bias + middle).astype(np.int32)
 
@@ -207,16 +204,17 @@ def fit_depthwise(real: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarr
     weight, step = np.zeros(real.shape, np.int8), np.zeros(len(real))
     for channel, taps in enumerate(real):
         inputs = windows[:, channel].transpose(1, 3, 0, 2).reshape(taps.size, -1).astype(np.float64)
+        covariance = exact.moments(inputs, inputs[:0])[2]
         size = max(np.abs(taps).max(), 1e-9) / WEIGHT_MAX
-        weight[channel] = round_rows(taps.reshape(1, -1) / size, np.cov(inputs, bias=True)).reshape(taps.shape)
+        weight[channel] = round_rows(taps.reshape(1, -1) / size, covariance).reshape(taps.shape)
         step[channel] = size * (1 << DEPTHWISE_SHIFT)
     return weight, step
 
 
 def float_dense(weight: np.ndarray, bias: np.ndarray | None, x: np.ndarray) -> np.ndarray:
     """A float layer over the channel axis, float32: x [clips, in, ...] -> [clips, out, ...]."""
-    out = np.einsum("oi,ni...->no...", weight.astype(np.float32), x, optimize=True)
-    return out if bias is None else out + bias.astype(np.float32).reshape(-1, *(1,) * (x.ndim - 2))
+    out = exact.contract(weight, x)
+    return (out if bias is None else out + bias.reshape(-1, *(1,) * (x.ndim - 2))).astype(np.float32)
 
 
 def shifted(x: np.ndarray, dilation: int) -> list[np.ndarray]:
@@ -224,10 +222,6 @@ def shifted(x: np.ndarray, dilation: int) -> list[np.ndarray]:
     columns = x.shape[-1]
     padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(dilation, dilation)])
     return [padded[..., k * dilation:k * dilation + columns] for k in range(3)]
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-z))
 
 
 class Quantiser:
@@ -268,7 +262,7 @@ class Quantiser:
         z = sum(block.temporal[:, k, None].astype(np.float32) * part for k, part in
                 enumerate(shifted(means, block.dilation))) + block.temporal_bias[:, None].astype(np.float32)
         local = norm if block.transition is not None else norm + self.real
-        before = local + float_dense(block.pointwise, None, z * sigmoid(z))[:, :, None]
+        before = local + float_dense(block.pointwise, None, z * exact.sigmoid(z))[:, :, None]
         after = np.maximum(before, 0)
         scale = np.maximum(channel_scales(after, self.method), least_scales(block, self.scale))
 
@@ -289,11 +283,9 @@ class Quantiser:
 
     def classifier(self) -> tuple[np.ndarray, Dense, Dense, float]:
         """Depthwise weights, the two layers behind them and the scale of the scores."""
-        pads = ((0, 0), (0, 0), (0, 0), (2, 2))
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(self.real, pads), CLASSIFIER_TAPS, 3)
         folded = self.folded
-        vector = np.einsum("ncftj,cfj->nct", windows, folded.classifier_depthwise.astype(np.float32), optimize=True)
-        integer = np.pad(self.integer, pads)
+        vector = classifier_depthwise(folded, self.real)
+        integer = np.pad(self.integer, ((0, 0), (0, 0), (0, 0), (2, 2)))
         weight, step = fit_depthwise(folded.classifier_depthwise * self.scale[:, None, None], integer)
         x = golden.depthwise(weight, integer)
         first, bias = folded.classifier
@@ -303,7 +295,7 @@ class Quantiser:
         x = golden.hidden(classifier, x)
         second, bias = folded.output
         logits = float_dense(second, bias, units)
-        score_scale = 2.0 ** np.ceil(np.log2(np.abs(logits).max() * SCORE_MARGIN / (1 << 15)))
+        score_scale = np.ldexp(1.0, exact.bits(np.abs(logits).max() * SCORE_MARGIN / (1 << 15)))
         return (weight, classifier, fit_dense(second * scale / score_scale, x, logits / np.float32(score_scale)),
                 float(score_scale))
 

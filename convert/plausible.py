@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from convert.fold import FoldedNetwork, forward
-from training.description import FEATURES
-from training.errors import UserError
+from common.description import FEATURES
+from common.errors import UserError
 
 EVERY = 8
 """Of the calibration clips, so many are skipped to the next that is heard."""

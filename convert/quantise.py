@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
 from convert import flatbuffer
+from convert.flatbuffer import schema
 from convert.ranges import choose_range
-from training.description import FEATURES
+from common.description import FEATURES
 
 SAMPLES = 2048
 """Values drawn from each activation of each clip; extremes are always among them."""

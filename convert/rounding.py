@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from convert import exact
+
 WEIGHT_MAX = 127
 SHRINKS = np.linspace(1.0, 0.7, 13)
 """Of the multiplier at which the largest weight is 127; below it some are clipped."""
@@ -25,7 +27,11 @@ def damped(covariance: np.ndarray) -> np.ndarray:
 
 def round_rows(weight: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Real weights [rows, n] -> integers within +-127, float64 [rows, n], for inputs of that covariance [n, n]."""
-    upper = np.linalg.cholesky(np.linalg.inv(damped(covariance))).T
+    return round_with(weight, exact.inverse_factor(damped(covariance)))
+
+
+def round_with(weight: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """`round_rows`, given the triangular factor of the damped covariance's inverse."""
     left, rounded = weight.astype(np.float64).copy(), np.empty(weight.shape)
     for i in range(weight.shape[1]):
         rounded[:, i] = np.clip(np.rint(left[:, i]), -WEIGHT_MAX, WEIGHT_MAX)
@@ -39,13 +45,14 @@ def quantise_rows(weight: np.ndarray, covariance: np.ndarray, unit: float) -> tu
     target = weight * unit
     largest = np.maximum(np.abs(target).max(1), 1.0)
     spread = damped(covariance)
+    upper = exact.inverse_factor(spread)
     best = np.full(len(weight), np.inf)
     integers, multipliers = np.zeros(weight.shape), np.ones(len(weight), np.int64)
     for shrink in SHRINKS:
         k = np.clip(np.ceil(largest * shrink / WEIGHT_MAX), 1, MULTIPLIER_MAX)[:, None]
-        rounded = round_rows(target / k, covariance)
+        rounded = round_with(target / k, upper)
         difference = rounded * k - target
-        error = np.einsum("ri,ij,rj->r", difference, spread, difference)
+        error = exact.quadratic(difference, spread)
         better = error < best
         best[better], integers[better], multipliers[better] = error[better], rounded[better], k[better, 0]
     return integers.astype(np.int8), multipliers

@@ -10,7 +10,7 @@ import onnx2tf
 import tensorflow as tf
 
 from convert import flatbuffer
-from training.description import FEATURES
+from common.description import FEATURES
 
 
 def float_tflite(model: onnx.ModelProto) -> bytes:

@@ -3,6 +3,7 @@
     engine = Engine(network)
     engine.windows(features)     scores of whole clips
     engine.stream(columns)       scores of a stream, column by column
+    engine.feed(columns)         scores of what goes on from there
 
 Compiled once into build/cache/, again whenever the sources, the compiler or its flags change.
 """
@@ -13,10 +14,10 @@ from enum import IntEnum
 
 import numpy as np
 
+from common.description import FEATURES
 from engine import render
 from engine.network import Network
 from frontend.binding import compiled, pointer
-from training.description import FEATURES
 
 DRIVER = """
 #include "kws_engine.h"
@@ -105,9 +106,13 @@ class Engine:
 
     def stream(self, columns: np.ndarray) -> np.ndarray:
         """A stream from a reset, int8 [columns, 40] -> scores int16 [columns that gave some, classes]."""
+        self.reset()
+        return self.feed(columns)
+
+    def feed(self, columns: np.ndarray) -> np.ndarray:
+        """As `stream`, but going on from where the stream is."""
         columns = _features(columns, 2)
         scores = np.empty((len(columns), self.classes), np.int16)
-        self.reset()
         ready = self._library.kws_run_stream(pointer(self._state), pointer(columns), len(columns), pointer(scores))
         return scores[len(columns) - ready:]
 

@@ -13,10 +13,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.network import (ACTIVATION_MAX, BASE_MAX, CLASSIFIER_TAPS, DEPTHWISE_SHIFT, HALF, FRACTION, HEAD_TAPS,
-                            HIDDEN_MAX, SILU_ENTRIES, SILU_SHIFT, Block, Dense, Network, mean_shift)
+from common.description import BANDS, FEATURES
+from engine.network import (
+    ACTIVATION_MAX,
+    BASE_MAX,
+    CLASSIFIER_TAPS,
+    DEPTHWISE_SHIFT,
+    FRACTION,
+    HALF,
+    HEAD_TAPS,
+    HIDDEN_MAX,
+    SILU_ENTRIES,
+    SILU_SHIFT,
+    Block,
+    Dense,
+    Network,
+    mean_shift,
+)
 from engine.tables import exponentials
-from training.description import BANDS, FEATURES
 
 CHUNK = 64
 """Clips that are computed at once."""
@@ -28,12 +42,12 @@ def scaled(total: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
 
 
 def to_activation(fractional: np.ndarray) -> np.ndarray:
-    """Values with `FRACTION` bits, their half included -> 0 ... 255."""
+    """Values with `FRACTION` fractional bits, to which `HALF` was added -> 0 ... 255."""
     return np.clip(fractional >> FRACTION, 0, ACTIVATION_MAX)
 
 
 def per_channel(values: np.ndarray) -> np.ndarray:
-    """[C] or [C, rows] as it stands against (clips, C, rows, time)."""
+    """[C] or [C, rows], reshaped to broadcast against (clips, C, rows, time)."""
     values = values.astype(np.int64)
     return values[:, None, None] if values.ndim == 1 else values[:, :, None]
 
@@ -45,10 +59,12 @@ def product(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def head_windows(features: np.ndarray) -> np.ndarray:
-    """Features [clips, 40, T] -> patches [clips, 5 x 5 (frequency, time), 20, T]; what lies outside is real 0."""
+    """Features [clips, 40, T] -> patches [clips, 5 x 5 (frequency, time), 20, T]; padding is real 0."""
     pad = HEAD_TAPS // 2
     padded = np.pad(features, ((0, 0), (pad, pad), (pad, pad)), constant_values=FEATURES.int8_zero_point)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (HEAD_TAPS, HEAD_TAPS), (1, 2))[:, ::2]
+    # NumPy's stub lacks the tuple of axes.
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded, (HEAD_TAPS, HEAD_TAPS), (1, 2))[:, ::2]  # type: ignore[call-overload]
     n, rows, columns = windows.shape[:3]
     return windows.transpose(0, 3, 4, 1, 2).reshape(n, HEAD_TAPS**2, rows, columns)
 
@@ -85,7 +101,8 @@ def mean(block: Block, x: np.ndarray) -> np.ndarray:
 
 
 def activated(silu: np.ndarray, taps: np.ndarray, bias: np.ndarray, means: Sequence[np.ndarray]) -> np.ndarray:
-    """Temporal convolution and SiLU: means of three columns, [clips, C, ...] each, oldest first -> int16's, the same."""
+    """Temporal convolution and SiLU of the means of three columns, oldest first: each [clips, C, ...] -> int16 values of
+    that shape."""
     shape = (-1,) + (1,) * (means[0].ndim - 2)
     total = sum(taps[:, k].astype(np.int64).reshape(shape) * part for k, part in enumerate(means))
     total = total + bias.astype(np.int64).reshape(shape)
@@ -93,7 +110,7 @@ def activated(silu: np.ndarray, taps: np.ndarray, bias: np.ndarray, means: Seque
 
 
 def base(point: Dense, silu: np.ndarray) -> np.ndarray:
-    """SiLU's values [clips, C, ...] -> what the temporal branch adds, `FRACTION` bits and half included."""
+    """SiLU's values [clips, C, ...] -> the temporal branch's contribution with `FRACTION` fractional bits, plus `HALF`."""
     shape = (-1,) + (1,) * (silu.ndim - 2)
     total = product(point.weight, silu) + point.bias.astype(np.int64).reshape(shape)
     return np.clip(scaled(total, point.multiplier.reshape(shape)) + HALF, -BASE_MAX - 1, BASE_MAX)
@@ -104,14 +121,14 @@ def run_block(network: Network, block: Block, x: np.ndarray) -> np.ndarray:
     if block.transition is not None:
         x = activation(block.transition, x)
     d, columns = block.dilation, x.shape[3]
-    means = np.pad(mean(block, x), ((0, 0), (0, 0), (d, d)))
-    means = [means[:, :, k * d:k * d + columns] for k in range(3)]
+    padded = np.pad(mean(block, x), ((0, 0), (0, 0), (d, d)))
+    means = [padded[:, :, k * d:k * d + columns] for k in range(3)]
     added = base(block.pointwise, activated(network.silu, block.temporal, block.temporal_bias, means))
     return to_activation(frequency(block, x) + added[:, :, None])
 
 
 def linear(layer: Dense, x: np.ndarray) -> np.ndarray:
-    """A layer of vectors: x [clips, in, T] -> requantised sums [clips, out, T]."""
+    """A fully connected layer: x [clips, in, T] -> requantised sums [clips, out, T]."""
     total = product(layer.weight, x) + layer.bias.astype(np.int64)[:, None]
     return scaled(total, layer.multiplier[:, None])
 
@@ -138,6 +155,13 @@ def column_logits(network: Network, x: np.ndarray) -> np.ndarray:
 def average(total: np.ndarray, columns: int) -> np.ndarray:
     """Sum of the logits of so many columns -> their average, rounded to nearest: int16."""
     return ((total + columns // 2) // columns).astype(np.int16)
+
+
+def moving_average(logits: np.ndarray, columns: int) -> np.ndarray:
+    """Logits of every column [n, classes] -> a stream's scores, their average over so many columns: int16
+    [n - columns + 1, classes]."""
+    sums = np.cumsum(np.pad(logits.astype(np.int64), ((1, 0), (0, 0))), 0)
+    return average(sums[columns:] - sums[:-columns], columns)
 
 
 def window(network: Network, features: np.ndarray) -> np.ndarray:
@@ -168,11 +192,11 @@ class _Ring:
 
     def __init__(self, block: Block):
         self.block, self.position = block, 0
-        self.inputs = [None] * block.dilation
+        self.inputs: list[np.ndarray | None] = [None] * block.dilation
         self.means = [np.zeros((1, block.channels), np.int64)] * (2 * block.dilation)
 
     def step(self, network: Network, x: np.ndarray | None) -> np.ndarray | None:
-        """One column in, [1, C_in, F, 1], or None behind the end; one out, or None before the start."""
+        """One column in, [1, C_in, F, 1], or None after the end; one out, or None before the first."""
         block, d, now = self.block, self.block.dilation, self.position
         if x is not None and block.transition is not None:
             x = activation(block.transition, x)
@@ -188,14 +212,14 @@ class _Ring:
 
 
 class Stream:
-    """The engine's own order of execution: one column in, every layer one column on."""
+    """The engine's own order of execution: each column advances every layer by one."""
 
     def __init__(self, network: Network):
         self.network = network
         self.reset()
 
     def reset(self) -> None:
-        """As `kws_reset`: what was before counts as real 0."""
+        """As `kws_reset`: columns before this count as real 0."""
         self.columns = 0
         silence = np.full((FEATURES.mels, 1), FEATURES.int8_zero_point, np.int8)
         self.mel = [silence] * HEAD_TAPS
@@ -206,7 +230,7 @@ class Stream:
         self.heads = self.tails = 0
 
     def _step(self, column: np.ndarray | None) -> np.ndarray | None:
-        """Every layer one column on; the logits [classes] of the column that is complete, or None."""
+        """Advance every layer by one column; the logits [classes] of the column that is complete, or None."""
         silence = np.full((FEATURES.mels, 1), FEATURES.int8_zero_point, np.int8)
         self.mel = self.mel[1:] + [silence if column is None else column.reshape(-1, 1)]
         self.heads += 1
@@ -246,7 +270,7 @@ class Stream:
 def stream(network: Network, columns: np.ndarray) -> np.ndarray:
     """A stream from its reset, int8 [columns, 40] -> logits int16 [columns - delay, classes] of every column.
 
-    Whole arrays at once: equal to `Stream.push`, since what is behind a column does not reach it.
+    Whole arrays at once: equal to `Stream.push`, since no output depends on columns that it does not wait for.
     """
     x = activation(network.head, head_windows(columns.T[None]))
     for block in network.blocks:

@@ -1,7 +1,7 @@
 """The integer network: what the native engine computes with, and the proof that none of its sums can overflow.
 
-One rule rounds everywhere: a product with a 16-bit multiplier k is `(a * k) >> 16`, floored, as SMULWB, SMLAWB and
-VMULH compute it, and what is rounded in the end gets its half added before. Scales are chosen so that every multiplier
+Every product with a 16-bit multiplier k is `(a * k) >> 16`, floored, as SMULWB, SMLAWB and VMULH compute it; where a
+result is rounded to nearest, 0.5 is added before the shift. Scales are chosen so that every multiplier
 is an integer from the start (convert/native.py); nothing is lost to its rounding.
 """
 from __future__ import annotations
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.atomic import write_bytes
-from training.description import BANDS, FEATURES, STAGES, channels
-from training.errors import UserError
+from common.atomic import write_bytes
+from common.ctext import c_string
+from common.description import BANDS, FEATURES, STAGES, TAUS, channels
+from common.errors import UserError
 
 FRACTION = 3
 """Fractional bits of an activation before it is rounded to 8 bits."""
@@ -22,7 +23,8 @@ HALF = 1 << (FRACTION - 1)
 ACTIVATION_MAX = 255
 BASE_MAX = (1 << 14) - 1
 """The temporal branch's contribution, with `FRACTION` bits, saturates at 15 bits: so its sum with the frequency
-branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits."""
+branch's, which is a 16-bit sum times a 16-bit multiplier, fits 16 bits. The MVE form adds it without its half: there
+the lowest sum saturates at 16 bits, where the ReLU gives 0 anyway."""
 SILU_ENTRIES = 1024
 SILU_SHIFT = 14
 """The temporal sum shifted right by this is an index of the table of SiLU; its middle is 0."""
@@ -39,7 +41,7 @@ CLASSIFIER_TAPS = 5
 
 
 def mean_shift(rows: int) -> int:
-    """From the weighted sum over 5, 10 or 20 rows to the 16-bit mean: 3, 4 or 5 bits."""
+    """From the weighted sum over 5, 10 or 20 rows, which is what 40 mels come to, to the 16-bit mean: 3, 4 or 5 bits."""
     return {5: 3, 10: 4, 20: 5}[rows]
 
 
@@ -151,6 +153,8 @@ def _check_dense(layer: Dense, low: int, high: int, what: str) -> tuple[np.ndarr
 
 def check(network: Network) -> None:
     """Raise UserError unless the network has BC-ResNet's form and no sum can overflow, whatever the input."""
+    _require(network.tau in TAUS, f"its tau is {network.tau:g}, none of {', '.join(f'{tau:g}' for tau in TAUS)}")
+    _require(len(network.labels) >= 2, "it has fewer than two classes")
     head, *widths, tail = channels(network.tau)
     stages = [(c, stride if i == 0 else 1, dilation, i == 0)
               for c, (count, stride, dilation) in zip(widths, STAGES) for i in range(count)]
@@ -160,10 +164,10 @@ def check(network: Network) -> None:
     _check_dense(network.head, -128, 127, "the head")
     rows, c_in = FEATURES.mels // 2, head
     silu_low, silu_high = int(network.silu.min()), int(network.silu.max())
-    for index, (block, (c, stride, dilation, opens)) in enumerate(zip(network.blocks, stages)):
+    for index, (block, (c, stride, dilation, has_transition)) in enumerate(zip(network.blocks, stages)):
         name = f"block {index}"
         _require((block.channels, block.stride, block.dilation) == (c, stride, dilation)
-                 and (block.transition is not None) == opens and block.rows == rows, f"{name} has another shape")
+                 and (block.transition is not None) == has_transition and block.rows == rows, f"{name} has another shape")
         if block.transition is not None:
             _require(block.transition.weight.shape == (c, c_in), f"{name} has another shape")
             _check_dense(block.transition, 0, ACTIVATION_MAX, f"{name}'s transition")
@@ -186,6 +190,11 @@ def check(network: Network) -> None:
     _check_dense(network.classifier, -(1 << 15), (1 << 15) - 1, "the classifier")
     _require(network.output.weight.shape == (len(network.labels), tail), "its output has another shape")
     _check_dense(network.output, 0, HIDDEN_MAX, "the output")
+    for label in network.labels:
+        try:
+            c_string(label)
+        except ValueError as error:
+            raise UserError(f"the label {error}; rename it in the checkpoint") from None
 
 
 def _check_types(network: Network) -> None:
@@ -244,15 +253,16 @@ def load(path: Path) -> Network:
         def dense(name: str) -> Dense:
             return Dense(*(arrays[f"{name}.{part}"] for part in ("weight", "bias", "multiplier")))
 
-        blocks = []
+        blocks: list[Block] = []
         for count, stride, dilation in STAGES:
             for index in range(count):
                 name = f"blocks.{len(blocks)}"
-                plain = [arrays[f"{name}.{part}"] for part in ("taps", "bias", "multiplier", "mean", "mean_bias",
-                                                               "temporal", "temporal_bias")]
-                opens = index == 0
-                blocks.append(Block(dense(f"{name}.transition") if opens else None, stride if opens else 1, dilation,
-                                    *plain, dense(f"{name}.pointwise")))
+                parts = {part: arrays[f"{name}.{part}"] for part in ("taps", "bias", "multiplier", "mean", "mean_bias",
+                                                                     "temporal", "temporal_bias")}
+                first = index == 0
+                blocks.append(Block(transition=dense(f"{name}.transition") if first else None,
+                                    stride=stride if first else 1, dilation=dilation, **parts,
+                                    pointwise=dense(f"{name}.pointwise")))
         network = Network(int(tau) if tau == int(tau) else tau, labels, dense("head"), arrays["silu"], tuple(blocks),
                           arrays["depthwise"], dense("classifier"), dense("output"), scale)
     except FileNotFoundError:

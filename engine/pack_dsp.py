@@ -1,7 +1,7 @@
 """The constants of the Arm DSP form as 32-bit words, in the order in which kws_dsp.c reads them.
 
 Two 16-bit values make up a word, the first in the lower half, as SMLAD multiplies them; or four 8-bit values. Layers of
-many outputs compute four of them at a time: four biases, the words that these four share step by step, two words of
+many outputs compute four of them at a time: four biases, their words step by step over the inputs, two words of
 multipliers.
 """
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from common.description import BANDS
 from engine.network import Block, Dense
-from training.description import BANDS
 
 GROUP = 4
-"""Outputs that are computed at a time, and inputs that are rounded up to."""
+"""Outputs that are computed at a time; numbers of inputs are rounded up to a multiple of it."""
 FIVE = (0, 3, 1, 4, 2)
 """Order of the rows in a column of five: the word of the first four splits into pairs of neighbours."""
 
@@ -39,7 +39,7 @@ def full(values: np.ndarray) -> np.ndarray:
 
 
 def padded(values: np.ndarray, axis: int) -> np.ndarray:
-    """Zeros behind the end of an axis, up to whole groups.
+    """The values with zeros appended along an axis, up to a multiple of `GROUP`.
 
     >>> padded(np.array([1, 2, 3]), 0)
     array([1, 2, 3, 0])
@@ -105,7 +105,7 @@ def transition(layer: Dense) -> np.ndarray:
 
 
 def vector(layer: Dense) -> np.ndarray:
-    """A layer of vectors: words of four weights."""
+    """A fully connected layer: words of four weights."""
     return groups(quads(layer.weight), layer.bias, layer.multiplier)
 
 

@@ -1,8 +1,8 @@
 """The constants of the native engine in the order in which its MVE (Helium) form reads them.
 
-A vector that would reach beyond the last channel starts earlier instead and overlaps the one before it: nothing outside
-a column is read or written, and what is computed twice is the same. In a sum over inputs an overlap counts once, since
-the weights of what was in the vector before are 0.
+A vector that would reach beyond the last channel starts earlier instead and overlaps the previous one: nothing outside a
+column is read or written, and the outputs that are computed twice are the same. In a sum over inputs an overlap counts
+once: the second vector has weights of 0 there.
 """
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def chunks(values: np.ndarray) -> np.ndarray:
 
 
 def halves(values: np.ndarray) -> np.ndarray:
-    """[..., 8] -> [..., 2, 4]: the even channels of each vector, then the odd ones, as VMULLB and VMULLT go."""
+    """[..., 8] -> [..., 2, 4]: the even channels of each vector, then the odd ones: the order of VMULLB and VMULLT."""
     return values.reshape(*values.shape[:-1], WORDS, 2).swapaxes(-1, -2)
 
 
 def inputs(weight: np.ndarray, lanes: int) -> np.ndarray:
-    """[out, in] -> [out, vectors of inputs, lanes]; 0 where an input was in the vector before, or is none."""
+    """[out, in] -> [out, vectors of inputs, lanes]; 0 where the previous vector has the input, or there is none."""
     count, done, parts = weight.shape[1], 0, []
     for start in starts(count, lanes):
         part = np.zeros((len(weight), lanes), weight.dtype)
@@ -75,16 +75,16 @@ class Groups:
 
 
 def temporal_bias(bias: np.ndarray) -> np.ndarray:
-    """Without the half that the rounding shift adds again. Where a sum so becomes too small for 32 bits, its additions
-    saturate, and it is far below SiLU's table in either case."""
+    """The bias minus the half that the rounding shift adds again. Where a sum then does not fit 32 bits, its additions
+    saturate; its index is far below SiLU's table in either case."""
     return np.maximum(bias.astype(np.int64) - (1 << SILU_SHIFT - 1), -(1 << 31)).astype(np.int32)
 
 
 def groups(layer: Dense, lanes: int, offset: int = 0, outputs: int = WORDS) -> Groups:
     """A layer for inputs that are read as `x - offset`.
 
-    Behind the last output of a layer of fewer than four come zeros. Two outputs at a time stand twice in bias and
-    multiplier: for two rows.
+    A layer of fewer than four outputs is padded with zeros. With `outputs` = 2, bias and multiplier hold each value
+    twice, for two rows.
     """
     weight = layer.weight.reshape(len(layer.weight), -1)
     bias = layer.bias.astype(np.int64) + offset * weight.sum(1, dtype=np.int64)
@@ -99,7 +99,7 @@ def groups(layer: Dense, lanes: int, offset: int = 0, outputs: int = WORDS) -> G
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What the code of a layer is specialised for: `rows` at its input."""
+    """The shape that a layer's code is specialised for; rows: of its input."""
 
     channels: int
     rows: int
@@ -107,7 +107,7 @@ class Shape:
 
     @property
     def shift(self) -> int:
-        """Behind the sum of the frequency mean."""
+        """Bits by which the sum of the frequency mean is shifted right."""
         return mean_shift(self.rows)
 
 
@@ -130,8 +130,8 @@ class PackedBlock:
 
 @dataclasses.dataclass(frozen=True)
 class Packed:
-    """shapes: of the blocks, without repetition. transitions: of the shapes that open a stage, by their index, the
-    channels in front of it. depthwise: int8 [vectors, time, row, 8]."""
+    """shapes: of the blocks, without repetition. transitions: index of a shape at the start of a stage -> input
+    channels of its transition. depthwise: int8 [vectors, time, row, 8]."""
 
     head: Groups
     shapes: tuple[Shape, ...]
@@ -164,7 +164,9 @@ def pack_block(block: Block, shape: int) -> PackedBlock:
 
 def pack(network: Network) -> Packed:
     """All constants of a network."""
-    shapes, transitions, blocks, c_in = [], {}, [], len(network.head.bias)
+    shapes: list[Shape] = []
+    transitions: dict[int, int] = {}
+    blocks, c_in = [], len(network.head.bias)
     for block in network.blocks:
         shape = Shape(block.channels, block.rows, block.stride)
         if shape not in shapes:

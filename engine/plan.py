@@ -1,10 +1,10 @@
-"""Where everything lies in the engine's state, and how large it is: sizes are known before anything runs."""
+"""Layout and size of the engine's state, from the shape of the network."""
 from __future__ import annotations
 
 import dataclasses
 
+from common.description import FEATURES
 from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network, mean_shift
-from training.description import FEATURES
 
 WORD = 4
 
@@ -16,8 +16,8 @@ def to_words(size: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """A block's place: `inputs` in bytes and `means` in elements from the start of theirs, `delay` in columns from the
-    feature to its input, `column` bytes of its input."""
+    """Where a block's memory is and its shape. inputs: offset in the state's `inputs`, bytes. means: offset in the state's
+    `means`, elements. delay: columns from the feature to the block's input. column: bytes of one column of its input."""
 
     inputs: int
     means: int
@@ -28,7 +28,7 @@ class Layer:
     rows: int
     rows_out: int
     column: int
-    opens: int
+    has_transition: int
     mean_shift: int
 
 
@@ -39,8 +39,8 @@ class Plan:
     layers: tuple[Layer, ...]
     inputs_bytes: int
     means: int
-    one_bytes: int
-    other_bytes: int
+    ping_bytes: int
+    pong_bytes: int
     tail_bytes: int
     tail_column: int
     vector: int
@@ -56,7 +56,7 @@ def plan(network: Network) -> Plan:
     """The plan of a network's state."""
     head_channels, head_rows = len(network.head.bias), FEATURES.mels // 2
     layers, inputs, means, delay, c_in = [], 0, 0, HEAD_TAPS // 2, head_channels
-    buffers = [head_channels * head_rows, 0]  # a column goes from one to the other and back
+    buffers = [head_channels * head_rows, 0]  # ping, pong: each layer reads one and writes the other
     holder = 0
     for block in network.blocks:
         column = to_words(block.channels * block.rows)
@@ -75,6 +75,8 @@ def plan(network: Network) -> Plan:
     hidden = len(network.classifier.bias)
     # rounded up, so that a kernel may read whole vectors of four or eight
     vector = -(-max(hidden, *(block.channels for block in network.blocks)) // 8) * 8
-    return Plan(tuple(layers), inputs, means, *map(to_words, buffers), CLASSIFIER_TAPS * tail_column, tail_column,
-                vector, to_words(FEATURES.mels + 2 * (HEAD_TAPS // 2)), head_channels, head_rows, last.channels,
-                last.rows_out, hidden)
+    return Plan(
+        layers=tuple(layers), inputs_bytes=inputs, means=means, ping_bytes=to_words(buffers[0]),
+        pong_bytes=to_words(buffers[1]), tail_bytes=CLASSIFIER_TAPS * tail_column, tail_column=tail_column, vector=vector,
+        mel_rows=to_words(FEATURES.mels + 2 * (HEAD_TAPS // 2)), head_channels=head_channels, head_rows=head_rows,
+        tail_channels=last.channels, tail_rows=last.rows_out, hidden=hidden)

@@ -2,16 +2,16 @@
 
     random_network(3)
 
-Every value of weights and activations occurs, and everything that can saturate does so now and then. The engine's
+All values of weights and activations occur, and everything that can saturate sometimes does. The engine's
 sizes do not depend on the values, nor do its instructions but on Cortex-M0, and there by less than a percent.
 """
 from __future__ import annotations
 
 import numpy as np
 
+from common.description import BANDS, FEATURES, LABELS, STAGES, channels
 from engine import golden, network, tables
 from engine.network import BASE_MAX, HIDDEN_MAX, SILU_ENTRIES, SILU_SHIFT, Block, Dense, Network
-from training.description import BANDS, FEATURES, LABELS, STAGES, channels
 
 CLIPS = 4
 TAPS_MAX, TAP_BIAS_MAX = 120, 2000
@@ -20,7 +20,7 @@ HIGHEST, LOWEST = (1 << 15) - 1, -(1 << 15)
 
 
 def random_features(clips: int, seed: int = 0) -> np.ndarray:
-    """Features int8 [clips, 40, 101], every value as often as another."""
+    """Features int8 [clips, 40, 101], uniformly distributed."""
     return np.random.default_rng(seed).integers(-128, 128, (clips, FEATURES.mels, FEATURES.frames), np.int8)
 
 
@@ -44,7 +44,7 @@ def random_taps(rng: np.random.Generator, c: int) -> np.ndarray:
 
 
 def random_dense(rng: np.random.Generator, x: np.ndarray, outputs: int, spread: float) -> Dense:
-    """A layer over axis 1 of x, whose results scatter by about `spread` around something not far from 0."""
+    """A layer over axis 1 of x, whose results have a standard deviation of about `spread` and a mean near 0."""
     weight = int8(rng, outputs, x.shape[1])
     total = np.moveaxis(golden.product(weight, x), 1, 0).reshape(outputs, -1)
     deviation = total.std(1) + 1
@@ -53,9 +53,9 @@ def random_dense(rng: np.random.Generator, x: np.ndarray, outputs: int, spread: 
     return Dense(weight, np.rint(bias).astype(np.int32), multiplier.astype(np.int16))
 
 
-def random_block(rng: np.random.Generator, x: np.ndarray, c: int, stride: int, dilation: int, opens: bool) -> Block:
+def random_block(rng: np.random.Generator, x: np.ndarray, c: int, stride: int, dilation: int, has_transition: bool) -> Block:
     """A block of c channels for inputs like x [clips, channels, rows, T]."""
-    transition = random_dense(rng, x, c, 8 * 255) if opens else None
+    transition = random_dense(rng, x, c, 8 * 255) if has_transition else None
     if transition is not None:
         x = golden.activation(transition, x)
     rows = x.shape[2]
@@ -76,23 +76,23 @@ def random_block(rng: np.random.Generator, x: np.ndarray, c: int, stride: int, d
     return Block(**{**vars(block), "pointwise": pointwise})
 
 
-def random_network(tau: float, seed: int = 0) -> Network:
+def random_network(tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS) -> Network:
     """A network of this width for which `network.check` proves that nothing overflows."""
     rng, silu = np.random.default_rng(seed), tables.silu()
     head, *widths, tail = channels(tau)
     features = random_features(CLIPS, seed)
     flat = random_dense(rng, golden.head_windows(features), head, 8 * 255)
-    made = Network(tau, LABELS, Dense(flat.weight.reshape(head, 5, 5), flat.bias, flat.multiplier), silu, (),
+    made = Network(tau, labels, Dense(flat.weight.reshape(head, 5, 5), flat.bias, flat.multiplier), silu, (),
                    int8(rng, widths[-1], 5, 5), flat, flat, 2.0**-10)
     x, blocks = golden.activation(made.head, golden.head_windows(features)), []
     for c, (count, stride, dilation) in zip(widths, STAGES):
         for index in range(count):
-            opens = index == 0
-            blocks.append(random_block(rng, x, c, stride if opens else 1, dilation, opens))
+            has_transition = index == 0
+            blocks.append(random_block(rng, x, c, stride if has_transition else 1, dilation, has_transition))
             x = golden.run_block(made, blocks[-1], x)
     vector = golden.depthwise(made.depthwise, x)
     classifier = random_dense(rng, vector, tail, HIDDEN_MAX / 2)
-    output = random_dense(rng, golden.hidden(classifier, vector), len(LABELS), 10_000)
+    output = random_dense(rng, golden.hidden(classifier, vector), len(labels), 10_000)
     made = Network(**{**vars(made), "blocks": tuple(blocks), "classifier": classifier, "output": output})
     network.check(made)
     return made

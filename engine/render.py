@@ -7,21 +7,20 @@ writes them to the folder OUT; `python -m firmware_gen` ships them with the rest
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import sys
 from pathlib import Path
 
 import jinja2
 
-from engine import network as definition
-from engine import pack_dsp, pack_mve, selftest, tables
+from common import atomic
+from common.ctext import c_string, without_comments
+from common.description import BANDS, FEATURES, STREAM_COLUMNS
+from common.errors import OptionParser, one_line_errors
+from engine import network as definition, pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
-from frontend.render import HEAD, PIPELINE_ID, feature_identity, hexadecimal, rows
-from training import atomic
-from training.description import BANDS, FEATURES, STREAM_COLUMNS
-from training.errors import OptionParser, one_line_errors
+from frontend import render as frontend
+from frontend.render import HEAD, feature_identity, hexadecimal, pipeline_id, rows
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("kws_engine.h", "kws_model.h", "kws_kernels.h", "kws_portable.h", "kws_dsp.h", "kws_mve.h")
@@ -30,7 +29,9 @@ FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
 
-ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
+LOADER = jinja2.ChoiceLoader([jinja2.FileSystemLoader(TEMPLATES),
+                              jinja2.PrefixLoader({"frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})])
+ENVIRONMENT = jinja2.Environment(loader=LOADER, undefined=jinja2.StrictUndefined,
                                  trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 ENVIRONMENT.filters.update(rows=rows)
 
@@ -43,14 +44,14 @@ def render(name: str, network: Network, head: str, identity: str, engine: str, *
         network=network, plan=plan(network), dsp=pack_dsp, packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
         tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS,
         exponentials=tables.exponentials(network.score_scale),
-        score_scale=f"{network.score_scale!r}f", class_names=[json.dumps(name) for name in network.labels],
+        score_scale=f"{network.score_scale!r}f", class_names=[c_string(name) for name in network.labels],
         stream_columns=STREAM_COLUMNS, head=head.rstrip("\n"),
         identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants, **more)
 
 
 def engine_id(network: Network) -> str:
     """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of network and arithmetic."""
-    texts = [" ".join(re.sub("//.*", "", render(name, network, "", "", "0")).split()) for name in FILES]
+    texts = [without_comments(render(name, network, "", "", "0")) for name in FILES]
     return hashlib.sha256("\n".join((FEATURES.id, *texts)).encode()).hexdigest()[:16]
 
 
@@ -68,10 +69,10 @@ def sources(network: Network, head: str = HEAD, identity: str | None = None) -> 
 def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
     """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
     hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
-    values = dict(checksums=selftest.checksums(network, STREAM_COLUMNS), pipeline_id=hexadecimal(PIPELINE_ID),
-                  hops=hops, selftest_samples=selftest.SAMPLES, chirp=selftest.chirp(),
-                  chirp_hz=(selftest.CHIRP_START, selftest.CHIRP_RISE), segment_bits=selftest.SEGMENT_BITS,
-                  noise_factors=selftest.NOISE_FACTORS)
+    values = {"checksums": selftest.checksums(network, STREAM_COLUMNS), "pipeline_id": hexadecimal(pipeline_id()),
+              "hops": hops, "selftest_samples": selftest.SAMPLES, "chirp": selftest.chirp(),
+              "chirp_hz": (selftest.CHIRP_START, selftest.CHIRP_END), "segment_bits": selftest.SEGMENT_BITS,
+              "noise_factors": selftest.NOISE_FACTORS}
     engine = engine_id(network)
     return {name: render(name, network, head, "", engine, **values) for name in SELFTEST}
 

@@ -10,22 +10,22 @@ import zlib
 
 import numpy as np
 
+from common.description import FEATURES
 from engine import golden
 from engine.network import Network
 from frontend import golden as frontend
-from training.description import FEATURES
 
 SAMPLES = 3 * FEATURES.sample_rate
 """Of the stream; the window is its first second."""
 SEGMENT_BITS = 12
-CHIRP_START, CHIRP_RISE = 200, 6000
-"""The tone goes from the one to the other, Hz, in a segment of 2^12 samples."""
+CHIRP_START, CHIRP_END = 200, 6000
+"""The tone rises from the first to the second, Hz, in a segment of 2^12 samples."""
 NOISE_FACTORS = 0x9E3779B1, 0x85EBCA77
 
 
 def chirp() -> tuple[int, int]:
     """Factors a and b of the tone's phase after i samples, i * (a + i * b), in units of 2^-32 turns."""
-    start, end = (round(hz / FEATURES.sample_rate * 2**32) for hz in (CHIRP_START, CHIRP_RISE))
+    start, end = (round(hz / FEATURES.sample_rate * 2**32) for hz in (CHIRP_START, CHIRP_END))
     return start, (end - start) // (2 << SEGMENT_BITS)
 
 
@@ -64,8 +64,6 @@ def checksums(network: Network, stream_columns: int) -> Checksums:
     clip = frontend.columns(samples[None, :FEATURES.clip_samples])
     window = golden.window(network, clip.transpose(0, 2, 1))
     columns = frontend.stream(samples)
-    total = np.cumsum(golden.stream(network, columns), 0, np.int64)
-    total[stream_columns:] -= total[:-stream_columns].copy()
-    stream = golden.average(total[stream_columns - 1:], stream_columns)
+    stream = golden.moving_average(golden.stream(network, columns), stream_columns)
     return Checksums(zlib.crc32(clip.tobytes()), scores_checksum(network, window), zlib.crc32(columns.tobytes()),
                      scores_checksum(network, stream))

@@ -10,7 +10,7 @@ from engine.network import SILU_ENTRIES, SILU_FRACTION, SILU_STEP
 
 EXPONENTIALS = 128
 EXPONENTIAL_STEP = 1 / 16
-"""Entries of the table of exponentials and, at most, natural-log units between two: its end is e^-8."""
+"""Entries of the table of exponentials, and the largest step of the exponent between two: it ends at e^-8."""
 
 
 def silu() -> np.ndarray:

@@ -20,7 +20,7 @@
 // samples: [count].
 extern "C" uint32_t board_read_samples(int16_t *samples, uint32_t count);
 
-// Called once each time a word is heard. word: one of kws_labels, UTF-8.
+// Called once for each word that is detected. word: one of kws_labels, UTF-8.
 extern "C" void board_report(const char *word);
 
 // ---- Listening ----

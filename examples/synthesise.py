@@ -15,10 +15,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from training import voices  # noqa: E402
-from training.atomic import replacing  # noqa: E402
-from training.description import FEATURES  # noqa: E402
-from training.errors import UserError, one_line_errors  # noqa: E402
+from training.spoken import voices  # noqa: E402
+from common.atomic import replacing  # noqa: E402
+from common.description import FEATURES  # noqa: E402
+from common.errors import UserError, one_line_errors  # noqa: E402
 
 VOICES = {"yes": "en-us+f3", "no": "en-us+m3", "left": "en-gb-scotland+m5", "right": "en-us+f5", "stop": "en-gb",
           "go": "en-gb-scotland+f3"}

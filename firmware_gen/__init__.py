@@ -1,5 +1,5 @@
 """A verified int8 model -> C and C++ sources for firmware. No interpreter and no framework is needed here."""
-from training.interrupts import end_while_loading
+from common.interrupts import end_while_loading
 
 end_while_loading()
 

@@ -11,21 +11,22 @@ import argparse
 import functools
 import sys
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 
-from convert.result import default_build
-from firmware_gen import __version__, ctext, folder, inputs, model_array, settings, tflm
+from common import locks, options, sources
+from common.errors import OptionParser, one_line_errors
+from common.reading import sha256_of
+from engine import render as engine
+from firmware_gen import __version__, folder, inputs, model_array, rendering, settings, tflm
 from firmware_gen.identity import identity, native_identity
 from firmware_gen.inputs import Inputs
-from engine import render as engine
 from frontend import render
-from training.description import parse_tau
-from training.errors import OptionParser, one_line_errors
 
 
 def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
-    """How files of other rooms open, and what ties their headers together."""
-    return {"head": ctext.render(template, **values), "identity": ctext.render("_identity.j2", **values)}
+    """First lines of the files of engine/ and frontend/, and the identity check of their headers."""
+    return {"head": rendering.render(template, **values), "identity": rendering.render("_identity.j2", **values)}
 
 
 def frontend_file(name: str, source: Inputs) -> str:
@@ -47,6 +48,8 @@ def native_files(source: Inputs) -> dict[str, str]:
 
 NATIVE = "native"
 """Subfolder of the native engine."""
+PACKAGES = ("Jinja2", "numpy")
+"""Whose versions may shape the text."""
 
 RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "model.h": model_array.model_h,
@@ -63,20 +66,19 @@ RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m firmware_gen", __doc__)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
-    which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")
+    options.add_build(which)
+    options.add_tau(which)
     parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
     return parser.parse_args(argv)
 
 
 def fingerprint(build: Path) -> str:
-    """SHA-256 of all that the generated text depends on: the two inputs, the generator and its version."""
-    here = Path(__file__).parent
-    sources = sorted(here.glob("*.py")) + sorted((here / "templates").glob("*.j2"))
-    sources += sorted(render.TEMPLATES.parent.glob("*.py")) + sorted(render.TEMPLATES.glob("*.j2"))
-    sources += sorted(engine.TEMPLATES.parent.glob("*.py")) + sorted(engine.TEMPLATES.glob("*.j2"))
-    digests = [folder.sha256(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL, *sources)]
-    return folder.sha256(" ".join((__version__, *digests)).encode())
+    """SHA-256 of all that the generated text depends on: the two inputs, the generator, and what it is made of."""
+    templates = [path for where in (rendering.TEMPLATES, render.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
+    read = [sha256_of(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
+    generator = sources.digest("firmware_gen.__main__", files=templates)
+    versions = [metadata.version(package) for package in PACKAGES]
+    return sha256_of(" ".join((__version__, *read, generator, *versions)).encode())
 
 
 def generate(source: Inputs) -> dict[str, str]:
@@ -87,7 +89,13 @@ def generate(source: Inputs) -> dict[str, str]:
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
-    build = args.build or default_build(parse_tau(args.tau))
+    build, _ = options.build_and_tau(args)
+    with locks.rewriting(build):
+        bring_up_to_date(build)
+
+
+def bring_up_to_date(build: Path) -> None:
+    """Generate the firmware of a build folder where it has not that of its present content."""
     source = inputs.load(build)
     stamp, out = fingerprint(build), build / "firmware"
     if folder.is_up_to_date(out, stamp):

@@ -1,8 +1,7 @@
-"""A folder of generated files appears whole, replaces the old one whole, or leaves it as it was."""
+"""Write a folder of generated files atomically: the new one replaces the old one, or the old one stays."""
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -10,14 +9,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.atomic import naming
-from training.reading import json_object
+from common.atomic import naming
+from common.reading import json_object, sha256_of
 
 MANIFEST = "manifest.json"
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def content(file: str | bytes) -> bytes:
@@ -27,7 +22,7 @@ def content(file: str | bytes) -> bytes:
 
 def manifest(files: Mapping[str, str | bytes], **facts: str) -> str:
     """JSON that records `facts` and the SHA-256 of every file (name -> text or bytes)."""
-    hashes = {name: sha256(content(file)) for name, file in sorted(files.items())}
+    hashes = {name: sha256_of(content(file)) for name, file in sorted(files.items())}
     return json.dumps({**facts, "files": hashes}, indent=2) + "\n"
 
 
@@ -36,7 +31,7 @@ def is_up_to_date(folder: Path, fingerprint: str) -> bool:
     try:
         record = json_object((folder / MANIFEST).read_bytes())
         return record["fingerprint"] == fingerprint and bool(record["files"]) and all(
-            sha256((folder / name).read_bytes()) == expected for name, expected in record["files"].items())
+            sha256_of((folder / name).read_bytes()) == expected for name, expected in record["files"].items())
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -44,21 +39,25 @@ def is_up_to_date(folder: Path, fingerprint: str) -> bool:
 def replace_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Write `files` (path below `folder` -> text or bytes) to a folder beside `folder`, then put it in its place.
 
-    On any exception, Ctrl-C and a full disk included, the old folder stands as it was.
+    On any exception, Ctrl-C and a full disk included, the old folder stands as it was. No two may do this at once.
     Raises OSError when a file cannot be written or the folder cannot be renamed.
     """
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    new, old = work / "new", work / "old"
-    try:
-        new.mkdir()
-        for name, file in files.items():
-            with naming(folder / name):
-                (new / name).parent.mkdir(parents=True, exist_ok=True)
-                (new / name).write_bytes(content(file))
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(folder, old)
-        os.rename(new, folder)
-    finally:
-        if old.exists() and not folder.exists():
-            os.rename(old, folder)
-        shutil.rmtree(work, ignore_errors=True)
+    beginning = f".{folder.name}."
+    for left in folder.parent.glob(f"{beginning}*"):  # by a command that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with naming(folder, folder.parent / beginning):
+        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=beginning))
+        new, old = work / "new", work / "old"
+        try:
+            new.mkdir()
+            for name, file in files.items():
+                with naming(folder / name, new / name):
+                    (new / name).parent.mkdir(parents=True, exist_ok=True)
+                    (new / name).write_bytes(content(file))
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(folder, old)
+            os.rename(new, folder)
+        finally:
+            if old.exists() and not folder.exists():
+                os.rename(old, folder)
+            shutil.rmtree(work, ignore_errors=True)

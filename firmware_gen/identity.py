@@ -1,5 +1,7 @@
-"""What every generated file says of itself: generator, model, and the hashes that tie a build together."""
+"""Identity of a generated file: generator, model, and the hashes by which files of two builds are refused together."""
 from __future__ import annotations
+
+from typing import Any
 
 from firmware_gen import __version__
 from firmware_gen.inputs import Inputs
@@ -26,7 +28,7 @@ def identity(inputs: Inputs) -> dict[str, object]:
     }
 
 
-def native_identity(inputs: Inputs) -> dict[str, object]:
+def native_identity(inputs: Inputs) -> dict[str, Any]:
     """The same for the native engine's files, which do not depend on the .tflite file."""
     feature_id = render.hexadecimal(inputs.features.id)
     pipeline_id = render.hexadecimal(render.pipeline_id(inputs.features))

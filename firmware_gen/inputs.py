@@ -1,17 +1,18 @@
-"""Read what the converter left in a build folder, and refuse whatever does not fit together."""
+"""Read what the converter wrote to a build folder; files that do not belong together are refused."""
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from pathlib import Path
 
-from convert import result
-from convert.result import CONVERSION, MODEL
+from common import build_folder
+from common.build_folder import CONVERSION, MODEL, remedy
+from common.ctext import c_string
+from common.description import FeatureDescription
+from common.errors import UserError
+from common.reading import sha256
 from engine import network
 from engine.network import Network
-from training.description import FeatureDescription
-from training.errors import UserError
 
 FLATBUFFER_ID = b"TFL3"  # bytes 4 to 7 of every .tflite file: schema version 3
 
@@ -47,11 +48,6 @@ class Inputs:
         return len(self.labels)
 
 
-def remedy(build: Path) -> str:
-    """The command that makes the build folder: `make quantize TAU=1` for `build/tau1`."""
-    return f"run make quantize TAU={build.name.removeprefix('tau')}"
-
-
 def parse(record: dict, model: bytes) -> Inputs:
     """`conversion.json` as typed fields. KeyError, TypeError, ValueError, AttributeError where it is damaged."""
     def tensor(name: str) -> Tensor:
@@ -63,6 +59,8 @@ def parse(record: dict, model: bytes) -> Inputs:
     features = FeatureDescription(**fields)
     if features.id != record["features"]["id"]:
         raise ValueError("the features do not match their id")
+    for label in record["labels"]:
+        c_string(label)  # ValueError for what C cannot hold
     return Inputs(
         model=model, sha256=chosen["sha256"], tau=float(record["tau"]), graph=str(record["graph"]),
         labels=tuple(record["labels"]), features=features,
@@ -70,17 +68,6 @@ def parse(record: dict, model: bytes) -> Inputs:
         ops={name: int(count) for name, count in sorted(chosen["ops"].items())},
         arena_bytes=int(chosen["arena_bytes"]), checkpoint_sha256=str(record["checkpoint"]["sha256"]), native=None,
     )
-
-
-def check_model(path: Path, model: bytes, expected: dict, build: Path) -> None:
-    """UserError unless `model` is the very file that the converter described."""
-    size = int(expected["tflite_bytes"])
-    if len(model) < size:
-        raise UserError(f"{path}: truncated, {len(model)} of {size} bytes; {remedy(build)}")
-    if hashlib.sha256(model).hexdigest() != expected["sha256"] or len(model) != size:
-        raise UserError(f"{path}: not the model that {CONVERSION} describes; {remedy(build)}")
-    if model[4:8] != FLATBUFFER_ID:
-        raise UserError(f"{path}: not a TFLite model; {remedy(build)}")
 
 
 def native_file(build: Path, record: dict) -> Path | None:
@@ -92,9 +79,10 @@ def native_file(build: Path, record: dict) -> Path | None:
     if not facts or "refused" in facts:
         return None
     path = build / facts["file"]
-    if not path.is_file():
+    found = sha256(path)
+    if found is None:
         raise UserError(f"{path}: missing; {remedy(build)}")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != facts["sha256"]:
+    if found != facts["sha256"]:
         raise UserError(f"{path}: not the network that {CONVERSION} describes; {remedy(build)}")
     return path
 
@@ -135,14 +123,14 @@ def load(build: Path) -> Inputs:
 
     Raises UserError, one line, where a file is missing, truncated, damaged or belongs to another build.
     """
-    conversion, path = build / CONVERSION, build / MODEL
-    record = result.load(build)
-    model = path.read_bytes()
+    record = build_folder.load(build)
     try:
+        model = build_folder.converted_model(build, record)
+        if model[4:8] != FLATBUFFER_ID:
+            raise UserError(f"{build / MODEL}: not a TFLite model; {remedy(build)}")
         inputs = parse(record, model)
-        check_model(path, model, record["graphs"][inputs.graph], build)
         check_shapes(inputs)
         return dataclasses.replace(inputs, native=load_native(build, record))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise UserError(f"{conversion}: {reason}; {remedy(build)}") from None
+        raise UserError(f"{build / CONVERSION}: {reason}; {remedy(build)}") from None

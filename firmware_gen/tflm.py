@@ -1,44 +1,12 @@
-"""The way onto the chip through TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
+"""The sources for TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
 from __future__ import annotations
 
+from common.errors import UserError
+from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine.tables import exponentials
-from firmware_gen import ctext
+from firmware_gen import rendering, settings
 from firmware_gen.identity import identity
 from firmware_gen.inputs import Inputs
-from frontend.render import rows
-from training.errors import UserError
-
-ADD_FUNCTIONS = {
-    "ABS": "AddAbs", "ADD": "AddAdd", "ADD_N": "AddAddN", "ARG_MAX": "AddArgMax", "ARG_MIN": "AddArgMin",
-    "ASSIGN_VARIABLE": "AddAssignVariable", "AVERAGE_POOL_2D": "AddAveragePool2D", "BATCH_MATMUL": "AddBatchMatMul",
-    "BATCH_TO_SPACE_ND": "AddBatchToSpaceNd", "BROADCAST_ARGS": "AddBroadcastArgs", "BROADCAST_TO": "AddBroadcastTo",
-    "CALL_ONCE": "AddCallOnce", "CAST": "AddCast", "CEIL": "AddCeil", "CONCATENATION": "AddConcatenation",
-    "CONV_2D": "AddConv2D", "COS": "AddCos", "CUMSUM": "AddCumSum", "DEPTH_TO_SPACE": "AddDepthToSpace",
-    "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D", "DEQUANTIZE": "AddDequantize", "DIV": "AddDiv",
-    "DYNAMIC_UPDATE_SLICE": "AddDynamicUpdateSlice", "ELU": "AddElu", "EMBEDDING_LOOKUP": "AddEmbeddingLookup",
-    "EQUAL": "AddEqual", "EXP": "AddExp", "EXPAND_DIMS": "AddExpandDims", "FILL": "AddFill", "FLOOR": "AddFloor",
-    "FLOOR_DIV": "AddFloorDiv", "FLOOR_MOD": "AddFloorMod", "FULLY_CONNECTED": "AddFullyConnected",
-    "GATHER": "AddGather", "GATHER_ND": "AddGatherNd", "GREATER": "AddGreater", "GREATER_EQUAL": "AddGreaterEqual",
-    "HARD_SWISH": "AddHardSwish", "IF": "AddIf", "L2_NORMALIZATION": "AddL2Normalization",
-    "L2_POOL_2D": "AddL2Pool2D", "LEAKY_RELU": "AddLeakyRelu", "LESS": "AddLess", "LESS_EQUAL": "AddLessEqual",
-    "LOG": "AddLog", "LOG_SOFTMAX": "AddLogSoftmax", "LOGICAL_AND": "AddLogicalAnd", "LOGICAL_NOT": "AddLogicalNot",
-    "LOGICAL_OR": "AddLogicalOr", "LOGISTIC": "AddLogistic", "MAX_POOL_2D": "AddMaxPool2D", "MAXIMUM": "AddMaximum",
-    "MEAN": "AddMean", "MINIMUM": "AddMinimum", "MIRROR_PAD": "AddMirrorPad", "MUL": "AddMul", "NEG": "AddNeg",
-    "NOT_EQUAL": "AddNotEqual", "PACK": "AddPack", "PAD": "AddPad", "PADV2": "AddPadV2", "PRELU": "AddPrelu",
-    "QUANTIZE": "AddQuantize", "READ_VARIABLE": "AddReadVariable", "REDUCE_ALL": "AddReduceAll",
-    "REDUCE_MAX": "AddReduceMax", "REDUCE_MIN": "AddReduceMin", "RELU": "AddRelu", "RELU6": "AddRelu6",
-    "RESHAPE": "AddReshape", "RESIZE_BILINEAR": "AddResizeBilinear",
-    "RESIZE_NEAREST_NEIGHBOR": "AddResizeNearestNeighbor", "REVERSE_V2": "AddReverseV2", "ROUND": "AddRound",
-    "RSQRT": "AddRsqrt", "SELECT_V2": "AddSelectV2", "SHAPE": "AddShape", "SIN": "AddSin", "SLICE": "AddSlice",
-    "SOFTMAX": "AddSoftmax", "SPACE_TO_BATCH_ND": "AddSpaceToBatchNd", "SPACE_TO_DEPTH": "AddSpaceToDepth",
-    "SPLIT": "AddSplit", "SPLIT_V": "AddSplitV", "SQRT": "AddSqrt", "SQUARE": "AddSquare",
-    "SQUARED_DIFFERENCE": "AddSquaredDifference", "SQUEEZE": "AddSqueeze", "STRIDED_SLICE": "AddStridedSlice",
-    "SUB": "AddSub", "SUM": "AddSum", "SVDF": "AddSvdf", "TANH": "AddTanh", "TRANSPOSE": "AddTranspose",
-    "TRANSPOSE_CONV": "AddTransposeConv", "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
-    "UNPACK": "AddUnpack", "VAR_HANDLE": "AddVarHandle", "WHILE": "AddWhile", "ZEROS_LIKE": "AddZerosLike",
-}
-"""Built-in operators of the TFLite schema that TFLM implements -> the function of
-`MicroMutableOpResolver` that registers each. Custom operators have no place here."""
 
 
 def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:
@@ -49,21 +17,22 @@ def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:
     unknown = sorted(set(ops) - set(ADD_FUNCTIONS))
     if unknown:
         raise UserError(f"TFLM has no resolver function for {', '.join(unknown)}; convert to a graph without it")
-    return [(op, ctext.identifier(ADD_FUNCTIONS[op]), count) for op, count in ops.items()]
+    return [(op, rendering.identifier(ADD_FUNCTIONS[op]), count) for op, count in ops.items()]
 
 
 def op_resolver_h(inputs: Inputs) -> str:
     """A resolver with room for exactly the ops of the graph, and the function that registers them."""
-    return ctext.render("op_resolver.h.j2", registrations=registrations(inputs.ops), **identity(inputs))
+    int8_alone = {op: header for op, header in INT8_KERNELS.items() if op in inputs.ops}
+    return rendering.render("op_resolver.h.j2", registrations=registrations(inputs.ops), int8_alone=int8_alone,
+                        **identity(inputs))
 
 
 def kws_tflm_h(inputs: Inputs) -> str:
     """The interface, for C and C++: audio, columns, a ring of them or a clip's features in, scores out."""
-    return ctext.render("kws_tflm.h.j2", inputs=inputs, **identity(inputs))
+    return rendering.render("kws_tflm.h.j2", inputs=inputs, **identity(inputs))
 
 
 def kws_tflm_cc(inputs: Inputs) -> str:
     """Its implementation over TFLM's interpreter, in static storage: no allocation, no global constructor."""
-    table = exponentials(inputs.output.scale)
-    return ctext.render("kws_tflm.cc.j2", inputs=inputs, exponentials=table,
-                        exponential_rows=rows(table.values.tolist(), 16), **identity(inputs))
+    return rendering.render("kws_tflm.cc.j2", inputs=inputs, arena_unreported=settings.UNREPORTED,
+                            exponentials=exponentials(inputs.output.scale), **identity(inputs))

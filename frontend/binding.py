@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -20,14 +21,16 @@ from pathlib import Path
 
 import numpy as np
 
+from common import atomic
+from common.description import FEATURES
+from common.errors import UserError
 from frontend import render
 from frontend.tables import POINTS, WINDOW
-from training import atomic
-from training.description import FEATURES
-from training.errors import UserError
 
 CACHE = Path("build/cache")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
+NOT_RESET = 0xFFFFFFFF
+"""`KWS_FRONTEND_NOT_RESET`: what a push returns for a state that was not reset."""
 
 
 class State(ctypes.Structure):
@@ -61,7 +64,7 @@ def compile_library(command: Sequence[str], out: Path, files: Mapping[str, str],
                               errors="replace")
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            reason = next((line for line in lines if "error" in line), lines[0])
+            reason = next((line for line in lines if "error" in line), lines[0]).replace(f"{folder}/", "")
             raise UserError(f"{shlex.join(command)}: cannot compile the device's C sources ({reason}); "
                             "name another C compiler in CC")
 
@@ -70,9 +73,11 @@ def compiled(name: str, files: Mapping[str, str], sources: Sequence[str], flags:
     """The library `name` of C sources as `compile_library` takes them, compiled once for each compiler and text."""
     command = compiler()
     version = subprocess.run([*command, "--version"], capture_output=True, text=True, errors="replace").stdout
-    key = "\n".join((shlex.join((*command, *FLAGS, *flags)), version, *files.values()))
+    key = json.dumps([command, FLAGS, flags, version, sources, dict(files)])
     path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
-    if not path.is_file():
+    try:
+        return ctypes.CDLL(str(path.resolve()))
+    except OSError:  # not there, or damaged
         compile_library(command, path, files, sources, flags)
     return ctypes.CDLL(str(path.resolve()))
 
@@ -127,10 +132,15 @@ class Stream:
         self._library.kws_frontend_reset(ctypes.byref(self._state))
 
     def push(self, samples: np.ndarray) -> tuple[int, np.ndarray | None]:
-        """One C call, int16 [k] -> how many samples it took, and int8 [40] where a column is complete."""
+        """One C call, int16 [k] -> how many samples it took, and int8 [40] where a column is complete.
+
+        Raises ValueError where the state that was restored is none of a stream.
+        """
         samples, column, ready = pcm(samples).reshape(-1), np.empty(FEATURES.mels, np.int8), ctypes.c_int32(-1)
         taken = self._library.kws_frontend_push(ctypes.byref(self._state), pointer(samples),
                                                 ctypes.c_uint32(len(samples)), pointer(column), ctypes.byref(ready))
+        if taken == NOT_RESET:
+            raise ValueError("the state of this stream was not reset, or was overwritten")
         return taken, column if ready.value else None
 
     def feed(self, samples: np.ndarray) -> np.ndarray:

@@ -1,14 +1,14 @@
 """The integer feature pipeline in NumPy: an independent statement of what the C sources compute, to the bit.
 
 Written for clarity and for whole arrays of frames; every intermediate is checked against the width it has in C.
-`python -m pytest tests/test_frontend_golden.py` compares it with the float features, tests/test_frontend.py with the C.
+tests/frontend/test_frontend_golden.py compares it with the float features, test_frontend.py beside it with the C.
 """
 from __future__ import annotations
 
 import numpy as np
 
+from common.description import FEATURES
 from frontend.tables import FFT, LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, SPANS, WINDOW, tables
-from training.description import FEATURES
 
 CHUNK = 4096
 """Frames that are computed at once: 16 MB an array."""
@@ -96,10 +96,9 @@ def mel_energies(re: np.ndarray, im: np.ndarray) -> np.ndarray:
     if exact.size and exact.max() >= 2.0**62:
         raise ArithmeticError(f"a frame's energy leaves 63 bits: {exact.max()}")
     segment = np.repeat(np.arange(len(t.segment_bins)), t.segment_bins)
-    sums = np.zeros((2, len(t.segment_bins), len(re)), np.int64)
-    np.add.at(sums, (0, segment), power.T)
-    np.add.at(sums, (1, segment), rising.T)
-    total, half_rising = sums
+    total, half_rising = np.zeros((2, len(t.segment_bins), len(re)), np.int64)
+    np.add.at(total, segment, power.T)
+    np.add.at(half_rising, segment, rising.T)
     return (2 * half_rising[:-1] + total[1:] - 2 * half_rising[1:]).T
 
 

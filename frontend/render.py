@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +15,11 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+from common import atomic
+from common.ctext import without_comments
+from common.description import FEATURES, FeatureDescription
+from common.errors import OptionParser, one_line_errors
 from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
-from training import atomic
-from training.description import FEATURES, FeatureDescription
-from training.errors import OptionParser, one_line_errors
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("frontend.h", "frontend_kernels.h", "frontend_tables.h")
@@ -81,13 +81,12 @@ def render(name: str, features: FeatureDescription, head: str, identity: str, pi
 
 @functools.cache
 def pipeline_id(features: FeatureDescription = FEATURES) -> str:
-    """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of tables and arithmetic."""
-    texts = [" ".join(re.sub("//.*", "", render(name, features, "", "", "0")).split()) for name in FILES]
+    """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of tables and arithmetic.
+
+    Raises UserError where the pipeline cannot compute such features.
+    """
+    texts = [without_comments(render(name, features, "", "", "0")) for name in FILES]
     return hashlib.sha256("\n".join((features.id, *texts)).encode()).hexdigest()[:16]
-
-
-PIPELINE_ID = pipeline_id()
-"""Of the features that the project works with."""
 
 
 def feature_identity(features: FeatureDescription) -> str:
@@ -112,7 +111,7 @@ def main(argv: list[str] | None = None) -> None:
     out = parser.parse_args(argv).out
     for name in FILES:
         atomic.write_text(out / name, source(name))
-    print(f"{out}: {len(FILES)} files, pipeline {PIPELINE_ID}")
+    print(f"{out}: {len(FILES)} files, pipeline {pipeline_id()}")
 
 
 if __name__ == "__main__":

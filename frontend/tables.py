@@ -23,8 +23,8 @@ import math
 
 import numpy as np
 
-from training.description import FEATURES, FeatureDescription
-from training.errors import UserError
+from common.description import FEATURES, FeatureDescription, check_mels
+from common.errors import UserError
 
 FFT, WINDOW = 512, 480
 POINTS = FFT // 2
@@ -71,16 +71,17 @@ def mel_edges(features: FeatureDescription = FEATURES) -> np.ndarray:
 
 
 def check(features: FeatureDescription) -> None:
-    """UserError where this pipeline cannot compute such features."""
+    """UserError where this pipeline cannot compute such features, or the network cannot take them."""
+    check_mels(features)
     if (features.fft, features.window) != (FFT, WINDOW) or not 0 < features.hop <= WINDOW:
         raise UserError(f"the integer feature pipeline has an FFT of {FFT} and a window of {WINDOW} samples, not "
                         f"{features.fft} and {features.window} with a hop of {features.hop}; "
-                        "change training/description.py")
+                        "change common/description.py")
     if features.clip_samples < FFT or features.clip_samples % features.hop:
         raise UserError(f"a clip of {features.clip_samples} samples is not a whole number of hops of {features.hop}, "
-                        "or too short; change training/description.py")
+                        "or too short; change common/description.py")
     if (features.fmin, features.fmax) != (0, features.sample_rate / 2):
-        raise UserError("the integer feature pipeline covers 0 to half the sample rate; change training/description.py")
+        raise UserError("the integer feature pipeline covers 0 to half the sample rate; change common/description.py")
 
 
 @functools.cache
@@ -103,8 +104,7 @@ def tables(features: FeatureDescription = FEATURES) -> Tables:
     floor = round(features.floor * 2**POWER_BITS)
     # Truncation lets an energy fall below 0 by 2^15 for each real or imaginary part; the floor must lift it up again.
     if not 2 * 2**15 * 2 * counts.max() < floor < 2**31 or not 0 < octave < 32 or counts.max() > 255:
-        raise UserError("the integer feature pipeline has no room for this floor, scale or number of mels; "
-                        "change training/description.py")
+        raise UserError("the integer feature pipeline has no room for this floor or scale; change common/description.py")
     return Tables(window=fixed(-window, SAMPLE_BITS + 16), twiddles=minus_cos_sin(2 * np.pi * powers * k / POINTS, 15),
                   split=minus_cos_sin(2 * np.pi * np.arange(1, POINTS // 2 + 1) / FFT, 31),
                   digit_reversed=(j % 4) * 16 + j // 4 % 4 * 4 + j // 16,

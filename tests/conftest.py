@@ -1,6 +1,7 @@
 """What several tests share: a tiny data set in the official layout, wav files of every kind, one-line failures."""
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import checkpoint, dataset
-from training.description import FEATURES, KEYWORDS, LABELS
+from common import checkpoint, locks
+from common.description import FEATURES, KEYWORDS, LABELS
+from training.data import dataset
 
 ROOT = Path(__file__).parent.parent
 KEYWORD_CLIPS = {"training": 5, "validation": 1, "testing": 1}
@@ -100,6 +102,14 @@ def tau1_build() -> Path:
 def interrupts_heard():
     """Children hear Ctrl-C even where the tests run in the background of a shell, which has it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """No folder can be written."""
+    def refused(*_, dir, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir / "tmpa1b2c3d4"))
+    monkeypatch.setattr(locks.tempfile, "TemporaryFile", refused)
 
 
 @pytest.fixture

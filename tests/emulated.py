@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks import emulator
+from benchmarks.cost import emulator
 
 
 def need_emulator() -> None:

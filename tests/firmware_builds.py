@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 
 import firmware_gen.__main__ as generator
-from convert.result import FORM, GRAPH
-from training.description import FeatureDescription
-from training.form import Each, Either
+from common.build_folder import FORM, GRAPH
+from common.description import FeatureDescription
+from common.schema import Each, Either
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "tests" / "tflm_stub"
+TFLM = [f"-I{STUB}", "-DTF_LITE_STATIC_MEMORY"]
+"""As TFLM's users compile."""
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITISERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 TARGETS = {
@@ -30,12 +32,13 @@ TARGETS = {
     "cortex-m4": ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb"],
     "cortex-m55": ["arm-none-eabi-g++", "-mcpu=cortex-m55", "-mthumb"],
 }
-AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7")
-SMALL = FeatureDescription(clip_samples=1600, mels=7, int8_scale=0.1, int8_zero_point=-3)
+AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7",
+           "\x01\x7f8", "smile \U0001f600")
+SMALL = FeatureDescription(clip_samples=1600, int8_scale=0.1, int8_zero_point=-3)
 
 
 def filled(form: object) -> object:
-    """The least JSON value that has a form (`training.form`)."""
+    """The least JSON value that has a form (`common.schema`)."""
     if isinstance(form, dict):
         return {key: filled(entry) for key, entry in form.items() if not key.endswith("?")}
     if isinstance(form, Either):
@@ -57,7 +60,7 @@ def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...
                   "zero_point": features.int8_zero_point},
         "output": {"shape": [1, len(labels)], "scale": float(np.float32(0.12345)), "zero_point": -5},
         "graphs": {"small": {**filled(GRAPH), "sha256": hashlib.sha256(model).hexdigest(), "tflite_bytes": len(model),
-                             "arena_bytes": 9001, "ops": ops}},
+                             "arena_bytes": 90_001, "ops": ops}},
     }
     (path / "model_int8.tflite").write_bytes(model)
     (path / "model.onnx").touch()
@@ -106,13 +109,16 @@ def compiler(target: str) -> list[str]:
 def compile_objects(command: list[str], sources: list[Path], out: Path, *flags: str) -> list[Path]:
     """Compile each source to an object file in `out`; a warning fails the test."""
     out.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*command, *WARNINGS, *flags, f"-I{STUB}", "-c", *map(str, sources)], cwd=out, check=True)
+    subprocess.run([*command, *WARNINGS, *TFLM, *flags, "-c", *map(str, sources)], cwd=out, check=True)
     return [out / f"{source.stem}.o" for source in sources]
 
 
-def link(program: Path, firmware: Path, *sources: Path) -> Path:
-    """A program for this machine: the generated sources and the given ones, C99 and C++11, under the sanitisers."""
-    flags = [*SANITISERS, f"-I{STUB}", f"-I{firmware}"]
+def link(program: Path, firmware: Path, *sources: Path, more: tuple[str, ...] = ()) -> Path:
+    """A program for this machine: the generated sources and the given ones, C99 and C++11, under the sanitisers.
+
+    more: further flags of the compiler.
+    """
+    flags = [*SANITISERS, f"-I{firmware}", *more]
     units = compile_objects(["gcc"], sorted(firmware.glob("*.c")), program.parent / "c", "-std=c99", "-O1", *flags)
     units += compile_objects(["g++"], [*sorted(firmware.glob("*.cc")), *sources], program.parent / "cc", "-std=c++11",
                              *flags)
@@ -155,12 +161,12 @@ class Driver:
         ran = subprocess.run([self.program, *first, *steps], capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr
         lines = (line.partition(" ")[::2] for line in ran.stdout.splitlines())
-        calls = "init", "column", "run", "infer", "audio", "ring"
+        calls = "init", "column", "run", "infer", "audio", "ring", "push"
         return [(what, self.status[int(result)] if what in calls else result) for what, result in lines]
 
 
-def build_driver(build: Path, out: Path) -> Driver:
-    return Driver(link(out / "driver", build / "firmware", STUB / "driver.cc"), build)
+def build_driver(build: Path, out: Path, *more: str) -> Driver:
+    return Driver(link(out / "driver", build / "firmware", STUB / "driver.cc", more=more), build)
 
 
 @dataclasses.dataclass

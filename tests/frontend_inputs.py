@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.description import FEATURES
 from frontend.tables import FFT, WINDOW, mel_edges
-from training.description import FEATURES
 
 LOUDEST = 32767
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from training.errors import UserError, one_line_errors
+from common.errors import UserError, one_line_errors
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("training", "convert", "frontend.render", "engine.render", "firmware_gen", "benchmarks.report")
@@ -63,7 +63,7 @@ def test_ctrl_c_while_a_command_loads_is_one_line(command, tmp_path):
 
 
 def test_text_that_the_terminal_cannot_show_is_printed_as_escapes():
-    program = "from training.errors import one_line_errors; one_line_errors(lambda: print('tür \\udce4'))()"
+    program = "from common.errors import one_line_errors; one_line_errors(lambda: print('tür \\udce4'))()"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True,
                           env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stdout) == (0, b"t\\xfcr \\udce4\n"), done.stderr

@@ -1,4 +1,4 @@
 """Audio -> log-mel -> BC-ResNet -> checkpoint. Knows nothing of TFLite or C."""
-from training.interrupts import end_while_loading
+from common.interrupts import end_while_loading
 
 end_while_loading()

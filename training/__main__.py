@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,11 +16,16 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from training import card, checkpoint, dataset, distill, heldout, openset, speech, train
-from training.decoded import data_hash, decoded
-from training.description import LABELS, parse_tau
-from training.download import download
-from training.errors import OptionParser, UserError, one_line_errors
+from common import options
+from common import checkpoint, locks
+from training import card, distill, heldout, openset, train
+from training.data import dataset
+from training.spoken import pieces, synthesis
+from training.data.dataset import Clip
+from training.data.decoded import data_hash, decoded
+from common.description import LABELS, parse_tau
+from training.data.download import download
+from common.errors import OptionParser, UserError, one_line_errors
 from training.features import log_mel
 from training.memory import keep_freed_memory
 from training.model import DROPOUT
@@ -33,15 +37,13 @@ LIVE_STEPS = 20
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = OptionParser("python -m training", __doc__)
-    parser.add_argument("--tau", default="1", help="width of the network: 1, 1.5, 2, 3, 6 or 8 (default 1)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
+    options.add_tau(parser)
     parser.add_argument("--gpu", type=int, default=None, metavar="N", help="CUDA device; without it, the CPU")
     parser.add_argument("--download", action="store_true", help="fetch the data set into --data first")
-    parser.add_argument("--data", default=os.environ.get("GSC_ROOT") or "data", type=Path,
-                        help="folder of the official archives, unpacked (default $GSC_ROOT, else data/)")
+    options.add_archives(parser)
     parser.add_argument("--epochs", type=int, default=train.PAPER_EPOCHS,
                         help="the schedule is scaled to them (default 200, the paper's)")
-    parser.add_argument("--seed", type=int, default=0)
+    options.add_seed(parser)
     parser.add_argument("--recipe", choices=("paper", "open"), default="paper",
                         help="the paper's, or one for words that are not in the data set: balanced classes, synthetic "
                              "words and running speech, splices of keywords, smoothed labels, averaged weights")
@@ -96,7 +98,16 @@ def check_options(args: argparse.Namespace) -> None:
     args.teacher = checkpoint.load(args.teacher) if args.teacher else None
     if args.start and args.start.tau != args.tau:
         raise UserError(f"--start: a checkpoint of tau {args.start.tau:g}, not {args.tau:g}; name one of that width")
+    for option, given in (("--start", args.start), ("--teacher", args.teacher)):
+        heldout.check_unheard(args.without, option, given)
+    if args.recipe == "open" and "running" in args.parts:
+        heldout.check_unsaid(args.without)
     args.out = args.out or Path(f"build/tau{args.tau:g}/training")
+    check_state(args)
+
+
+def check_state(args: argparse.Namespace) -> None:
+    """UserError where the folder holds a run that is not to be continued."""
     if state_file(args).exists() and not args.resume:
         raise UserError(f"{state_file(args)}: a run is there already; continue it with --resume "
                         "(make train … RESUME=1), or choose another --out")
@@ -190,8 +201,19 @@ def main(argv: list[str] | None = None) -> None:
     heldout_clips = heldout.heldout_clips(archive, args.without)
     if args.recipe == "open":
         openset.synthetic_speech(args.synthetic, args.parts)  # before minutes of decoding
+        if not args.resume and {"synthetic", "running"} & {*args.parts}:  # a run that goes on knows its data by their hash
+            synthesis.check(args.synthetic)
     if args.speech:
-        speech.load(args.speech)
+        pieces.load(args.speech)
+    with locks.writing(args.out, ".last.pt.*", "decoded/.*"):
+        locks.try_to_write(args.out)
+        check_state(args)  # another command may have left one while this waited
+        run(args, arguments, archive, test_clips, heldout_clips)
+
+
+def run(args: argparse.Namespace, arguments: Sequence[str], archive: Path, test_clips: Sequence[Clip],
+        heldout_clips: Sequence[Clip]) -> None:
+    """Train in the folder of the run, test, and write the checkpoint with its card and plot."""
     trainer = open_run(args, archive)
     train_epochs(trainer)
     tensors = trainer.load_best()
@@ -201,6 +223,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.teacher:
         record["teacher"] = f"BC-ResNet-{args.teacher.tau:g}, {card.origin(args.teacher)}"
     if heldout_clips:
+        record[heldout.UNHEARD] = " ".join(args.without)
         record |= heldout.rejection_record(trainer, heldout_clips)
     if test_clips:
         record |= card.accuracy_record(trainer, test_clips)

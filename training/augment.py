@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from training.description import FEATURES
+from common.description import FEATURES
 
 PROBABILITY = 0.8
 SHIFT = FEATURES.sample_rate // 10  # +-100 ms

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.atomic import write_text
-from training.checkpoint import Checkpoint, save
-from training.dataset import Clip, read_clips
-from training.description import LABELS
+from common.atomic import write_text
+from common.checkpoint import Checkpoint, save
+from training.data.dataset import Clip, read_clips
+from common.description import LABELS
 from training.features import log_mel
-from training.intervals import percent
+from common.intervals import percent
 from training.model import DROPOUT
 from training.train import Trainer
 

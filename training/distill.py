@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.checkpoint import Checkpoint
-from training.errors import UserError
+from common.checkpoint import Checkpoint
+from common.errors import UserError
 from training.model import BCResNet, load_weights
 from training.stream import window
 

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.description import FEATURES
+from common.description import FEATURES, check_mels
 
 
 def hz_to_mel(hz: np.ndarray) -> np.ndarray:
@@ -32,7 +32,9 @@ class LogMel(nn.Module):
     """Samples (N, 16000), float in +-1 -> log-mel (N, 1, 40, 101), float32."""
 
     def __init__(self):
+        """Raises UserError where the network cannot take such features."""
         super().__init__()
+        check_mels(FEATURES)
         self.register_buffer("window", torch.hann_window(FEATURES.window, periodic=True), persistent=False)
         self.register_buffer("filters", torch.from_numpy(mel_filters().astype(np.float32)), persistent=False)
 

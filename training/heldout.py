@@ -4,7 +4,8 @@
 
 The validation split has the same few other words as the training split, so its accuracy says nothing of new
 ones. A word named by --without is left out of both, and out of the synthetic words; when the run ends, all
-its recordings of both splits are put to the network.
+its recordings of both splits are put to the network. A checkpoint to begin with or to learn from must not have
+heard it either.
 """
 from __future__ import annotations
 
@@ -14,13 +15,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.dataset import NOISE, Clip, listed, read_clips, word_clips
-from training.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
-from training.errors import UserError
+from common.checkpoint import Checkpoint
+from training.data.dataset import Clip, NOISE, listed, read_clips, word_clips
+from common.description import KEYWORDS, LABELS, SILENCE, SURE, UNKNOWN
+from common.errors import UserError
 from training.features import log_mel
-from training.intervals import percent
+from common.intervals import percent
+from training.spoken.synthesis import running_words
 from training.train import Trainer
 
+UNHEARD = "never heard"
+"""In a checkpoint's record, the words that neither its own training nor any before it heard."""
 NO_KEYWORD = [LABELS.index(SILENCE), LABELS.index(UNKNOWN)]
 
 
@@ -32,6 +37,23 @@ def parse_words(text: str) -> tuple[str, ...]:
         raise UserError(f"--without {keywords[0]}: a keyword cannot be held out; name other words, as in "
                         "--without happy,tree")
     return words
+
+
+def check_unheard(words: Sequence[str], option: str, checkpoint: Checkpoint | None) -> None:
+    """UserError where a checkpoint that a run builds on may have heard one of the words that the run holds out."""
+    unheard = str(checkpoint.training.get(UNHEARD, "")).split() if checkpoint else words
+    heard = [word for word in words if word not in unheard]
+    if heard:
+        raise UserError(f"--without {heard[0]}: the checkpoint of {option} has heard it, or does not say that it has not, "
+                        f"and what it taught is no measure of words never heard; name one that was trained --without "
+                        f"{','.join(words)}, or leave {option} out")
+
+
+def check_unsaid(words: Sequence[str]) -> None:
+    """UserError where synthetic running speech may say one of the words that a run holds out."""
+    said = [word for word in words if word in running_words()]
+    if said:
+        raise UserError(f"--without {said[0]}: synthetic running speech says it; leave that out with --omit running")
 
 
 def heldout_clips(archive: Path, words: Sequence[str]) -> list[Clip]:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.description import BANDS, STAGES, channels
-from training.errors import UserError
+from common.description import BANDS, STAGES, channels
+from common.errors import UserError
 
 DROPOUT = 0.1
 

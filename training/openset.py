@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from training import speech, synthesis
-from training.dataset import Clip
-from training.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
-from training.errors import UserError
-from training.room import recorded_again
+from common import progress
+from training.spoken import pieces, synthesis
+from training.data.dataset import Clip
+from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
+from common.errors import UserError
+from training.spoken.acoustics import recorded_again
 from training.train import Split
 
 PARTS = ("balance", "synthetic", "running", "splices", "steps", "smoothing", "average")
@@ -98,7 +98,7 @@ def training_set(training: Split, clips: Sequence[Clip], synthetic: Path, record
     if "running" in parts:
         sets.append(unknown(audio[[word == synthesis.RUNNING for word in words]], RUNNING_SPEECH * total))
     if recordings:
-        sets.append(unknown(speech.load(recordings), SPEECH * total))
+        sets.append(unknown(pieces.load(recordings), SPEECH * total))
     joined = Split(*(np.concatenate(arrays) for arrays in zip(*((s.audio, s.target, s.draws) for s in sets))))
     return dataclasses.replace(joined, asked=np.arange(len(joined.target)) < known)
 
@@ -132,7 +132,7 @@ def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
         often[words == word] *= 1 - RERECORDED
     rows = np.concatenate(chosen)
     made = [recorded_again(recordings.audio[row], RERECORDED_ECHOES, rng)
-            for row in tqdm(rows, "recording keywords again", unit="clip", disable=None)]
+            for row in progress.over(rows, "recording keywords again", "clip")]
     return [Split(recordings.audio, recordings.target, often),
             Split(np.stack(made), recordings.target[rows], np.concatenate(share))]
 

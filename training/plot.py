@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from training.atomic import write_bytes
+from common.atomic import write_bytes
 
 LOSS_COLOUR, ACCURACY_COLOUR = "tab:orange", "tab:blue"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.description import FEATURES, KEYWORDS, LABELS
+from common.description import FEATURES, KEYWORDS, LABELS
 
 REVERSED_SHARE = 0.3
 SAME_WHEN_REVERSED = {"no", "on"}

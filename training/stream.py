@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from training.augment import NoiseAugment
-from training.description import FEATURES, REACH, STREAM_COLUMNS
-from training.errors import UserError
+from common.description import FEATURES, REACH, STREAM_COLUMNS
+from common.errors import UserError
 
 EDGE = 2  # columns at either end that the reflected padding of the transform enters
 COLUMNS = STREAM_COLUMNS + 2 * REACH

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.atomic import write_bytes
+from common.atomic import write_bytes
 from training.augment import NoiseAugment, spec_augment
-from training.description import SILENCE, UNKNOWN
+from common.description import SILENCE, UNKNOWN
 from training.distill import Teacher, distilled
-from training.errors import UserError
+from common.errors import UserError
 from training.features import LogMel
-from training.form import check
-from training.model import DROPOUT, BCResNet, load_weights
+from common.schema import check
+from training.model import BCResNet, DROPOUT, load_weights
 from training.splices import Splicer
 from training.stream import heard, stream_augment
 
@@ -87,7 +87,7 @@ def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEA
     """
     warmup = min(WARMUP_EPOCHS, epochs / (10 if trained else 2)) * steps_an_epoch
     if step < warmup:
-        return peak * (step + 1) / warmup
+        return min(peak, peak * (step + 1) / warmup)  # the last step of a warm-up of no whole number would pass it
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
 
 

@@ -2,8 +2,8 @@
 // Keyword spotting on a bare Cortex-M: sound -> features -> network -> word.
 //
 // The sound is the host's file `input`, 16 kHz 16-bit PCM of any length without a header, read hop by hop as from a
-// microphone. It is listened to as a stream; then its first second is taken as a window, the way in which the model was
-// trained and its accuracy is stated.
+// microphone. It is processed as a stream; then its first second as a window, which is how the model was trained and
+// how its accuracy is stated.
 #include <string.h>
 
 #include "frontend.h"
@@ -12,9 +12,9 @@
 
 enum {
   SAMPLES_PER_MS = 16,
-  SURE = 230,          // of 255: the least probability of a word that is reported
+  SURE = 230,  // of 255: the least probability of a word that is reported
   AGREEING_HOPS = 20,  // of 10 ms, that must be sure of the same word while it keeps winning
-  SILENT_HOPS = 100    // behind the end of the sound, until the network has heard it all
+  SILENT_HOPS = 100  // behind the end of the sound, until the network has taken all of it
 };
 
 static kws_frontend frontend;
@@ -81,7 +81,7 @@ static uint32_t decide(const int16_t *scores, uint32_t ms) {
 
 static void listen(void) {
   int16_t samples[KWS_FRONTEND_HOP];
-  uint32_t heard = 0;
+  uint32_t received = 0;
   uint32_t words = 0;
 
   kws_frontend_reset(&frontend);
@@ -94,10 +94,10 @@ static void listen(void) {
       memset(samples, 0, sizeof samples);
       ++silent;
     }
-    for (uint32_t i = 0; i < count && heard + i < KWS_FRONTEND_CLIP; ++i) {
-      first_second[heard + i] = samples[i];
+    for (uint32_t i = 0; i < count && received + i < KWS_FRONTEND_CLIP; ++i) {
+      first_second[received + i] = samples[i];
     }
-    heard += count;
+    received += count;
     for (uint32_t taken = 0; taken < count;) {
       int8_t column[KWS_FRONTEND_COLUMN];
       int16_t scores[KWS_CLASSES];
@@ -107,7 +107,7 @@ static void listen(void) {
       if (ready) {
         kws_push(&engine, column);
         if (kws_scores_stream(&engine, scores) == KWS_OK) {
-          words = decide(scores, heard / SAMPLES_PER_MS);
+          words = decide(scores, received / SAMPLES_PER_MS);
         }
       }
     }
@@ -117,7 +117,7 @@ static void listen(void) {
   }
 }
 
-static void look_at_the_first_second(void) {
+static void classify_first_second(void) {
   int16_t scores[KWS_CLASSES];
 
   kws_frontend_clip(&frontend, first_second, columns);
@@ -133,6 +133,6 @@ static void look_at_the_first_second(void) {
 
 int main(void) {
   listen();
-  look_at_the_first_second();
+  classify_first_second();
   return 0;
 }

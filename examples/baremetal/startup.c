@@ -17,9 +17,9 @@ void fault(void);
 
 // Initial stack pointer, reset, and one handler for the fourteen exceptions behind it. A board's interrupts come next.
 __attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
-  (uintptr_t)__stack_top, (uintptr_t)reset, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
-  (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
-  (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault};
+    (uintptr_t)__stack_top, (uintptr_t)reset, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
+    (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault,
+    (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault};
 
 // Enables the coprocessors first: from `start` on the compiler may use their registers for anything.
 _Noreturn void reset(void) {

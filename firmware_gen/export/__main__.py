@@ -11,12 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from convert.result import default_build
-from firmware_gen import __version__, ctext, folder
+from common import locks, options, sources
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import sha256_of
+from firmware_gen import __version__, folder, rendering
 from firmware_gen.export import arduino, cmsis_pack, esp_idf, library, platformio, zephyr
 from firmware_gen.export.library import Library
-from training.description import parse_tau
-from training.errors import OptionParser, UserError, one_line_errors
 
 FORMATS = {
     "arduino": arduino.files,
@@ -31,35 +31,39 @@ FORMATS = {
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m firmware_gen.export", __doc__)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--build", type=Path, help="folder that python -m convert wrote (default build/tau<T>)")
-    which.add_argument("--tau", default="1", help="width of the network, short for --build build/tau<T> (default 1)")
+    options.add_build(which)
+    options.add_tau(which)
     parser.add_argument("--format", default="", help=", ".join(FORMATS))
     parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
     return parser.parse_args(argv)
 
 
 def fingerprint(source: Library, form: str) -> str:
-    """SHA-256 of all that an export depends on: the generated files, the exporter and the papers."""
-    paths = sorted(Path(__file__).parent.glob("*.py")) + sorted((ctext.TEMPLATES / "export").rglob("*.j2"))
-    digests = [folder.sha256(path.read_bytes()) for path in paths]
-    texts = (source.license, source.notice)
-    return folder.sha256(" ".join((form, source.fingerprint, *digests,
-                                   *(folder.sha256(text.encode()) for text in texts))).encode())
+    """SHA-256 of all that an export depends on: the generated files, the exporter, LICENSE and NOTICE."""
+    exporter = sources.digest("firmware_gen.export.__main__", files=(rendering.TEMPLATES / "export").rglob("*.j2"))
+    legal = (sha256_of(text.encode()) for text in (source.license, source.notice))
+    return sha256_of(" ".join((form, source.fingerprint, exporter, *legal)).encode())
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
-    build = args.build or default_build(parse_tau(args.tau))
+    build, _ = options.build_and_tau(args)
     if args.format not in FORMATS:
         wrong = f"format {args.format} does not exist" if args.format else "no format given"
         raise UserError(f"{wrong}; choose one of {', '.join(FORMATS)}")
+    with locks.rewriting(build):
+        bring_up_to_date(build, args.format)
+
+
+def bring_up_to_date(build: Path, form: str) -> None:
+    """Write an export where the build folder has not that of its present firmware."""
     source = library.load(build)
-    stamp, out = fingerprint(source, args.format), build / "export" / args.format
+    stamp, out = fingerprint(source, form), build / "export" / form
     if folder.is_up_to_date(out, stamp):
         print(f"{out}: up to date")
         return
-    files = FORMATS[args.format](source)
+    files = FORMATS[form](source)
     count = len(files)
     files[folder.MANIFEST] = folder.manifest(files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}",
                                              fingerprint=stamp)

@@ -5,7 +5,7 @@ include path, so all sources lie there side by side.
 """
 from __future__ import annotations
 
-from firmware_gen.export.library import Library, below, papers, render, zipped
+from firmware_gen.export.library import Library, below, documents, render, zipped
 
 NAME = "BCResNetKWS"
 
@@ -17,6 +17,6 @@ def files(library: Library) -> dict[str, str | bytes]:
         f"src/{NAME}.h": render("arduino/umbrella.h.j2", library, arduino_name=NAME),
         "examples/listen/listen.ino": render("arduino/listen.ino.j2", library, arduino_name=NAME),
         **below("src", library.sources),
-        **papers(library, "arduino/README.md.j2"),
+        **documents(library, "arduino/README.md.j2"),
     }
     return {**below(NAME, tree), f"{NAME}-{library.version}.zip": zipped(below(NAME, tree))}

@@ -4,7 +4,7 @@ Format: Open-CMSIS-Pack specification 1.7, PACK.xsd. A project's own main.c is a
 """
 from __future__ import annotations
 
-from firmware_gen.export.library import Library, below, in_two_folders, papers, render, zipped
+from firmware_gen.export.library import Library, below, documents, in_two_folders, render, zipped
 
 VENDOR, NAME = "BCResNet", "KWS"
 
@@ -18,6 +18,6 @@ def files(library: Library) -> dict[str, str | bytes]:
                                         compiled=sorted(name for name in sources if name.endswith(".c"))),
         "examples/listen/main.c": render("cmsis_pack/main.c.j2", library),
         **sources,
-        **papers(library, "cmsis_pack/README.md.j2"),
+        **documents(library, "cmsis_pack/README.md.j2"),
     }
     return {**below(f"{VENDOR}.{NAME}", tree), f"{VENDOR}.{NAME}.{library.version}.pack": zipped(tree)}

@@ -1,4 +1,4 @@
-"""What is exported: the generated files, as they lie in the build's firmware/ folder, and what they are called."""
+"""What is exported: the generated files of the build's firmware/ folder, unchanged, and their names."""
 from __future__ import annotations
 
 import dataclasses
@@ -7,12 +7,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from firmware_gen import __version__, ctext, folder, inputs
+from common.errors import UserError
+from common.shipped import ROOT
+from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
-from training.errors import UserError
+from common.build_folder import remedy
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "kws_bcresnet"
 """Of the library, where the ecosystem has no other rule."""
 PUBLIC = ("frontend.h", "kws_engine.h", "kws_model.h", "kws_selftest.h")
@@ -61,7 +62,7 @@ def load(build: Path) -> Library:
         raise UserError(f"{build}: the native engine cannot hold this network (see {inputs.CONVERSION}), "
                         "and nothing else is exported")
     if not folder.is_up_to_date(firmware, stamp):
-        raise UserError(f"{firmware}: missing, changed or of another conversion or generator; {inputs.remedy(build)}")
+        raise UserError(f"{firmware}: missing, changed or of another conversion or generator; {remedy(build)}")
     paths = [firmware / name for name in frontend.FILES]
     paths += sorted((firmware / NATIVE).glob("*.[ch]"))
     return Library(tau=f"{source.tau:g}", labels=source.labels, checkpoint_sha256=source.checkpoint_sha256,
@@ -71,11 +72,11 @@ def load(build: Path) -> Library:
 
 
 def render(template: str, library: Library, **values: object) -> str:
-    """The text of `templates/export/<template>`, which may ask the library for anything."""
-    return ctext.render(f"export/{template}", library=library, name=NAME, public=PUBLIC, **values)
+    """The text of `templates/export/<template>`, which is given the library."""
+    return rendering.render(f"export/{template}", library=library, name=NAME, public=PUBLIC, **values)
 
 
-def papers(library: Library, readme: str) -> dict[str, str]:
+def documents(library: Library, readme: str) -> dict[str, str]:
     """LICENSE, NOTICE and README.md, the latter from a template."""
     return {"LICENSE": library.license, "NOTICE": render("NOTICE.j2", library).rstrip() + "\n",
             "README.md": render(readme, library)}

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 
-from firmware_gen.export.library import NAME, Library, below, in_two_folders, papers, render
-
+from firmware_gen.export.library import NAME, Library, below, documents, in_two_folders, render
 
 PLATFORMS = ("atmelsam", "espressif32", "native", "nordicnrf52", "raspberrypi", "renesas-ra", "ststm32", "teensy")
 """Those of 32 bits and more that PlatformIO has; an 8-bit AVR has neither the memory nor the int."""
@@ -38,5 +37,5 @@ def files(library: Library) -> dict[str, str | bytes]:
         "examples/listen/platformio.ini": render("platformio/platformio.ini.j2", library),
         "examples/listen/src/main.cpp": render("platformio/main.cpp.j2", library),
         **in_two_folders(library),
-        **papers(library, "platformio/README.md.j2"),
+        **documents(library, "platformio/README.md.j2"),
     })

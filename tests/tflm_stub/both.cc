@@ -1,5 +1,5 @@
-// Both ways onto the chip in one program: the TFLM way over the stand-in, and the native engine's self-test. A test puts
-// every header of both in front of this, in one order and in the other.
+// Both ways onto the chip in one program: the TFLM way over the stand-in, and the native engine's self-test. A test
+// puts every header of both in front of this, in one order and in the other.
 #include <stdio.h>
 #include <string.h>
 

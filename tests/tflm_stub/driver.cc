@@ -4,7 +4,8 @@
 //
 // input, output: type, rank, shape..., scale, zero point of the stand-in's tensors.
 // File names hold raw features, int8: columns reads [frame][mel], infer reads [mel][frame], push_ring any number of
-// columns; or raw int8 scores, of which probabilities reads any number, in groups of KWS_CLASSES; or raw samples, int16: audio and clip read a clip.
+// columns; or raw int8 scores, of which probabilities reads any number, in groups of KWS_CLASSES; or raw samples,
+// int16: audio and clip read a clip.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,8 +148,18 @@ void Step(const std::string &name, const std::string &value, Memory *memory) {
     const size_t count = static_cast<size_t>(atol(value.c_str()));
     const std::vector<int8_t> columns = Read<int8_t>(value.substr(comma + 1), count * KWS_MELS);
     for (size_t index = 0; index < count; ++index) {
-      kws_ring_push(&memory->ring, columns.data() + index * KWS_MELS);
+      const kws_tflm_status status = kws_ring_push(&memory->ring, columns.data() + index * KWS_MELS);
+      if (status != KWS_TFLM_OK) {
+        printf("push %d\n", static_cast<int>(status));
+      }
     }
+  } else if (name == "spoil_ring") {
+    const std::vector<double> next_count = Numbers(value);
+    memset(&memory->ring, 0xa5, sizeof(memory->ring));
+    memory->ring.next = static_cast<int32_t>(next_count[0]);
+    memory->ring.count = static_cast<int32_t>(next_count[1]);
+  } else if (name == "show_ring") {
+    PrintBytes("shown", reinterpret_cast<const int8_t *>(&memory->ring), sizeof(memory->ring));
   } else if (name == "ring") {
     printf("ring %d\n", static_cast<int>(kws_tflm_infer_ring(&memory->ring, scores.data())));
     PrintBytes("scores", scores.data(), scores.size());
@@ -172,11 +183,13 @@ void Step(const std::string &name, const std::string &value, Memory *memory) {
     printf("scale %.9g\n", static_cast<double>(KWS_TFLM_SCORE_SCALE));
   } else if (name == "used") {
     printf("used %lu\n", static_cast<unsigned long>(kws_tflm_arena_used_bytes()));
+  } else if (name == "enough") {
+    printf("enough %lu\n", static_cast<unsigned long>(kws_tflm_arena_needed_bytes()));
   } else if (name == "seen") {
     PrintBytes("seen", control.seen, KWS_FEATURE_COUNT);
   } else if (name == "ops") {
     for (int index = 0; index < control.added_count; ++index) {
-      printf("op %s\n", control.added[index]);
+      printf("op %s, %s\n", control.added[index], control.kernels[index]);
     }
     printf("capacity %u\n", control.capacity);
   } else if (name == "counts") {

@@ -2,7 +2,9 @@
 //
 // The stand-in declares of TFLM what the generated sources use, in TFLM's folders and namespaces, so that they
 // compile without TFLM; and it behaves as TFLM does where the generated code depends on it. It computes no network.
-// With -DTFLM_STUB_NESTED the names lie in tflite::micro, as in the newer releases, else in tflite and globally.
+// With -DTFLM_STUB_NESTED the names lie in tflite::micro, as in the newer releases, else in tflite and globally; the
+// newer ones have one layout of tensors, the others a second one without -DTF_LITE_STATIC_MEMORY.
+// With -DTFLM_STUB_OLD it is a release from before kernels could be registered for int8 alone.
 #ifndef TFLM_STUB_H
 #define TFLM_STUB_H
 
@@ -10,10 +12,18 @@
 #include <stdint.h>
 
 #ifdef TFLM_STUB_NESTED
-#define TFLM_STUB_C_BEGIN namespace tflite { namespace micro {
-#define TFLM_STUB_C_END } }
-#define TFLM_STUB_BEGIN namespace tflite { namespace micro {
-#define TFLM_STUB_END } }
+#define TFLM_STUB_C_BEGIN \
+  namespace tflite {      \
+  namespace micro {
+#define TFLM_STUB_C_END \
+  }                     \
+  }
+#define TFLM_STUB_BEGIN \
+  namespace tflite {    \
+  namespace micro {
+#define TFLM_STUB_END \
+  }                   \
+  }
 #else
 #define TFLM_STUB_C_BEGIN
 #define TFLM_STUB_C_END
@@ -43,6 +53,7 @@ struct Control {
   // Recorded.
   const void *model_data;       // what GetModel() was given
   const char *added[128];       // Add functions in the order of the calls
+  const char *kernels[128];     // what each registered
   int added_count;              // of the latest resolver
   unsigned capacity;            // of the latest resolver
   int interpreters;             // constructed

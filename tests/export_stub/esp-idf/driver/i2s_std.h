@@ -62,7 +62,9 @@ static inline esp_err_t i2s_channel_init_std_mode(i2s_chan_handle_t handle, cons
   return handle == &stub_channel && config->clk_cfg.sample_rate_hz == 16000 &&
                  config->slot_cfg.data_bit_width == I2S_DATA_BIT_WIDTH_32BIT &&
                  config->slot_cfg.slot_mode == I2S_SLOT_MODE_MONO && config->slot_cfg.slot_mask == I2S_STD_SLOT_LEFT &&
-                 config->gpio_cfg.din >= 0 ? ESP_OK : ESP_FAIL;
+                 config->gpio_cfg.din >= 0
+             ? ESP_OK
+             : ESP_FAIL;
 }
 
 static inline esp_err_t i2s_channel_enable(i2s_chan_handle_t handle) {

@@ -11,10 +11,12 @@ struct k_mem_slab {
   int used;
 };
 
-#define K_MEM_SLAB_DEFINE_STATIC(name, size, count, alignment)                 \
+#define K_MEM_SLAB_DEFINE_STATIC(name, size, count, alignment)                     \
   static char name##_buffer[(size) * (count)] __attribute__((aligned(alignment))); \
   static struct k_mem_slab name = {name##_buffer, (size), 0}
 
-static inline void k_mem_slab_free(struct k_mem_slab *slab, void *block) { slab->used -= block == slab->buffer; }
+static inline void k_mem_slab_free(struct k_mem_slab *slab, void *block) {
+  slab->used -= block == slab->buffer;
+}
 
 #endif  // STUB_KERNEL_H

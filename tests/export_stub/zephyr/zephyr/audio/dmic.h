@@ -46,7 +46,9 @@ static inline int dmic_configure(const struct device *dev, struct dmic_cfg *conf
   stub_slab = stream->mem_slab;
   return dev == &stub_dmic0 && stream->pcm_rate == 16000 && stream->pcm_width == 16 &&
                  stream->block_size == stub_slab->block_size && config->channel.req_num_chan == 1 &&
-                 config->channel.req_num_streams == 1 ? 0 : -22;
+                 config->channel.req_num_streams == 1
+             ? 0
+             : -22;
 }
 
 static inline int dmic_trigger(const struct device *dev, enum dmic_trigger command) {

@@ -27,12 +27,26 @@ union TfLitePtrUnion {
   void *data;
 };
 
+#if defined(TF_LITE_STATIC_MEMORY) || defined(TFLM_STUB_NESTED)
 struct TfLiteTensor {
   TfLiteQuantizationParams params;
   TfLitePtrUnion data;
   TfLiteIntArray *dims;
   size_t bytes;
   TfLiteType type;
+};
+#else
+struct TfLiteTensor {
+  TfLiteType type;
+  TfLitePtrUnion data;
+  TfLiteIntArray *dims;
+  TfLiteQuantizationParams params;
+  size_t bytes;
+};
+#endif
+
+struct TFLMRegistration {
+  const char *kernels;  // in place of functions
 };
 
 TFLM_STUB_C_END

@@ -37,7 +37,7 @@ class MicroInterpreter {
     }
     const size_t input_bytes = Fill(control.input, arena_ + padding, &input_, &input_dims_);
     Fill(control.output, arena_ + padding + input_bytes, &output_, &output_dims_);
-    used_ = control.arena_needed;
+    used_ = control.arena_needed - 4;  // what TFLM reports does not suffice
     return kTfLiteOk;
   }
 
@@ -54,9 +54,7 @@ class MicroInterpreter {
     return kTfLiteOk;
   }
 
-  TfLiteTensor *input(size_t index) {
-    return index == 0 && !tflm_stub::control().no_input ? &input_ : nullptr;
-  }
+  TfLiteTensor *input(size_t index) { return index == 0 && !tflm_stub::control().no_input ? &input_ : nullptr; }
 
   TfLiteTensor *output(size_t index) { return index == 0 ? &output_ : nullptr; }
 

@@ -16,8 +16,20 @@ class MicroOpResolver {
   ~MicroOpResolver() {}
 };
 
-#define TFLM_STUB_ADD(name) \
-  TfLiteStatus Add##name() { return Record("Add" #name); }
+#define TFLM_STUB_ADD(name)                  \
+  TfLiteStatus Add##name() {                 \
+    return Record("Add" #name, "all types"); \
+  }
+
+#ifdef TFLM_STUB_OLD
+#define TFLM_STUB_ADD_ANY(name) TFLM_STUB_ADD(name)
+#else
+#define TFLM_STUB_ADD_ANY(name)                                  \
+  TFLM_STUB_ADD(name)                                            \
+  TfLiteStatus Add##name(const TFLMRegistration &registration) { \
+    return Record("Add" #name, registration.kernels);            \
+  }
+#endif
 
 template <unsigned int kCapacity>
 class MicroMutableOpResolver final : public MicroOpResolver {
@@ -30,7 +42,7 @@ class MicroMutableOpResolver final : public MicroOpResolver {
   int RegistrationCount() const override { return count_; }
 
   TFLM_STUB_ADD(Abs)
-  TFLM_STUB_ADD(Add)
+  TFLM_STUB_ADD_ANY(Add)
   TFLM_STUB_ADD(AddN)
   TFLM_STUB_ADD(ArgMax)
   TFLM_STUB_ADD(ArgMin)
@@ -44,11 +56,11 @@ class MicroMutableOpResolver final : public MicroOpResolver {
   TFLM_STUB_ADD(Cast)
   TFLM_STUB_ADD(Ceil)
   TFLM_STUB_ADD(Concatenation)
-  TFLM_STUB_ADD(Conv2D)
+  TFLM_STUB_ADD_ANY(Conv2D)
   TFLM_STUB_ADD(Cos)
   TFLM_STUB_ADD(CumSum)
   TFLM_STUB_ADD(DepthToSpace)
-  TFLM_STUB_ADD(DepthwiseConv2D)
+  TFLM_STUB_ADD_ANY(DepthwiseConv2D)
   TFLM_STUB_ADD(Dequantize)
   TFLM_STUB_ADD(Div)
   TFLM_STUB_ADD(DynamicUpdateSlice)
@@ -84,7 +96,7 @@ class MicroMutableOpResolver final : public MicroOpResolver {
   TFLM_STUB_ADD(Mean)
   TFLM_STUB_ADD(Minimum)
   TFLM_STUB_ADD(MirrorPad)
-  TFLM_STUB_ADD(Mul)
+  TFLM_STUB_ADD_ANY(Mul)
   TFLM_STUB_ADD(Neg)
   TFLM_STUB_ADD(NotEqual)
   TFLM_STUB_ADD(Pack)
@@ -132,7 +144,7 @@ class MicroMutableOpResolver final : public MicroOpResolver {
 
  private:
   // Refuses, as TFLM does, an operator that is there already and one more than there is room for.
-  TfLiteStatus Record(const char *name) {
+  TfLiteStatus Record(const char *name, const char *kernels) {
     tflm_stub::Control &control = tflm_stub::control();
     if (control.fail_add == count_ || count_ >= static_cast<int>(kCapacity)) {
       return kTfLiteError;
@@ -143,6 +155,7 @@ class MicroMutableOpResolver final : public MicroOpResolver {
       }
     }
     control.added[count_] = name;
+    control.kernels[count_] = kernels;
     control.added_count = ++count_;
     return kTfLiteOk;
   }

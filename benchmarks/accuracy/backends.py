@@ -1,0 +1,161 @@
+"""The same clips through PyTorch, ONNX Runtime, int8 TFLite, TFLM and the native engine, in several processes."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.listening import streaming
+from common import checkpoint, workers
+from common.description import FEATURES
+from common.errors import UserError
+from engine import network
+from engine.binding import Engine
+from engine.render import STREAM_COLUMNS
+from frontend import binding
+
+NAMES = ("pytorch", "onnx", "tflite", "tflm")
+FLOAT, INT8 = NAMES[:2], NAMES[2:]
+"""Backends that take the float log-mel, and those that take its int8 representation."""
+NATIVE, NATIVE_IN_NOISE, NATIVE_STREAM = "native", "native_in_noise", "native_stream"
+NATIVES = (NATIVE, NATIVE_IN_NOISE, NATIVE_STREAM)
+"""The native engine: whole clips, whole clips in the noise of their streams, and clips in streams (see
+benchmarks/listening/streaming.py)."""
+IN_NOISE = NATIVES[1:]
+"""Those whose audio is not the clip alone, as PyTorch's is."""
+CHUNK = 16
+"""Clips of one task: about a second of work, so that the progress bar moves."""
+
+Backend = Callable[[np.ndarray], np.ndarray]
+"""Clips -> logits float32 [clips, classes]. Those of `NAMES` take log-mel float32 [clips, 40, 101], native ones samples
+int16 [clips, 16000]."""
+
+
+def pytorch_backend(path: Path) -> Backend:
+    """The float network of a checkpoint, on one thread. UserError where it is no such network."""
+    import torch
+
+    from training.model import BCResNet, load_weights
+
+    torch.set_num_threads(1)
+    saved = checkpoint.load(path)
+    model = BCResNet(saved.tau, len(saved.labels))
+    load_weights(model, saved.tensors, str(path))
+    model.eval()
+
+    @torch.no_grad()
+    def run(logmel: np.ndarray) -> np.ndarray:
+        return model(torch.from_numpy(logmel)[:, None]).numpy()
+
+    return run
+
+
+def onnx_backend(path: Path) -> Backend:
+    """A float ONNX graph in ONNX Runtime, clip by clip in the shape of its input, on one thread.
+
+    Raises UserError where the file is damaged.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a class for every kind of damage
+        raise UserError(f"{path}: damaged ({type(error).__name__}); make it again with `make quantize`") from None
+    name, (_, *shape) = session.get_inputs()[0].name, session.get_inputs()[0].shape
+
+    def run(logmel: np.ndarray) -> np.ndarray:
+        rows = [session.run(None, {name: clip.reshape(1, *shape)})[0].reshape(-1) for clip in logmel]
+        return np.stack(rows)
+
+    return run
+
+
+def int8_backend(kind: str, model: bytes, scale: float, zero_point: int) -> Backend:
+    """The .tflite on int8 features, logits dequantised: `tflite` (reference kernels) or `tflm`.
+
+    Dequantisation is one to one, so two backends' logits are equal where their int8 outputs are.
+    """
+    from convert import interpreters
+
+    infer = interpreters.reference_logits if kind == "tflite" else interpreters.tflm_logits
+
+    def run(logmel: np.ndarray) -> np.ndarray:
+        logits = infer(model, FEATURES.quantize(logmel))
+        return (logits.astype(np.float32) - zero_point) * np.float32(scale)
+
+    return run
+
+
+def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backend]:
+    """Those of `NATIVES`: the generated C, compiled for this machine. Scores are logits in units of `score_scale`.
+
+    path: of the integer network. noises: of `streaming.Background`. Raises UserError where the C cannot be compiled.
+    """
+    made = network.load(path)
+    engine, silence = Engine(made), streaming.silence_index(made.labels)
+
+    def windows(audio: np.ndarray) -> np.ndarray:
+        return engine.windows(binding.columns(audio))
+
+    def windows_in_noise(audio: np.ndarray) -> np.ndarray:
+        return windows(np.stack([streaming.noisy_clip(clip, noises) for clip in audio]))
+
+    def streams(audio: np.ndarray) -> np.ndarray:
+        hops = (streaming.due(streaming.hops(engine, clip, noises), STREAM_COLUMNS) for clip in audio)
+        return np.stack([streaming.decide(scores, streaming.winner_probability(made, scores), silence) for scores in hops])
+
+    def in_logits(scores: Backend) -> Backend:
+        return lambda audio: scores(audio) * np.float32(made.score_scale)
+
+    return {name: in_logits(run) for name, run in zip(NATIVES, (windows, windows_in_noise, streams))}
+
+
+def make_backends(source: dict) -> dict[str, Backend]:
+    """All of them. `source`: paths `checkpoint` and `onnx`; `tflite` (bytes), `scale`, `zero_point` of its output; path
+    `native`, None where the engine cannot hold the network, and `noises` for its streams."""
+    backends = {"pytorch": pytorch_backend(source["checkpoint"]), "onnx": onnx_backend(source["onnx"])}
+    for kind in INT8:
+        backends[kind] = int8_backend(kind, source["tflite"], source["scale"], source["zero_point"])
+    return backends | (native_backends(source["native"], source["noises"]) if source["native"] else {})
+
+
+Logits = dict[str, np.ndarray]
+"""Of each backend, float32 [clips, classes]."""
+
+
+def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tuple[Logits, Logits]:
+    """Logits on float log-mel, and on the features of the device's pipeline; with a progress bar over the clips.
+
+    audio: int16 [clips, 16000]. source: as `make_backends`. processes: as many as cores where None. Native ones
+    are in the second only: they know no other features.
+    """
+    chunks = [audio[start:start + CHUNK] for start in range(0, len(audio), CHUNK)]
+    parts = workers.in_order(run_chunk, [(chunk,) for chunk in chunks], "verifying", "clip", processes, note_source,
+                             (source,))
+    logits, device_logits = ({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}
+                             for which in range(2))
+    return logits, device_logits
+
+
+worker_source: dict = {}
+worker_backends: dict[str, Backend] = {}
+"""In a worker, the source of its models and its own interpreters; in the parent, empty."""
+
+
+def note_source(source: dict) -> None:
+    """Keep the source of this worker's models."""
+    worker_source.update(source)
+
+
+def run_chunk(audio: np.ndarray) -> tuple[Logits, Logits]:
+    """One task: some clips through each backend of this worker, which the first task loads."""
+    from training.features import log_mel
+
+    if not worker_backends:
+        worker_backends.update(make_backends(worker_source))
+    logits, device_logits = ({name: worker_backends[name](features) for name in NAMES}
+                             for features in (log_mel(audio), FEATURES.dequantize(binding.columns(audio))))
+    return logits, device_logits | {name: worker_backends[name](audio) for name in NATIVES if name in worker_backends}

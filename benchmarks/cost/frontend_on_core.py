@@ -1,0 +1,96 @@
+"""The generated feature pipeline on an emulated core: its columns, its instructions, its size."""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.cost import emulator
+from benchmarks.cost.emulator import Core, Image, Run
+from common.atomic import write_text
+from common.build_folder import remedy
+from common.description import FEATURES
+from common.errors import UserError
+from frontend import render
+
+GUEST = emulator.HERE / "guests" / "frontend.c"
+HOP, CLIP = "frontend_hop", "kws_frontend_clip"
+FUNCTIONS = ("kws_frontend_reset", "kws_frontend_push", CLIP)
+STREAM_COLUMNS = (FEATURES.clip_samples - FEATURES.window // 2) // FEATURES.hop + 1
+"""Columns that a second of a stream completes: 99."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """The features of n clips, and what they cost.
+
+    stream: int8 [n, 99, 40]. whole: int8 [n, 101, 40]. stack: deepest of all, bytes. run: with the calls of `HOP`
+    (one for each block of the stream, and the first completes no column) and of `CLIP`.
+    """
+
+    stream: np.ndarray
+    whole: np.ndarray
+    stack: int
+    run: Run
+
+    @property
+    def hops(self) -> list[int]:
+        """Instructions of every hop of the first clip but the one that completes no column; its blocks must be hops."""
+        return self.run.calls[HOP][1:FEATURES.clip_samples // FEATURES.hop]
+
+
+@contextlib.contextmanager
+def source_folder(firmware: Path) -> Iterator[Path]:
+    """A folder with the pipeline's C sources: the generated firmware where it has them, else freshly rendered ones.
+
+    Raises UserError where the firmware holds another pipeline than the one that is here.
+    """
+    header = firmware / "frontend.h"
+    if not header.is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            for name in render.FILES:
+                write_text(Path(folder) / name, render.source(name))
+            yield Path(folder)
+        return
+    found = re.search(r"^#define KWS_PIPELINE_ID 0x(\w{16})", header.read_text("utf-8"), re.M)
+    if found is None or found[1] != render.pipeline_id():
+        raise UserError(f"{header}: not of the present pipeline ({render.pipeline_id()}); {remedy(firmware.parent)}")
+    yield firmware
+
+
+def sources(folder: Path) -> list[Path]:
+    """The C files in `folder` that make up the pipeline."""
+    return [folder / name for name in render.SOURCES]
+
+
+def build(core: Core, folder: Path, out: Path, flags: Sequence[str] = ()) -> Image:
+    """The program guests/frontend.c with the sources in `folder`; see `emulator.compile`."""
+    return emulator.compile(core, [GUEST, *sources(folder)], [folder], out, flags)
+
+
+def footprint(core: Core, folder: Path) -> dict[str, int]:
+    """Flash and static RAM of the pipeline, all functions of its interface included: see `emulator.footprint`."""
+    return emulator.footprint(core, sources(folder), [folder], FUNCTIONS)
+
+
+def features(image: Image, clips: np.ndarray, blocks: Sequence[int]) -> Features:
+    """Run clips int16 [n, 16000] whole and as a stream; clip i comes in blocks of `blocks[i]` samples.
+
+    Raises GuestError where the program fails.
+    """
+    if clips.dtype != np.int16 or clips.shape != (len(blocks), FEATURES.clip_samples):
+        raise ValueError(f"clips int16 [{len(blocks)}, {FEATURES.clip_samples}] are needed, not {clips.dtype} "
+                         f"{list(clips.shape)}")
+    data = b"".join(np.uint32(block).tobytes() + clip.tobytes() for block, clip in zip(blocks, clips))
+    run = emulator.run(image, data, (HOP, CLIP))
+    record = np.dtype([("stack", "<u4", 2), ("stream", "i1", (STREAM_COLUMNS, FEATURES.mels)),
+                       ("whole", "i1", (FEATURES.frames, FEATURES.mels))])
+    if len(run.output) != len(clips) * record.itemsize:
+        raise emulator.GuestError(f"{image.path.name}: {len(run.output)} bytes of output for {len(clips)} clips")
+    records = np.frombuffer(run.output, record)
+    return Features(records["stream"], records["whole"], int(records["stack"].max()), run)

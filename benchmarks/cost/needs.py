@@ -1,0 +1,94 @@
+"""What each width of the network needs: RAM, flash and instructions for a second of audio."""
+from __future__ import annotations
+
+import dataclasses
+
+from benchmarks.cost import baseline
+from benchmarks.cost.emulator import CORES
+from common.build_folder import BENCH, NATIVE, build_of, default_build
+from common.description import FEATURES, TAUS
+from common.reading import read_json
+from common.schema import fits
+from engine import network, render as engine_render
+from frontend import render
+
+HOPS = FEATURES.sample_rate // FEATURES.hop
+"""Columns of features in a second of audio."""
+SECOND_OF_FEATURES = FEATURES.frames * FEATURES.mels
+"""Bytes that hold a window: int8 [101, 40]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The limits of the chip. ram, flash: bytes. clock: Hz. every: seconds between windows, None for a stream. cpi: cycles
+    per instruction. load: the share of the clock that may be used, 0 to 1."""
+
+    ram: int
+    flash: int
+    clock: float
+    every: float | None
+    cpi: float
+    load: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """What one width needs on one core. ram: bytes by use. flash: bytes of pipeline and engine.
+    instructions: in a second of audio. window: instructions of a window, 0 in a stream."""
+
+    ram: dict[str, int]
+    flash: int
+    instructions: float
+    window: int
+
+    @property
+    def ram_bytes(self) -> int:
+        return sum(self.ram.values())
+
+    def load(self, limits: Limits) -> float:
+        """The share of the clock that is used."""
+        return self.instructions * limits.cpi / limits.clock
+
+    def reasons(self, limits: Limits) -> list[str]:
+        """Why it does not fit, a few words each."""
+        load = self.load(limits)
+        return [text for text, beyond in (
+            (f"RAM {self.ram_bytes:,} > {limits.ram:,}", self.ram_bytes > limits.ram),
+            (f"flash {self.flash:,} > {limits.flash:,}", self.flash > limits.flash),
+            (f"load {100 * load:.1f} > {100 * limits.load:g} %", load > limits.load)) if beyond]
+
+
+def need(row: dict, every: float | None) -> Need:
+    """From the figures of one core, those of pipeline and engine in one row as in bench.json. every: as in `Limits`."""
+    ram = {"engine": row["engine_state_bytes"], "stream": row["stream_state_bytes"],
+           "features": row["frontend_state_bytes"], "stack": max(row["stack_bytes"], row["frontend_stack_bytes"])}
+    flash = row["engine_flash_bytes"] + row["frontend_flash_bytes"]
+    if every is None:
+        return Need(ram, flash, HOPS * (row["frontend_hop"] + row["network_hop"]), 0)
+    return Need(ram | {"window": SECOND_OF_FEATURES}, flash,
+                HOPS * row["frontend_hop"] + row["network_window"] / every, row["network_window"])
+
+
+def benched(tau: float) -> dict | None:
+    """Figures by core from the bench of the engine that the build of this width holds; None where there is none."""
+    build = build_of(tau)
+    figures = read_json(build / BENCH, f"remove it and run `make bench TAU={tau:g}`")
+    if figures is None or not (build / NATIVE).is_file() or figures.get("pipeline") != render.pipeline_id():
+        return None
+    boards = figures.get("boards")
+    whole = fits(boards, dict.fromkeys(CORES, dict.fromkeys((*baseline.ENGINE, *baseline.FRONTEND), int)))
+    return boards if whole and figures.get("engine") == engine_render.engine_id(network.load(build / NATIVE)) else None
+
+
+def costs() -> dict[float, tuple[str, dict]]:
+    """Of each width, the source of its figures and the figures by core."""
+    agreed, found = baseline.load(), {}
+    for tau in TAUS:
+        boards = benched(tau)
+        if boards:
+            found[tau] = f"{default_build(tau) / BENCH}", boards
+        elif f"{tau:g}" in agreed["taus"]:
+            width = agreed["taus"][f"{tau:g}"]
+            found[tau] = (f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights",
+                          {core: agreed["frontend"][core] | row for core, row in width["boards"].items()})
+    return found

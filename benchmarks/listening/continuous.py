@@ -1,0 +1,143 @@
+"""Recordings as one continuous stream, with the noise of a quiet room between them.
+
+- The stream is a pause, then each recording and a pause after it, in the order of their paths. A recording goes in whole,
+  at its own level, its channels averaged, at 16 kHz (`common.resampling`), 16 bits.
+- A pause is seeded white noise of ROOM_DBFS: the level that a microphone of -26 dBFS at 94 dB SPL gives in a room of
+  35 dB SPL with 24 dB of gain. Digital silence occurs in no room. A pause lasts two seconds, plus what is missing for the
+  next recording to begin with a hop. A score depends on LOOK_BACK samples, 1.5 s, so none depends on two recordings; for
+  half a second the scores are of the room alone, so that the last word is no longer the best class; and a word at the very
+  end of a recording is reported in the pause: its score comes 0.7 s later, and the slowest rule takes 0.3 s more.
+- A report belongs to the latest recording, also in the pause after it. Pauses do not count as hours.
+
+Because no score reaches back beyond a pause, any part of the stream that begins with one gives the same scores as in the
+whole: processes share the recordings, and their number changes nothing.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.listening import decisions, streaming
+from benchmarks.listening.decisions import Rule
+from common import resampling, workers
+from common.description import FEATURES, REACH
+from engine import network
+from engine.binding import Engine
+from engine.render import STREAM_COLUMNS
+from frontend import binding
+from training.data import recordings
+
+HOP = FEATURES.hop
+SEED = 20261127
+ROOM_PEAK = 57
+ROOM_DBFS = 10 * math.log10(ROOM_PEAK * (ROOM_PEAK + 1) / 3 / 32768**2)
+"""Level of the noise, uniform integers from -ROOM_PEAK to ROOM_PEAK: -60 dB, RMS against full scale."""
+LOOK_BACK = (2 * REACH + STREAM_COLUMNS - 1) * HOP + FEATURES.window
+"""Samples that a score depends on."""
+PAUSE = 2 * FEATURES.sample_rate
+ROOM = np.random.Generator(np.random.PCG64(SEED)).integers(-ROOM_PEAK, ROOM_PEAK, PAUSE + HOP - 1, np.int16, endpoint=True)
+FIRST_COLUMN = 1 + -(FEATURES.window // 2) // HOP
+"""The first column that a recording completes, counted from its beginning: the one before it."""
+BLOCK = 30  # seconds that are read at a time
+CHUNK = 20  # recordings of one task
+
+PROTOCOL = (f"one stream: a quiet room's noise ({ROOM_DBFS:.0f} dBFS RMS, white) for {PAUSE / FEATURES.sample_rate:g} s "
+            "before the first recording and behind each;\nhours are those of recordings, without the pauses; a report in a "
+            "pause counts for the recording before it")
+
+
+class Scored(NamedTuple):
+    """A recording: its number of samples at 16 kHz, and for each hop of it and of the pause after it the best class and its
+    probability in 255ths, both uint8 [hops]."""
+
+    path: Path
+    samples: int
+    winner: np.ndarray
+    probability: np.ndarray
+
+
+class Report(NamedTuple):
+    """A reported word: the recording, its class, and the second of its middle in the recording."""
+
+    path: Path
+    word: int
+    second: float
+
+
+worker_engine: list[Engine] = []
+"""In a worker, its engine; in the parent, empty."""
+
+
+def note_engine(path: Path) -> None:
+    """Load this worker's engine."""
+    worker_engine.append(Engine(network.load(path)))
+
+
+def pause(samples: int) -> np.ndarray:
+    """The noise after a recording of `samples` samples, int16: all pauses end with the same samples, and with a hop."""
+    return ROOM[len(ROOM) - PAUSE - -samples % HOP:]
+
+
+class Listener:
+    """An engine and a feature pipeline in the middle of the stream, after a pause."""
+
+    def __init__(self, engine: Engine):
+        self.engine, self.stream = engine, binding.Stream()
+        engine.stream(self.stream.feed(pause(0)))
+
+    def score(self, path: Path) -> Scored:
+        """Continue with a recording and the pause after it. UserError where it cannot be read."""
+        samples = 0
+        winner: list[np.ndarray] = []
+        probability: list[np.ndarray] = []
+
+        def score_block(block: np.ndarray) -> None:
+            scores = self.engine.feed(self.stream.feed(block))
+            winner.append(scores.argmax(1).astype(np.uint8))
+            probability.append(streaming.winner_probability(self.engine.network, scores))
+
+        _, rate = recordings.header(path)
+        for block in resampling.to_16_khz(recordings.blocks(path, BLOCK), rate):
+            samples += len(block)
+            score_block(block)
+        if samples:
+            score_block(pause(samples))
+        return Scored(path, samples, *(np.concatenate([np.zeros(0, np.uint8), *parts]) for parts in (winner, probability)))
+
+
+def chunk(paths: Sequence[Path]) -> list[Scored]:
+    """Some recordings, in a worker."""
+    (engine,) = worker_engine
+    listener = Listener(engine)
+    return [listener.score(path) for path in paths]
+
+
+def listen(path: Path, paths: Sequence[Path], processes: int | None = None) -> list[Scored]:
+    """The engine's scores of each recording, in their order; recordings without a sample are left out.
+
+    path: of the integer network. processes: as many as cores where None.
+    """
+    Engine(network.load(path))  # compiled once, and not by every worker at the same time
+    parts = [(paths[start:start + CHUNK],) for start in range(0, len(paths), CHUNK)]
+    made = workers.in_order(chunk, parts, "listening", "recording", processes, note_engine, (path,))
+    return [recording for part in made for recording in part if recording.samples]
+
+
+def reports(stream: Sequence[Scored], words: Container[int], rule: Rule, delay: int) -> list[Report]:
+    """The reports of a rule over the stream, of the classes `words` alone. delay: `KWS_DELAY_COLUMNS`."""
+    if not stream:
+        return []
+    winner = np.concatenate([recording.winner for recording in stream])
+    probability = np.concatenate([recording.probability for recording in stream])
+    starts = np.cumsum([0, *(len(recording.winner) for recording in stream)])
+    found = []
+    for hop, word in decisions.reported(winner, probability, words, rule):
+        index = int(np.searchsorted(starts, hop, "right")) - 1
+        column = FIRST_COLUMN + hop - int(starts[index])
+        middle = streaming.MS_PER_COLUMN * column - streaming.lag_ms(delay, STREAM_COLUMNS)
+        found.append(Report(stream[index].path, word, max(0, middle) / 1000))
+    return found

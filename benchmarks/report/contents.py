@@ -1,0 +1,204 @@
+"""Write the report of a build: report.json, report.md and report.html.
+
+    python -m benchmarks.report --tau 1
+
+Merges the converter's record, the verification of this very model (else the one recorded in checkpoints/, marked so), the
+costs of its native engine on emulated cores and the manifest of its firmware, and prints the short form.
+"""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks import schemas
+from benchmarks.accuracy.backends import IN_NOISE, NATIVES
+from benchmarks.cost import engine_layers
+from benchmarks.listening import streaming
+from benchmarks.report import comparison, html, memory, text as report_text
+from common import build_folder, locks, options
+from common.atomic import write_text
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import read_json
+from common.schema import Each, check
+from common.shipped import recorded_path
+from engine import network, render
+from firmware_gen.inputs import native_file
+from firmware_gen.settings import arena_estimate
+
+ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
+"""What the report takes from a verification."""
+COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
+         "stack_bytes", "bit_exact")
+"""What it takes from bench.json, for each core."""
+MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes",
+              "frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes",
+              "frontend_code_bytes")
+"""What else it takes, where bench.json has it."""
+
+
+def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
+    """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
+
+    Of two, the one that covers this build's native engine, then the one over more clips, then the measured one: a run over
+    few clips does not replace the record. Left out are a verification of another model, rows of another native network, and
+    rows in noise of streams with other settings than now.
+    """
+    tau, known = conversion["tau"], []
+    for origin, path, remedy in (("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
+                                 ("recorded", recorded, "restore it from the repository")):
+        figures = read_json(path, remedy)
+        if figures is None:
+            continue
+        try:
+            if figures["model"]["sha256"] == model_sha256:
+                found = {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
+                         **of_this_engine(figures, conversion["native"])}
+                schemas.check_accuracy(found, conversion["labels"])
+                found["recall_drop_points"] = recall_drops(figures)
+                known.append(((found["native"] is not None, found["clips"], origin == "measured"), found))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            reason = f"not a verification of this project ({error})"
+            raise UserError(f"{path}: {reason}; {remedy}") from None
+    return max(known, key=lambda pair: pair[0], default=(None, None))[1]
+
+
+def recall_drops(figures: dict) -> dict:
+    """Of each backend on device features, the points of recall that each class loses against PyTorch on log-mel; None
+    where the class has no clip."""
+    before = figures["backends"]["pytorch"]["recall"]
+    return {name: {label: 100 * (before[label] - recall) if None not in (before[label], recall) else None
+                   for label, recall in row["recall"].items()} for name, row in figures["device_backends"].items()}
+
+
+def of_this_engine(figures: dict, native: dict) -> dict:
+    """`device_backends` and `native` of a verification, without rows that do not hold for this build's engine."""
+    found = figures.get("native", {})
+    stale = set(NATIVES)
+    if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
+        expected = streaming.settings(native["delay_columns"])
+        same = all(found["stream"].get(key) == value for key, value in expected.items())
+        stale = set() if same else set(IN_NOISE)
+    rows = {name: row for name, row in figures["device_backends"].items() if name not in stale}
+    return {"device_backends": rows, "native": None if stale else found}
+
+
+def core_costs(row: dict) -> dict:
+    """The report's figures of one core: its row of bench.json, with constants and sums by block and by stage."""
+    costs = {key: row[key] for key in COSTS} | {key: row[key] for key in MORE_COSTS if key in row}
+    for part in ("engine", "frontend"):
+        if f"{part}_code_bytes" in costs:
+            costs[f"{part}_constants_bytes"] = costs[f"{part}_flash_bytes"] - costs[f"{part}_code_bytes"]
+    if "layers" in costs:
+        layers = costs["layers"]
+        costs["block_instructions"] = [sum(block.values()) for block in layers["blocks"]]
+        costs["stage_instructions"] = {
+            "ends": layers["head"] + sum(layers[name] for name in engine_layers.TAIL),
+            **{stage: sum(block[stage] for block in layers["blocks"]) for stage in engine_layers.STAGES},
+            "rest": layers["rest"]}
+    return costs
+
+
+def native(build: Path, conversion: dict) -> dict:
+    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and `costs`: figures of
+    bench.json where they are of exactly this engine, else None.
+
+    Raises UserError where the network is not the one that was converted, or bench.json is damaged.
+    """
+    path = native_file(build, conversion)
+    if path is None:
+        return conversion["native"]
+    made = network.load(path)
+    engine = render.engine_id(made)
+    remedy = f"remove it and run `make bench TAU={conversion['tau']:g}`"
+    bench = read_json(build / build_folder.BENCH, remedy)
+    costs = None
+    if bench and bench.get("engine") == engine:
+        try:
+            check(bench, schemas.BENCH)
+            check(bench["boards"], Each(schemas.CORE))
+            costs = {key: bench[key] for key in ("clip", "compiler")} | {
+                "emulator": bench.get("emulator"),
+                "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
+        except ValueError as error:
+            raise UserError(f"{build / build_folder.BENCH}: not a bench of this project ({error}); {remedy}") from None
+    return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
+
+
+def merge(build: Path, recorded: Path | None = None) -> dict:
+    """The report of a build as a build_folder.REPORT_JSON-ready dict.
+
+    recorded: a verify.json from before, by default the one shipped in checkpoints/. `fidelity` comes
+    from the verification made in this build, else from the calibration clips; `fidelity.source`
+    says which. Raises UserError where the build is missing or damaged.
+    """
+    conversion = build_folder.load(build)
+    tau = conversion["tau"]
+    chosen = conversion["graphs"][conversion["graph"]]
+    model, sha256 = build_folder.converted_model(build, conversion), chosen["sha256"]
+    verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
+    if verified and verified["origin"] == "measured":
+        row = verified["device_backends"]["tflite"]
+        fidelity = {"agreement": row["agreement"], "sqnr_db": row["sqnr_db"],
+                    "bit_exact_with_tflm": verified["bit_exact_with_tflm"],
+                    "clips": verified["clips"], "source": "verification"}
+    else:
+        fidelity = {key: chosen[key] for key in ("agreement", "sqnr_db", "bit_exact_with_tflm")}
+        fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
+    live = memory.live_tensors(model)
+    firmware = read_json(build / build_folder.MANIFEST, f"remove it and run `make quantize TAU={tau:g}`")
+    content = {
+        "tau": tau,
+        "labels": conversion["labels"],
+        "features": conversion["features"],
+        "checkpoint": conversion["checkpoint"],
+        "model": {
+            "file": build_folder.MODEL,
+            "sha256": sha256,
+            "graph": conversion["graph"],
+            "parameters": conversion["parameters"],
+            "macs": conversion["macs"],
+            "macs_counting": conversion["macs_counting"],
+            "tflite_bytes": len(model),
+            "ops": chosen["ops"],
+            "op_table": chosen["op_table"],
+            "op_count": sum(chosen["ops"].values()),
+            "constant_bytes": sum(row["bytes"] for row in chosen["op_table"]),
+            "input": conversion["input"],
+            "output": conversion["output"],
+        },
+        "memory": {"arena_bytes": chosen["arena_bytes"],
+                   "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
+                   "arena_bytes_arm_estimate": arena_estimate(conversion["graph"], chosen["arena_bytes"]),
+                   "live_tensors": live, "live_peak_bytes": max(row["bytes"] for row in live)},
+        "calibration": conversion["calibration"],
+        "fidelity": fidelity,
+        "accuracy": verified,
+        "native": native(build, conversion),
+        "graphs": conversion["graphs"],
+        "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
+        "versions": conversion["versions"],
+    }
+    return content | {"comparison": comparison.rows(content)}
+
+
+def write(build: Path, recorded: Path | None = None) -> dict:
+    """Rewrite report.json, report.md and report.html of a build; returns the report. See `merge`."""
+    content = merge(build, recorded)
+    page = html.page(content)
+    write_text(build / build_folder.REPORT_JSON, json.dumps(content, indent=1) + "\n")
+    write_text(build / build_folder.REPORT_MARKDOWN, report_text.markdown(content))
+    write_text(build / build_folder.REPORT_HTML, page)
+    return content
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = OptionParser("python -m benchmarks.report", __doc__)
+    options.add_tau(parser)
+    options.add_build(parser)
+    parser.add_argument("--quiet", action="store_true", help="print only where the report is")
+    args = parser.parse_args(argv)
+    build, _ = options.build_and_tau(args)
+    with locks.rewriting(build):
+        content = write(build)
+    print(build / build_folder.REPORT_HTML if args.quiet else report_text.short(content, build))

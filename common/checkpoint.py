@@ -1,0 +1,104 @@
+"""The checkpoint: weights as safetensors, and in its header what they are and how they came about.
+
+Read and written with NumPy alone, so that the converter needs no PyTorch.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save as serialise
+
+from common.atomic import write_bytes
+from common.description import FEATURES, TAUS
+from common.errors import UserError
+from common.labels import labels_of
+from common.reading import json_object, read_plain, sha256_of
+
+FORMAT = "bcresnet-kws-1"
+DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
+"""Types of weights that are read, by safetensors' names."""
+
+
+@dataclasses.dataclass
+class Checkpoint:
+    """A trained network.
+
+    tensors: float32 arrays by their names in `training.model.BCResNet`.
+    training: data, seed, epochs, command and accuracies, as JSON-ready values.
+    sha256: of the file, in hex.
+    """
+
+    tau: float
+    labels: tuple[str, ...]
+    tensors: dict[str, np.ndarray]
+    training: dict
+    sha256: str = ""
+
+
+def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all."""
+    header = {
+        "format": FORMAT,
+        "tau": checkpoint.tau,
+        "labels": list(checkpoint.labels),
+        "features": FEATURES.id,
+        "training": checkpoint.training,
+    }
+    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.tensors.items()}
+    write_bytes(path, serialise(tensors, {"bcresnet": json.dumps(header, sort_keys=True)}))
+
+
+def load(path: str | os.PathLike) -> Checkpoint:
+    """Read a checkpoint; UserError where it is missing, damaged, foreign or of other features, or cannot be of a network."""
+    path = Path(path)
+    remedy = "train one with `make train`, or name another with CHECKPOINT="
+    content = read_plain(path, remedy, "checkpoint")
+    try:
+        tensors = dict(deserialize(content))
+        metadata = json_object(content[8:8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+    except (SafetensorError, ValueError) as error:
+        raise UserError(f"{path}: truncated, or no safetensors file ({error}); {remedy}") from None
+    try:
+        header = json_object(metadata["bcresnet"])
+        if header["format"] != FORMAT or isinstance(header["tau"], bool) or header["tau"] not in TAUS:
+            raise ValueError
+        found, features, training = header["labels"], header["features"], header["training"]
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path}: not a checkpoint of this project (its header is foreign); {remedy}") from None
+    if features != FEATURES.id:
+        raise UserError(f"{path}: trained on other features ({features}, not {FEATURES.id}); train it again")
+    try:
+        labels = labels_of(found)
+        check_training(training)
+        weights = {name: array_of(name, **tensor) for name, tensor in sorted(tensors.items())}
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {remedy}") from None
+    return Checkpoint(header["tau"], labels, weights, training, sha256_of(content))
+
+
+def check_training(record: object) -> None:
+    """ValueError unless it is what a run says of itself: names with texts or numbers."""
+    if not isinstance(record, dict):
+        raise ValueError("its record of training is no JSON object")
+    nested = [name for name, value in record.items() if not isinstance(value, (str, int, float))]
+    if nested:
+        raise ValueError(f"its record of training says of {ascii(nested[0])} neither a text nor a number")
+
+
+def array_of(name: str, dtype: str, shape: Sequence[int], data: bytes) -> np.ndarray:
+    """A tensor of a safetensors file as float32. ValueError where it has no such numbers, or impossible ones."""
+    if dtype not in DTYPES:
+        raise ValueError(f"its {name} is of type {dtype}, but weights must be F32, F16 or F64")
+    with np.errstate(over="ignore"):
+        array = np.frombuffer(data, DTYPES[dtype]).reshape(shape).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError(f"its weights are not finite ({name})")
+    if name.endswith("running_var") and (array < 0).any():
+        raise ValueError(f"its {name}, a variance, is negative")
+    return array

@@ -1,0 +1,113 @@
+"""The one description of features, labels and network, read by every stage.
+
+Nothing here needs more than NumPy, so that the converter, the code generator and the
+benchmarks can read it without PyTorch.
+"""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+
+import numpy as np
+
+from common.errors import UserError
+
+TAUS = (1, 1.5, 2, 3, 6, 8)
+
+SILENCE, UNKNOWN = "_silence_", "_unknown_"
+KEYWORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
+LABELS = (SILENCE, UNKNOWN) + KEYWORDS
+"""The twelve classes of the Speech Commands benchmark, in the order of the logits."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureDescription:
+    """Log-mel features of a one-second clip, and their one int8 representation.
+
+    The float features are those of BC-ResNet (Kim et al., Interspeech 2021): periodic Hann
+    window of `window` samples centred in `fft`, centred reflect padding, power spectrum,
+    HTK mel filters without normalisation, natural logarithm of (mel + floor); samples in +-1.
+
+    The int8 feature is `round(logmel / int8_scale) + int8_zero_point`, clipped to [-128, 127].
+    Scale and zero point belong to the features, not to a model: ln(floor) = -13.8 maps to
+    -128 and the loudest clips of Speech Commands stay below 127.
+    """
+
+    sample_rate: int = 16000  # Hz
+    clip_samples: int = 16000
+    window: int = 480  # samples: 30 ms
+    fft: int = 512
+    hop: int = 160  # samples: 10 ms
+    mels: int = 40
+    fmin: float = 0.0  # Hz
+    fmax: float = 8000.0  # Hz
+    floor: float = 1e-6
+    int8_scale: float = 0.09375  # natural-log units an LSB
+    int8_zero_point: int = 19
+
+    @property
+    def frames(self) -> int:
+        """Columns of a clip: 101."""
+        return 1 + self.clip_samples // self.hop
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the SHA-256 of all fields: changes when any of them does."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def quantize(self, logmel: np.ndarray) -> np.ndarray:
+        """Float log-mel of any shape -> int8 of the same shape (round half to even)."""
+        q = np.rint(np.asarray(logmel, np.float32) / np.float32(self.int8_scale)) + self.int8_zero_point
+        return np.clip(q, -128, 127).astype(np.int8)
+
+    def dequantize(self, features: np.ndarray) -> np.ndarray:
+        """int8 features of any shape -> float32 log-mel of the same shape."""
+        return (features.astype(np.float32) - self.int8_zero_point) * np.float32(self.int8_scale)
+
+
+FEATURES = FeatureDescription()
+
+
+BANDS = 5
+"""Frequency bands of SubSpectralNorm."""
+STAGES = ((2, 1, 1), (2, 2, 2), (4, 2, 4), (4, 1, 8))
+"""Of each stage of BC-ResNet: blocks, frequency stride of its first block, temporal dilation."""
+
+
+MELS = 2 * math.prod(stride for _, stride, _ in STAGES) * BANDS
+"""Rows of features that the network takes, 40: its head and two stages halve them, and the classifier's convolution covers
+what is left, a row for each band."""
+
+
+def check_mels(features: FeatureDescription) -> None:
+    """UserError where features have another number of mels than the network takes, and with it all that computes it."""
+    if features.mels != MELS:
+        raise UserError(f"BC-ResNet takes {MELS} mels, not {features.mels}; change common/description.py")
+
+
+REACH = 2 + sum(blocks * dilation for blocks, _, dilation in STAGES) + 2
+"""Columns to either side of one that its logits depend on: 58, the lag of a stream."""
+STREAM_COLUMNS = 30
+"""Columns of logits, each 10 ms, that a stream's scores are averages over."""
+SURE = 153
+"""Of 255: the least probability with which a word counts as heard, where a device decides (`kws_probability`). Chosen
+with `benchmarks.stream_choices`."""
+
+
+def channels(tau: float) -> tuple[int, ...]:
+    """Channels of head, four stages and classifier: (2, 1, 1.5, 2, 2.5, 4) x 8 tau, rounded down."""
+    return tuple(int(8 * tau * width) for width in (2, 1, 1.5, 2, 2.5, 4))
+
+
+def parse_tau(text: str) -> float:
+    """`"1"` -> 1, `"1.5"` -> 1.5; UserError names the taus that exist."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value not in TAUS:
+        raise UserError(f"tau {text or repr(text)} does not exist; choose one of {', '.join(f'{t:g}' for t in TAUS)}")
+    return int(value) if value == int(value) else value

@@ -1,0 +1,113 @@
+"""One command at a time works in a folder; the others wait, and say so.
+
+The lock is the kernel's, on the folder itself: it leaves no file, and ends with the process that has it, however that ends.
+"""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from common.errors import UserError
+
+
+class Held(threading.local):
+    """The folders that this thread has locked."""
+
+    def __init__(self):
+        self.folders: set[str] = set()
+
+
+held = Held()
+
+
+@contextlib.contextmanager
+def writing(folder: Path, *leftovers: str) -> Iterator[None]:
+    """Make the folder where it is missing, and have it alone while the block runs; one that stays empty is removed again.
+
+    leftovers: patterns of what a killed command leaves in it, which is removed first. UserError where it is no folder.
+    """
+    made = make(folder)
+    with locked(folder, fcntl.LOCK_EX):
+        try:
+            for path in [path for pattern in leftovers for path in folder.glob(pattern)]:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+            yield
+        finally:
+            for path in made:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+
+
+@contextlib.contextmanager
+def rewriting(folder: Path) -> Iterator[None]:
+    """As `writing`, but a missing folder is neither made nor locked."""
+    with locked(folder, fcntl.LOCK_EX) if folder.is_dir() else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Let no other command write in the folder while the block runs; a missing one is not locked."""
+    with locked(folder, fcntl.LOCK_SH) if folder.is_dir() else contextlib.nullcontext():
+        yield
+
+
+def make(folder: Path) -> list[Path]:
+    """Make a folder and those above it; those that were missing, the deepest first. UserError where a file is in the way."""
+    every = [folder, *folder.parents]
+    missing = [path for path in every if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next((path for path in every if path.is_symlink() or path.is_file()), folder)
+        raise UserError(f"{file}: not a folder, and none can be made in its place; move it away") from None
+    return missing
+
+
+def try_to_write(folder: Path) -> None:
+    """OSError that names the folder where no file can be written there: better before long work than after it."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path, kind: int) -> Iterator[None]:
+    """Hold a lock of a folder, for one (LOCK_EX) or for many (LOCK_SH), while the block runs; who has it already, has it."""
+    real = os.path.realpath(folder)
+    if real in held.folders:
+        yield
+        return
+    while True:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"{folder}: another command works here; waiting for it to end", flush=True)
+                fcntl.flock(handle, kind)
+            if still_there(folder, handle):
+                held.folders.add(real)
+                try:
+                    yield
+                finally:
+                    held.folders.remove(real)
+                return
+        finally:
+            os.close(handle)
+        make(folder)
+
+
+def still_there(folder: Path, handle: int) -> bool:
+    """Whether the path names the folder that is open: whoever had it may have removed it."""
+    try:
+        return os.path.samestat(os.stat(folder), os.fstat(handle))
+    except FileNotFoundError:
+        return False

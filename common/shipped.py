@@ -1,0 +1,23 @@
+"""What the repository carries: checkpoints, the verifications recorded with them, and example sounds."""
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKPOINTS = ROOT / "checkpoints"
+EXAMPLES = ROOT / "examples"
+
+
+def checkpoint_path(tau: float) -> Path:
+    """Where the checkpoint of this width is, or would be, shipped."""
+    return CHECKPOINTS / f"tau{tau:g}.safetensors"
+
+
+def recorded_path(tau: float, graph: str) -> Path:
+    """The verification shipped with the checkpoint of this width, for one of its graphs."""
+    return CHECKPOINTS / f"tau{tau:g}-{graph}.verify.json"
+
+
+def recorded_paths(tau: float) -> list[Path]:
+    """All verifications shipped with the checkpoint of this width."""
+    return sorted(CHECKPOINTS.glob(f"tau{tau:g}-*.verify.json"))

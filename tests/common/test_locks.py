@@ -1,0 +1,120 @@
+"""Two commands in one folder: one waits for the other, whatever becomes of that."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from common import locks
+from common.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """if True:
+    import sys
+    from pathlib import Path
+    from common import locks
+    with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
+        print("has it", flush=True)
+        sys.stdin.read()
+"""
+
+
+def holder(kind: str, folder: Path) -> subprocess.Popen:
+    """A process that has the lock until its input ends."""
+    return subprocess.Popen([sys.executable, "-c", HOLDER, kind, str(folder)], cwd=ROOT, text=True, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("first, second", [("writing", "writing"), ("reading", "writing"), ("writing", "reading"),
+                                           ("writing", "rewriting")])
+@pytest.mark.parametrize("end", ["ends", "is killed"])
+def test_one_waits_until_the_other_ends_or_is_killed_and_says_so(tmp_path, first, second, end):
+    one = holder(first, tmp_path)
+    assert one.stdout.readline() == "has it\n"
+    two = holder(second, tmp_path)
+    assert two.stdout.readline() == f"{tmp_path}: another command works here; waiting for it to end\n"
+    one.send_signal(signal.SIGKILL) if end == "is killed" else one.stdin.close()
+    assert two.stdout.readline() == "has it\n"
+    two.stdin.close()
+    assert one.wait(10) == (-signal.SIGKILL if end == "is killed" else 0) and two.wait(10) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_has_a_folder_can_take_it_again_and_still_has_it_then(tmp_path):
+    with locks.writing(tmp_path):
+        with locks.rewriting(tmp_path), locks.reading(tmp_path):
+            pass
+        other = holder("reading", tmp_path)
+        assert "waiting" in other.stdout.readline()
+    assert other.stdout.readline() == "has it\n"
+    other.stdin.close()
+    assert other.wait(10) == 0
+
+
+def test_two_read_at_once(tmp_path):
+    one, two = holder("reading", tmp_path), holder("reading", tmp_path)
+    for each in (one, two):
+        assert each.stdout.readline() == "has it\n"
+        each.stdin.close()
+        assert each.wait(10) == 0
+
+
+def test_who_waits_gets_a_folder_that_is_there(tmp_path):
+    """The first removes the folder that it made, for it stayed empty; the second must not go on in a removed one."""
+    folder = tmp_path / "a" / "b"
+    seen = []
+
+    def wait():
+        with locks.writing(folder):
+            (folder / "file").touch()
+            seen.append(sorted(path.name for path in folder.iterdir()))
+
+    with locks.writing(folder):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        thread.join(0.3)
+    thread.join(10)
+    assert seen == [["file"]] and (folder / "file").is_file()
+
+
+def test_a_folder_that_was_made_and_stays_empty_is_removed_and_one_that_was_there_is_not(tmp_path):
+    with pytest.raises(KeyError), locks.writing(tmp_path / "a" / "b"):
+        raise KeyError
+    (tmp_path / "c").mkdir()
+    with locks.writing(tmp_path / "c"), locks.rewriting(tmp_path / "d"), locks.reading(tmp_path / "e"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_what_killed_commands_left_is_removed_and_nothing_else(tmp_path):
+    for name in (".work-1/deep", ".work-2/deep", "work", ".other"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / ".file.tmp").touch()
+    with locks.writing(tmp_path, ".work-*", ".file.*"):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".other", "work"]
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+@pytest.mark.parametrize("below", [".", "deeper/still"])
+def test_a_file_or_a_dangling_link_in_the_place_of_a_folder_is_one_line(tmp_path, kind, below):
+    path = tmp_path / "build"
+    path.touch() if kind == "file" else path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=f"{path}: not a folder, and none can be made in its place; move it away"):
+        with locks.writing(path / below):
+            pass
+    assert os.path.lexists(path) and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_named(tmp_path, monkeypatch):
+    def refused(*arguments, **options):
+        raise OSError(30, "Read-only file system", str(tmp_path / "tmp1234abcd"))
+    locks.try_to_write(tmp_path)
+    monkeypatch.setattr(locks.tempfile, "TemporaryFile", refused)
+    with pytest.raises(OSError) as caught:
+        locks.try_to_write(tmp_path)
+    assert caught.value.filename == str(tmp_path) and caught.value.strerror == "Read-only file system"

@@ -1,0 +1,149 @@
+"""The exports compile with nothing but the include paths that the ecosystem gives, for every kind of core, and their
+examples, over stand-ins of the frameworks, hear a word."""
+from __future__ import annotations
+
+import shutil
+import subprocess
+import wave
+from pathlib import Path
+
+import pytest
+from exported import EXAMPLES, ROOT, compiled, copy_of, export_all, include_paths
+from firmware_builds import SANITISERS, WARNINGS, compiler
+
+from firmware_gen.export.__main__ import FORMATS
+
+STUB = ROOT / "tests" / "export_stub"
+ARM = {"cortex-m0plus": "-mcpu=cortex-m0plus", "cortex-m4": "-mcpu=cortex-m4", "cortex-m55": "-mcpu=cortex-m55"}
+CMAKE_STUBS = {
+    "esp-idf": """
+function(idf_component_register)
+  cmake_parse_arguments(ARG "" "" "SRCS;INCLUDE_DIRS;PRIV_INCLUDE_DIRS" ${ARGN})
+  message("${ARG_SRCS}|${ARG_INCLUDE_DIRS}|${ARG_PRIV_INCLUDE_DIRS}|${ARG_UNPARSED_ARGUMENTS}")
+endfunction()
+""",
+    "zephyr": """
+set(CONFIG_KWS_BCRESNET y)
+set(CONFIG_KWS_BCRESNET_SELFTEST y)
+set(CONFIG_KWS_BCRESNET_STREAM_COLUMNS 30)
+set(sources "")
+function(zephyr_include_directories)
+  set(directories "${ARGN}" PARENT_SCOPE)
+endfunction()
+function(zephyr_compile_definitions)
+  set(definitions "${ARGN}" PARENT_SCOPE)
+endfunction()
+function(zephyr_library)
+endfunction()
+function(zephyr_library_sources)
+  set(sources ${sources} ${ARGN} PARENT_SCOPE)
+endfunction()
+function(zephyr_library_sources_ifdef symbol)
+  if(${symbol})
+    set(sources ${sources} ${ARGN} PARENT_SCOPE)
+  endif()
+endfunction()
+""",
+}
+"""The build systems' functions, to see what they are called with."""
+
+
+@pytest.fixture(scope="module")
+def libraries(tau1_build, tmp_path_factory) -> dict[str, Path]:
+    """Read only."""
+    return export_all(copy_of(tau1_build, tmp_path_factory.mktemp("export")))
+
+
+def includes(paths: list[Path]) -> list[str]:
+    return [f"-I{path}" for path in paths]
+
+
+def objects(command: list[str], sources: list[Path], out: Path, *flags: str) -> list[Path]:
+    """Each source compiled to an object file in `out`; a warning fails the test."""
+    out.mkdir(parents=True, exist_ok=True)
+    subprocess.run([*command, *WARNINGS, *flags, "-c", *sources], cwd=out, check=True)
+    return [out / f"{source.stem}.o" for source in sources]
+
+
+def example_objects(form: str, library: Path, command: list[str], out: Path, *flags: str) -> list[Path]:
+    """The example compiled over the stand-in of its framework, C++ where the framework is."""
+    source = library / EXAMPLES[form]
+    is_cpp = form in ("arduino", "platformio")
+    if source.suffix == ".ino":  # what the IDE does to a sketch
+        sketch = out.parent / "listen.cpp"
+        sketch.write_text(f'#include <Arduino.h>\n#line 1 "{source}"\n{source.read_text()}')
+        source = sketch
+    if is_cpp:
+        command = [command[0].replace("gcc", "g++"), *command[1:]]
+    paths = include_paths(form, library)["application"] + [STUB, STUB / ("arduino" if is_cpp else form)]
+    board = sorted((STUB / form).glob("*.c"))
+    return objects(command, [source, *board], out, "-std=gnu++14" if is_cpp else "-std=gnu11", *includes(paths), *flags)
+
+
+@pytest.mark.parametrize("core", ARM)
+@pytest.mark.parametrize("form", FORMATS)
+def test_library_and_example_compile_for_arm(form, core, libraries, tmp_path):
+    compiler(core.removesuffix("plus"))
+    command = ["arm-none-eabi-gcc", ARM[core], "-mthumb", *(["-mfloat-abi=hard"] if core == "cortex-m55" else [])]
+    library = libraries[form]
+    sources = compiled(form, library)
+    units = objects(command, sources, tmp_path / "library", "-std=c99",
+                    *includes(include_paths(form, library)["library"]))
+    units += example_objects(form, library, command, tmp_path / "example")
+    assert all(unit.is_file() for unit in units) and len(units) > len(sources)
+
+
+@pytest.fixture(scope="module")
+def units(libraries, tmp_path_factory) -> list[Path]:
+    """The library for this machine, under the sanitisers; the sources are the same in every export."""
+    library = libraries["arduino"]
+    return objects(["gcc"], compiled("arduino", library), tmp_path_factory.mktemp("units"), "-std=c99", "-O1",
+                   *SANITISERS, *includes(include_paths("arduino", library)["library"]))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_example_hears_a_word(form, libraries, units, tmp_path):
+    example = example_objects(form, libraries[form], ["gcc"], tmp_path / "example", *SANITISERS)
+    subprocess.run(["g++", *SANITISERS, *units, *example, "-o", tmp_path / "listen"], check=True)
+    with wave.open(str(ROOT / "examples" / "yes.wav")) as sound:
+        samples = sound.readframes(sound.getnframes())
+    done = subprocess.run([tmp_path / "listen"], input=samples, capture_output=True, check=True)
+    heard = [line for line in done.stdout.decode().splitlines() if "%" in line]
+    assert len(heard) == 1 and "yes (" in heard[0], done.stdout
+
+
+@pytest.mark.parametrize("form", ["arduino", "esp-idf"])
+def test_sources_compile_for_risc_v_without_a_c_library(form, libraries, tmp_path):
+    """The ESP32-C series: 32 bits, no FPU, and not Arm."""
+    if shutil.which("clang") is None:
+        pytest.skip("clang is not installed")
+    (tmp_path / "string.h").write_text(
+        "#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\n"
+        "void *memmove(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n")
+    library = libraries[form]
+    command = ["clang", "--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32", "-ffreestanding", "-std=c99"]
+    paths = [tmp_path, *include_paths(form, library)["library"]]
+    subprocess.run([*command, *WARNINGS, *includes(paths), "-fsyntax-only", *compiled(form, library)], check=True)
+
+
+@pytest.mark.parametrize("standard", ["c++11", "gnu++17"])
+def test_arduino_s_umbrella_header_brings_everything(standard, libraries, tmp_path):
+    (tmp_path / "all.cc").write_text(
+        "#include <BCResNetKWS.h>\nkws_frontend f;\nkws_engine e;\nkws_selftest_memory m;\n")
+    objects(["g++"], [tmp_path / "all.cc"], tmp_path / "out", f"-std={standard}",
+            f"-I{libraries['arduino'] / 'src'}")
+
+
+@pytest.mark.parametrize("form", CMAKE_STUBS)
+def test_cmake_reads_the_same_sources_and_folders(form, libraries, tmp_path):
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is not installed")
+    library, script = libraries[form], tmp_path / "read.cmake"
+    tail = '\nmessage("${sources}|${directories}||")\n' if form == "zephyr" else ""
+    script.write_text(f"{CMAKE_STUBS[form]}\ninclude({library}/CMakeLists.txt){tail}")
+    done = subprocess.run(["cmake", "-P", script], capture_output=True, text=True, check=True)
+    sources, public, private, rest = (part.split(";") if part else [] for part in done.stderr.strip().split("|"))
+    paths = include_paths(form, library)
+    assert [library / name for name in sources] == compiled(form, library) and not rest
+    assert [library / name for name in public] == paths["application"]
+    assert [library / name for name in public + private] == paths["library"]

@@ -1,0 +1,79 @@
+"""The feature pipeline's C on emulated cores equals the integer model in Python, to the bit."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from emulated import need_emulator
+from frontend_inputs import recordings
+
+from benchmarks.accuracy import clips
+from benchmarks.cost import frontend_on_core
+from benchmarks.cost.emulator import CORES, Image
+from common.audio import read_clip
+from common.description import LABELS
+from frontend import golden
+from training.data import dataset
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BLOCKS = (1, 7, 159, 160, 161, 16000)
+PORTABLE = "-DKWS_FRONTEND_PORTABLE"
+BUILDS = {core: (core, ()) for core in CORES} | {
+    f"{core} portable": (core, (PORTABLE,)) for core in ("cortex-m4", "cortex-m55")}
+"""Every core with its own variant, and the portable one on the cores that have another."""
+
+
+def real_clips(data: Path, count: int) -> dict[str, np.ndarray]:
+    """Name -> clip, int16 [16000]: `count` real ones, spread over all labels."""
+    part, *_ = clips.choose(data, None, LABELS)
+    chosen = part.clips[::max(1, len(part.clips) // count)][:count]
+    return {clip.name: samples for clip, samples in zip(chosen, dataset.read_clips(chosen, part.noises))}
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, np.ndarray]:
+    """Name -> clip: the hard ones and the examples, real ones where there are some."""
+    root = os.environ.get("GSC_ROOT")
+    examples = {path.name: read_clip(path) for path in sorted(EXAMPLES.glob("*.wav"))}
+    return recordings() | examples | (real_clips(Path(root), 12) if root else {})
+
+
+@pytest.fixture(scope="module")
+def expected(inputs) -> tuple[list[np.ndarray], np.ndarray]:
+    """What the model in Python makes of them: as streams and whole."""
+    return [golden.stream(clip) for clip in inputs.values()], golden.columns(np.stack(list(inputs.values())))
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    need_emulator()
+    with frontend_on_core.source_folder(tmp_path_factory.mktemp("no_firmware")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def image(request, sources, tmp_path_factory) -> Image:
+    core, flags = BUILDS[request.param]
+    return frontend_on_core.build(CORES[core], sources, tmp_path_factory.mktemp("image") / "frontend.elf", flags)
+
+
+def test_every_core_equals_the_integer_model_bit_for_bit(image, inputs, expected):
+    blocks = [BLOCKS[index % len(BLOCKS)] for index in range(len(inputs))]
+    done = frontend_on_core.features(image, np.stack(list(inputs.values())), blocks)
+    different = [f"{name} in blocks of {block}" for name, block, stream, model in
+                 zip(inputs, blocks, done.stream, expected[0]) if not np.array_equal(stream, model)]
+    different += [f"{name} whole" for name, whole, model in zip(inputs, done.whole, expected[1])
+                  if not np.array_equal(whole, model)]
+    assert not different
+
+
+def test_the_way_a_stream_is_cut_up_changes_nothing(image, inputs):
+    clip = inputs["yes.wav"]
+    done = frontend_on_core.features(image, np.stack([clip] * len(BLOCKS)), BLOCKS)
+    assert all(np.array_equal(stream, golden.stream(clip)) for stream in done.stream)
+
+
+def test_the_inputs_reach_both_ends_of_the_features(expected):
+    assert expected[1].min() == -128 and expected[1].max() > 100

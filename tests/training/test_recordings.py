@@ -1,0 +1,56 @@
+"""Recordings: which are found, and that every sample of one is read."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from training.data import recordings
+from common.errors import UserError
+
+
+def test_each_recording_is_found_once_in_the_order_of_paths_and_those_named_after_keywords_are_named(tmp_path):
+    for name in ("b/1.wav", "a.OGG", "b/c/No.wav", "off.flac", "b/2.wav", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    found = recordings.find([tmp_path, tmp_path / "b"])
+    assert found.paths == [tmp_path / name for name in ("a.OGG", "b/1.wav", "b/2.wav")]
+    assert found.passed_over == [tmp_path / name for name in ("b/c/No.wav", "off.flac")]
+
+
+@pytest.mark.parametrize("kind", ["recording.wav", "recording.flac"])
+def test_a_whole_recording_is_read_block_by_block_its_channels_averaged(tmp_path, kind):
+    samples = np.random.default_rng(0).integers(-32768, 32768, (2500, 2))
+    soundfile.write(tmp_path / kind, samples.astype(np.int16), 1000)
+    blocks = [*recordings.blocks(tmp_path / kind, 1)]
+    assert recordings.header(tmp_path / kind) == (2500, 1000) and [len(block) for block in blocks] == [1000, 1000, 500]
+    assert np.array_equal(np.concatenate(blocks), np.rint(samples.sum(1) / 2))
+
+
+def test_what_is_beyond_full_scale_saturates_and_what_is_no_number_is_one_line(tmp_path):
+    path = tmp_path / "float.wav"
+    soundfile.write(path, np.array([1.5, -1.5, 0.5, 1 / 32768]), 16000, "FLOAT")
+    assert np.concatenate([*recordings.blocks(path, 1)]).tolist() == [32767, -32768, 16384, 1]
+    soundfile.write(path, np.array([0, np.nan]), 16000, "FLOAT")
+    with pytest.raises(UserError, match="float.wav: holds samples that are not numbers; remove it"):
+        next(recordings.blocks(path, 1))
+
+
+def test_a_damaged_recording_is_one_line(tmp_path):
+    path = tmp_path / "bad.ogg"
+    path.write_bytes(b"OggS, but no more")
+    for read in (recordings.header, lambda path: next(recordings.blocks(path, 1))):
+        with pytest.raises(UserError, match="bad.ogg: cannot be read .*; remove it"):
+            read(path)
+
+
+def test_a_streamed_recording_that_states_no_length_is_one_line(tmp_path):
+    path = tmp_path / "streamed.flac"
+    soundfile.write(path, np.zeros(9), 16000)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # STREAMINFO: 36 bits of samples, 0 where unknown
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="streamed.flac: states no length.*; write it anew"):
+        recordings.excerpts([tmp_path], 1)

@@ -1,0 +1,59 @@
+"""Remove what was made in build/, but for trained networks.
+
+    python -m training.clean
+    python -m training.clean build
+
+Of every run the checkpoint, its card, its plot and the state that it can be continued from stay: they took hours. All else
+can be made again. Needs the standard library alone. Prints which folders keep something.
+"""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from common import locks
+from common.errors import OptionParser, one_line_errors
+
+STATE, WEIGHTS, CARD, PLOT = "last.pt", ".safetensors", ".md", "run.png"
+
+
+def kept(folder: Path) -> set[str]:
+    """The names in a folder that belong to a trained network."""
+    names = {path.name for path in folder.iterdir() if path.name == STATE or path.suffix == WEIGHTS}
+    if names:
+        names |= {PLOT} | {Path(name).stem + CARD for name in names}
+    return names
+
+
+def clear(folder: Path) -> list[Path]:
+    """Remove what a folder holds, and itself where nothing stays; the folders below it, and itself, that keep something.
+
+    Links in it are removed, never what they point to. Waits for the commands that work in any of the folders.
+    """
+    left = []
+    with locks.rewriting(folder):
+        stay = kept(folder)
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                left += clear(path)
+            elif path.name not in stay:
+                path.unlink()
+        if not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
+    return [folder] * bool(stay) + left
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = OptionParser("python -m training.clean", __doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("build"), help="default build")
+    folder = parser.parse_args(argv).folder
+    if not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    for path in clear(folder):
+        print(f"{path}: kept, for what was trained there")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

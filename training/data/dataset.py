@@ -1,0 +1,237 @@
+"""Find Speech Commands on disk and decide which clips make up each split.
+
+The layout is that of the official archives, unpacked side by side:
+
+    DATA/speech_commands_v0.02/<word>/*.wav, _background_noise_/, {validation,testing}_list.txt
+    DATA/speech_commands_test_set_v0.02/<label>/*.wav
+
+Either folder may also be given on its own.
+"""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.audio import read_clip, read_wav
+from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
+from common.errors import UserError
+from common.reading import read_plain, shown
+
+NOISE = "_background_noise_"
+SPLITS = ("training", "validation", "testing")
+EXTRA = {1: (1854, 258, 257), 2: (3077, 371, 408)}
+"""Clips of _unknown_ and of _silence_ in training, validation and testing, for each version."""
+FULL_V2_KEYWORDS = (25_000, 3_000, 3_300)
+"""A split of v0.02 with fewer keyword clips holds v0.01's recordings only (v0.02: 30,769, 3,703, 4,074)."""
+SILENCE_SEED = 20180409
+"""Seed of the excerpts of background noise that serve as the silence of validation and testing."""
+
+
+SOUNDS = frozenset(".aac .aif .aiff .au .flac .m4a .mp3 .oga .ogg .opus .wav .wma".split())
+"""Endings of sound files, of which only .wav is read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One labelled second: a wav file, or an excerpt of background noise (`silence`).
+
+    folder: the word's, where the file lies deeper.
+    """
+
+    label: str
+    path: Path | None = None
+    silence: int | None = None  # index of a seeded noise excerpt
+    folder: Path | None = None
+
+    @property
+    def word_folder(self) -> Path:
+        """The folder of a wav file's word."""
+        return self.folder or self.path.parent
+
+    @property
+    def word(self) -> str:
+        """What is said in it by its folder's name, or _silence_."""
+        return self.word_folder.name if self.path else SILENCE
+
+    @property
+    def key(self) -> str:
+        """`folder/file.wav` as the lists of an archive have it, or `_silence_/<index>`."""
+        return f"{self.word}/{self.path.relative_to(self.word_folder).as_posix() if self.path else self.silence}"
+
+    @property
+    def name(self) -> str:
+        """The same as text, whatever bytes the file's name has."""
+        return shown(self.key)
+
+
+def archive_names(ver: int) -> tuple[str, str]:
+    """Folder names of the training archive and of the test-set archive."""
+    return f"speech_commands_v0.0{ver}", f"speech_commands_test_set_v0.0{ver}"
+
+
+def find_archive(data: Path, ver: int, test_set: bool) -> Path | None:
+    """The unpacked training archive, or test-set archive, in `data` or `data` itself; else None."""
+    named = data / archive_names(ver)[test_set]
+    for folder in (named, data):
+        has_lists = (folder / "validation_list.txt").is_file()
+        has_labels = all((folder / label).is_dir() for label in LABELS)
+        if has_labels if test_set else has_lists:
+            return folder
+    return None
+
+
+def training_archive(data: Path, ver: int) -> Path:
+    """As `find_archive`, but a missing one raises UserError naming the remedy."""
+    folder = find_archive(Path(data), ver, test_set=False)
+    if folder is None:
+        what = ("no Speech Commands here" if Path(data).is_dir() else "no such folder, and so no Speech Commands here")
+        raise UserError(f"{data}: {what} ({archive_names(ver)[0]}/validation_list.txt is missing); name an existing "
+                        "copy with DATA=, or fetch it while training with `make train DOWNLOAD=1 DATA=<folder>`")
+    return folder
+
+
+def keywords(labels: Sequence[str]) -> list[str]:
+    """The labels that are words."""
+    return [label for label in labels if label not in (SILENCE, UNKNOWN)]
+
+
+def wav_files(folder: Path) -> list[Path]:
+    """The wav files of a folder at any depth, in the order of their paths; .WAV is one too."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav" and not path.is_dir())
+
+
+def word_clips(folder: Path, label: str) -> list[Clip]:
+    """The clips of a word's folder."""
+    return [Clip(label, path, folder=None if path.parent == folder else folder) for path in wav_files(folder)]
+
+
+def word_folders(archive: Path) -> list[Path]:
+    """The folders of words, in the order of their names."""
+    return sorted(path for path in archive.iterdir() if path.is_dir() and path.name != NOISE)
+
+
+def passed_over(folder: Path) -> str:
+    """What is said of the sound files below `folder` that are not read; nothing where there is none."""
+    others = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and not path.is_dir()
+                    and (path.suffix.lower() != ".wav" or path.parent == folder))
+    if not others:
+        return ""
+    files = f"{len(others)} sound files" if len(others) > 1 else "a sound file"
+    return f"{shown(folder)}: passed over {files}, no <label>/*.wav: {shown(others[0].relative_to(folder))}" \
+        + ", …" * (len(others) > 1)
+
+
+def listed(archive: Path, split: str) -> set[str]:
+    """The names in the archive's list of a split. UserError where it cannot be read."""
+    lines = read_plain(archive / f"{split}_list.txt", "unpack the archive again").splitlines()
+    return {os.fsdecode(line.strip()) for line in lines}
+
+
+def first_by_hash(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """So many of the clips, a choice that depends on their names alone, in the order of their paths."""
+    chosen = sorted(clips, key=lambda clip: hashlib.sha1(os.fsencode(clip.key)).digest())[:count]
+    return sorted(chosen, key=lambda clip: clip.path)
+
+
+def extra_clips(spoken: Sequence[Clip], words: Sequence[str], split: str, ver: int) -> int:
+    """How many clips of _unknown_, and of _silence_, go with those that are spoken of some words: as many as in the
+    benchmark where they are its words, else as many as of a word on average."""
+    if {*words} != {*KEYWORDS}:
+        return round(len(spoken) / max(1, len(words)))
+    index = SPLITS.index(split)
+    recordings = 1 if len(spoken) < FULL_V2_KEYWORDS[index] else ver
+    return min(EXTRA[recordings][index], len(spoken))  # the latter in a cut-down data set
+
+
+def split_clips(archive: Path, split: str, ver: int, without: Sequence[str] = (), all_others: bool = False,
+                labels: Sequence[str] = LABELS) -> list[Clip]:
+    """The clips of a split of the training archive, in a fixed order.
+
+    Keywords, the words among `labels`, are all there. Where _unknown_ is a label, the other words, but for those of
+    `without`, make it up, of which a fixed choice by hash is kept, about one class's size (all of them with
+    `all_others`); where _silence_ is one, as many clips are that. Raises UserError where the split is empty or a
+    keyword has no folder.
+    """
+    lists = {name: listed(archive, name) for name in SPLITS[1:]}
+    wanted = keywords(labels)
+    spoken, others = [], []
+    for folder in word_folders(archive):
+        if folder.name in without:
+            continue
+        for clip in word_clips(folder, folder.name if folder.name in wanted else UNKNOWN):
+            key = clip.key
+            if next((name for name, names in lists.items() if key in names), SPLITS[0]) == split:
+                (others if clip.label == UNKNOWN else spoken).append(clip)
+    missing = sorted({*wanted} - {clip.label for clip in spoken})
+    if missing:
+        raise UserError(f"{archive}: the {split} split has no clip of {', '.join(missing)}; "
+                        "unpack the archive again or choose another split")
+    extra = extra_clips(spoken, wanted, split, ver)
+    if UNKNOWN in labels:
+        spoken += others if all_others else first_by_hash(others, extra)
+    return spoken + [Clip(SILENCE, silence=index) for index in range(extra) if SILENCE in labels]
+
+
+def folder_clips(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Clip]:
+    """The clips of `<label>/*.wav`, at any depth, as the test-set archive has them.
+
+    labels: which there may be, any where None. Raises UserError where a folder is no label or no clip is there.
+    """
+    clips = []
+    for path in sorted(p for p in folder.iterdir() if p.is_dir()):
+        found = word_clips(path, path.name)
+        if found and labels is not None and path.name not in labels:
+            raise UserError(f"{path}: '{path.name}' is not a label of the model ({', '.join(labels)}); "
+                            "rename or remove the folder")
+        clips += found
+    if not clips:
+        raise UserError(f"{folder}: no <label>/*.wav here; name a folder that holds Speech Commands")
+    return clips
+
+
+def clips_of_test_set(folder: Path, labels: Sequence[str], ver: int) -> list[Clip]:
+    """The clips of the test-set archive for a model of these labels, whose words must be among the benchmark's.
+
+    Its other words are _unknown_, as many as `extra_clips` says; what is no label is left out.
+    """
+    clips, wanted = folder_clips(folder, LABELS), keywords(labels)
+    if {*wanted} == {*KEYWORDS}:
+        return [clip for clip in clips if clip.label in labels]
+    spoken, silence = ([clip for clip in clips if clip.label in which] for which in (wanted, [SILENCE]))
+    others = [dataclasses.replace(clip, label=UNKNOWN) for clip in clips if clip.label not in (*wanted, SILENCE)]
+    extra = extra_clips(spoken, wanted, "testing", ver)
+    return spoken + [clip for label, some in ((UNKNOWN, others), (SILENCE, silence)) if label in labels
+                     for clip in first_by_hash(some, extra)]
+
+
+def read_noises(archive: Path) -> list[np.ndarray]:
+    """The background recordings, each int16 [samples], in the order of their names."""
+    paths = wav_files(archive / NOISE)
+    if not paths:
+        raise UserError(f"{archive / NOISE}: no noise recordings; unpack the archive again")
+    noises = [read_wav(path) for path in paths]
+    for path, noise in zip(paths, noises):
+        if len(noise) <= FEATURES.clip_samples:
+            raise UserError(f"{path}: shorter than a second; unpack the archive again")
+    return noises
+
+
+def read_clips(clips: Sequence[Clip], noises: Sequence[np.ndarray] = (), progress=iter) -> np.ndarray:
+    """Decode clips: int16 [clips, 16000]. `noises` serve the clips of silence."""
+    audio = np.zeros((len(clips), FEATURES.clip_samples), np.int16)
+    for row, clip in zip(audio, progress(clips)):
+        row[:] = read_clip(clip.path) if clip.path else silence_excerpt(noises, clip.silence)
+    return audio
+
+
+def silence_excerpt(noises: Sequence[np.ndarray], index: int) -> np.ndarray:
+    """A second of background noise at a level of 0 to 1, int16 [16000]; `index` seeds the choice."""
+    rng = np.random.default_rng([SILENCE_SEED, index])
+    noise = noises[rng.integers(len(noises))]
+    start = rng.integers(len(noise) - FEATURES.clip_samples)
+    return np.rint(noise[start:start + FEATURES.clip_samples] * rng.uniform()).astype(np.int16)

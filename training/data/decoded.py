@@ -1,0 +1,67 @@
+"""Decode every split once: later epochs and later runs map the cached samples."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common import progress, sources
+from common.atomic import replacing
+from training.data.dataset import Clip, read_clips
+from common.description import FEATURES, LABELS
+from training.train import Split
+
+
+def decoded(clips: Sequence[Clip], split: str, noises: Sequence[np.ndarray], cache: Path) -> Split:
+    """The samples of a split, from `cache` where it has them whole, and the indices of their labels."""
+    path = cache / f"{split}-{fingerprint(clips, noises)}.npy"
+    if cached(path, len(clips)) is None:
+        def counted(items: Sequence[Clip]) -> Iterator[Clip]:
+            return progress.over(items, f"decoding {split}", "clip")
+
+        training = split == "training"
+        audio = read_training_clips(clips, counted) if training else read_clips(clips, noises, counted)
+        with replacing(path) as temporary:
+            np.save(temporary, audio)
+    target = np.array([LABELS.index(clip.label) for clip in clips])
+    return Split(cached(path, len(clips)), target)
+
+
+def cached(path: Path, clips: int) -> np.ndarray | None:
+    """So many clips int16 [clips, 16000] (mapped, copied on writing) in a file; None where it is missing or damaged."""
+    try:
+        audio = np.load(path, mmap_mode="c")
+    except (OSError, ValueError, EOFError):
+        return None
+    return audio if (audio.dtype, audio.shape) == (np.int16, (clips, FEATURES.clip_samples)) else None
+
+
+def read_training_clips(clips: Sequence[Clip], progress=iter) -> np.ndarray:
+    """Decode the clips to train on, int16 [clips, 16000].
+
+    In training, silence is all noise that the augmentation adds: its clips, the last ones, hold zeros.
+    """
+    spoken = [clip for clip in clips if clip.path]
+    zeros = np.zeros((len(clips) - len(spoken), FEATURES.clip_samples), np.int16)
+    return np.concatenate([read_clips(spoken, progress=progress), zeros])
+
+
+def fingerprint(clips: Sequence[Clip], noises: Sequence[np.ndarray]) -> str:
+    """16 hex digits that change with the choice of clips, the size or time of a file, the noises and the way of reading."""
+    stamp = hashlib.sha256(sources.digest("training.data.dataset", files=[Path(__file__)]).encode())
+    for noise in noises:
+        stamp.update(hashlib.sha256(noise).digest())
+    for clip in clips:
+        size = f"{clip.path.stat().st_size} {clip.path.stat().st_mtime_ns}" if clip.path else ""
+        stamp.update(f"{clip.name} {size}\n".encode())
+    return stamp.hexdigest()[:16]
+
+
+def data_hash(splits: Sequence[Split], noises: Sequence[np.ndarray]) -> str:
+    """First 16 hex digits of the SHA-256 of everything that a run learns from."""
+    digest = hashlib.sha256()
+    for array in [a for s in splits for a in (s.audio, s.target, s.draws) if a is not None] + list(noises):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,116 @@
+"""Recordings of any length, rate and number of channels, below some folders: whole, or in excerpts of some seconds."""
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from common.description import FEATURES, KEYWORDS
+from common.errors import UserError
+from training.spoken.acoustics import resample
+
+SUFFIXES = {".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+UNKNOWN_LENGTH = 2**63 - 1  # SF_COUNT_MAX of libsndfile
+
+
+class Found(NamedTuple):
+    """The recordings below some folders, in the order of their paths, and those passed over for their names."""
+
+    paths: list[Path]
+    passed_over: list[Path]
+
+
+class Excerpt(NamedTuple):
+    """Some seconds of a recording."""
+
+    path: Path
+    start: int  # sample, at the recording's own rate
+    samples: int
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.rate
+
+
+@contextlib.contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """UserError that names `path` where the block cannot read it."""
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
+
+
+def folders_of(named: Sequence[Path]) -> list[Path]:
+    """The folders that are named; a name that is none itself may be several, with blanks between them and quoted as a shell
+    reads them: make hands RECORDINGS="one two" on as it is."""
+    found = []
+    for path in named:
+        try:
+            words = [Path(word) for word in shlex.split(str(path))]
+        except ValueError:
+            words = []  # a quote that does not end is part of a name
+        several = not path.exists() and any(word.exists() for word in words)
+        found += words if several else [path]
+    return found
+
+
+def header(path: Path) -> tuple[int, int]:
+    """Samples of a recording, and samples a second. UserError where it cannot be read, or states no length."""
+    with naming_damage(path):
+        info = soundfile.info(str(path))
+    if info.frames == UNKNOWN_LENGTH:
+        raise UserError(f"{path}: states no length, as what was streamed; write it anew (`ffmpeg -i IN OUT.flac`)")
+    return info.frames, info.samplerate
+
+
+def find(folders: Sequence[Path]) -> Found:
+    """All recordings below `folders`, each once. One whose file is named after a keyword is passed over.
+
+    UserError where a folder has none, or none is named.
+    """
+    if not folders:
+        raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
+    found: dict[Path, Path] = {}
+    for folder in folders_of(folders):
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        if not paths:
+            raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")
+        for path in paths:
+            found.setdefault(path.resolve(), path)
+    named = [path for path in found.values() if path.stem.lower() in KEYWORDS]
+    return Found([path for path in found.values() if path not in named], named)
+
+
+def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
+    """All recordings below `folders` (see `find`), in excerpts of so many seconds and the rest. One without a sample has
+    none."""
+    found = []
+    for path in find(folders).paths:
+        samples, rate = header(path)
+        found += [Excerpt(path, start, min(seconds * rate, samples - start), rate)
+                  for start in range(0, samples, seconds * rate)]
+    return found
+
+
+def read(excerpt: Excerpt) -> np.ndarray:
+    """The excerpt at 16 kHz, its channels averaged, float64 [samples] in +-1."""
+    with naming_damage(excerpt.path):
+        samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
+    return resample(samples.mean(1), FEATURES.sample_rate / rate) if len(samples) else np.zeros(0)
+
+
+def blocks(path: Path, seconds: int) -> Iterator[np.ndarray]:
+    """A whole recording at its own rate, its channels averaged, int16 [samples], saturated, in blocks of so many seconds
+    and the rest. UserError where it cannot be read, or holds what is no number."""
+    with naming_damage(path), soundfile.SoundFile(str(path)) as file:
+        while len(samples := file.read(seconds * file.samplerate, always_2d=True)):
+            if not np.isfinite(samples).all():
+                raise UserError(f"{path}: holds samples that are not numbers; remove it")
+            yield np.clip(np.rint(32768 * samples.mean(1)), -32768, 32767).astype(np.int16)

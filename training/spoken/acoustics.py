@@ -1,0 +1,97 @@
+"""A spoken word as a microphone in a room hears it: no two clips sound alike.
+
+For words that come clean and alone, from a synthesiser or cut out of a recording. All randomness is the
+caller's generator's.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from common.description import FEATURES
+
+TRACT = 0.84, 1.16  # formants, pitch and speed are scaled together
+RATE = FEATURES.sample_rate
+CLIP = FEATURES.clip_samples
+
+
+def recorded(samples: np.ndarray, rate: float, echoes: float, rng: np.random.Generator) -> np.ndarray:
+    """One second with a word in it, int16 [16000].
+
+    samples: the word, float64, at `rate` Hz; what is beyond a second is cut. echoes: share of the clips with an echo.
+    """
+    return placed(voiced(samples, rate, rng)[:CLIP], echoes, rng)
+
+
+def voiced(samples: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Speech, float64, at `rate` Hz -> of another vocal tract, at 16 kHz, without silence at either end."""
+    return trim(resample(samples, RATE / rate * rng.uniform(*TRACT)))
+
+
+def recorded_again(clip: np.ndarray, echoes: float, rng: np.random.Generator) -> np.ndarray:
+    """A recording int16 [16000] as it would be of another voice, in another room: int16 [16000]."""
+    spoken = resample(clip / 32768, rng.uniform(*TRACT))
+    before = max(0, len(spoken) - CLIP) // 2
+    return placed(spoken[before:before + CLIP], echoes, rng)
+
+
+def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator) -> np.ndarray:
+    """At most a second, float64, anywhere within one: int16 [16000]. Echo, microphone, level and hiss differ."""
+    whole = np.zeros(CLIP)
+    start = rng.integers(CLIP - len(spoken) + 1)
+    if rng.random() < echoes:
+        spoken = echo(spoken, rng)[:CLIP - start]
+    whole[start:start + len(spoken)] = spoken
+    whole = microphone(whole, rng)
+    level = np.exp(rng.uniform(np.log(0.06), 0))
+    floor = np.exp(rng.uniform(np.log(1e-4), np.log(0.01)))
+    whole = whole * (level / max(np.abs(whole).max(), 1e-6)) + floor * hiss(rng)
+    return np.rint(32767 * whole.clip(-1, 1)).astype(np.int16)
+
+
+def resample(samples: np.ndarray, ratio: float) -> np.ndarray:
+    """`ratio` times as many samples of the same sound, by way of its spectrum."""
+    length = max(2, round(len(samples) * ratio))
+    spectrum = np.fft.rfft(samples)
+    resized = np.zeros(length // 2 + 1, complex)
+    kept = min(len(spectrum), len(resized))
+    resized[:kept] = spectrum[:kept]
+    return np.fft.irfft(resized, length) * ratio
+
+
+def trim(samples: np.ndarray, threshold: float = 0.02) -> np.ndarray:
+    """Without what is quieter than `threshold` of the peak at either end."""
+    loud = np.flatnonzero(np.abs(samples) > threshold * np.abs(samples).max())
+    return samples[loud[0]:loud[-1] + 1]
+
+
+def echo(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """In a small room: decaying noise of 50 to 400 ms behind the direct sound, of 2 to 50 % of its energy."""
+    decay = rng.uniform(0.05, 0.4)  # seconds to -60 dB
+    time = np.arange(1, round(decay * RATE)) / RATE
+    tail = rng.normal(size=len(time)) * 10 ** (-3 * time / decay)
+    tail *= np.sqrt(rng.uniform(0.02, 0.5) / np.sum(tail**2))
+    return convolve(samples, np.concatenate([[1.0], tail]))
+
+
+def convolve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Full linear convolution."""
+    length = len(a) + len(b) - 1
+    return np.fft.irfft(np.fft.rfft(a, length) * np.fft.rfft(b, length), length)
+
+
+def microphone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A gain that wanders by some 4 dB over frequency, and falls below 60 to 300 Hz and above 3 to 8 kHz."""
+    frequency = np.fft.rfftfreq(len(samples), 1 / RATE)
+    knots = np.geomspace(100, 8000, 9)
+    gain = 10 ** (np.interp(np.log(frequency + 1), np.log(knots), rng.normal(0, 4, len(knots))) / 20)
+    low, high = rng.uniform(60, 300), rng.uniform(3000, 8000)
+    gain /= np.sqrt(1 + (low / (frequency + 1)) ** 4) * np.sqrt(1 + (frequency / high) ** 6)
+    return np.fft.irfft(np.fft.rfft(samples) * gain, len(samples))
+
+
+def hiss(rng: np.random.Generator) -> np.ndarray:
+    """A second of noise whose power falls with frequency to the power of 0 to 2; its RMS is 1."""
+    frequency = np.fft.rfftfreq(CLIP, 1 / RATE) + 20
+    spectrum = np.fft.rfft(rng.normal(size=CLIP)) * frequency ** (-rng.uniform(0, 1))
+    noise = np.fft.irfft(spectrum, CLIP)
+    return noise / noise.std()

@@ -1,0 +1,150 @@
+"""Words and running speech from speech synthesisers, for training: hundreds of other words, and the keywords too.
+
+    python -m training.synthesis --out build/synthetic
+    python -m training.synthesis --others 1000 --keywords 300 --running 500 --seed 1 --out build/few
+
+espeak-ng or flite (Debian's names) speak each word in one of their English voices; the recording is made to differ as
+people and rooms do: length of the vocal tract, speed, pitch, echo, microphone, level, hiss. Keywords are spoken as
+well, so that a network cannot take "synthetic" for "unknown". Running speech is a second out of some other words said
+at once, read as in one of many languages: what a device hears all day is no word on its own. Every clip is
+drawn from its own seed: the same options give the same clips, however many processes make them.
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from common import options
+from common import progress, workers
+from training.data import clip_folder
+from training.spoken import voices
+from common.description import KEYWORDS
+from common.errors import OptionParser, UserError, one_line_errors
+from training.spoken.acoustics import CLIP, placed, recorded, voiced
+
+WORDS = Path(__file__).with_name("words.txt")
+DATASET_WORDS = ("backward bed bird cat dog eight five follow forward four happy house learn marvin nine one seven "
+                 "sheila six three tree two visual wow zero").split()
+"""The other words of Speech Commands: drawn DATASET_SHARE times as often as another word."""
+DATASET_SHARE = 4
+RUNNING = "(running speech)"
+"""Stands in the list of words for clips of it."""
+WORDS_AT_ONCE = 5, 9
+ECHOES = 0.7  # share of the clips
+CHUNK = 100  # clips a process makes at a time
+COMPARED = 25  # clips of a folder that are made anew to know who spoke it
+ROUNDING = 2
+REMEDY = "`python -m training.synthesis --out {}`"
+
+
+@functools.cache
+def other_words() -> list[str]:
+    """The words of words.txt, sorted. None is a keyword."""
+    lines = WORDS.read_text("utf-8").splitlines()
+    return sorted({word for line in lines if not line.startswith("#") for word in line.split()})
+
+
+def running_words() -> list[str]:
+    """The other words that running speech is made of: none of the data set's, which can be held out of training."""
+    return [word for word in other_words() if word not in DATASET_WORDS]
+
+
+def plan(others: int, keywords: int, running: int, seed: int) -> list[str]:
+    """The word of each clip: keywords in turn, then other words, each drawn by its share, then RUNNING."""
+    words = other_words()
+    share = np.array([DATASET_SHARE if word in DATASET_WORDS else 1.0 for word in words])
+    drawn = np.random.default_rng(seed).choice(len(words), others, p=share / share.sum())
+    return [KEYWORDS[index % len(KEYWORDS)] for index in range(keywords)] + [words[index] for index in drawn] \
+        + [RUNNING] * running
+
+
+def clip(word: str, seed: Sequence[int]) -> np.ndarray:
+    """One second with a spoken word in it, or of running speech, int16 [16000]."""
+    rng = np.random.default_rng(seed)
+    if word == RUNNING:
+        return running_speech(rng)
+    return recorded(*voices.say(word, voices.ACCENTS, rng), ECHOES, rng)
+
+
+def running_speech(rng: np.random.Generator) -> np.ndarray:
+    """A second out of some words that are said at once, int16 [16000]."""
+    text = " ".join(rng.choice(running_words(), rng.integers(*WORDS_AT_ONCE)))
+    spoken = voiced(*voices.say(text, voices.LANGUAGES, rng), rng)
+    start = rng.integers(max(1, len(spoken) - CLIP + 1))
+    return placed(spoken[start:start + CLIP], ECHOES, rng)
+
+
+def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
+    """Clips of `words`, int16 [words, 16000], the first of which is clip number `first` of the whole."""
+    return np.stack([clip(word, (seed, first + index)) for index, word in enumerate(words)])
+
+
+def generate(words: Sequence[str], seed: int, out: Path, processes: int | None = None) -> None:
+    """Speak `words` into the folder `out` (see `training.data.clip_folder`)."""
+    voices.need_synthesisers()
+    with clip_folder.making(out):
+        speak(words, seed, out, processes)
+
+
+def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> None:
+    """As `generate`, in a folder that is held."""
+    parts = [(list(words[start:start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
+    with progress.counting(len(words), "speaking", "clip") as update:
+        def made() -> Iterator[tuple[int, np.ndarray]]:
+            for index, clips in workers.run(chunk, parts, processes):
+                yield index * CHUNK, clips
+                update(len(clips))
+
+        clip_folder.write(out, words, seed, made())
+
+
+def load(folder: Path) -> tuple[np.ndarray, list[str]]:
+    """The clips of a folder that `generate` wrote, int16 [clips, 16000] (mapped), and their words.
+
+    UserError where there are none.
+    """
+    return clip_folder.load(folder, "synthetic words",
+                            f"{REMEDY.format(folder)} (needs {' and '.join(voices.SYNTHESISERS)})")
+
+
+def check(folder: Path) -> None:
+    """UserError where the clips of a folder are not those that its seed gives now and here: others have spoken them.
+
+    A few are made anew and compared. Where a synthesiser is not installed nothing is compared, and a line says so.
+    """
+    audio, words = load(folder)
+    absent = voices.missing()
+    if absent:
+        print(f"{folder}: taken as it is, for {absent[0]} is not here to compare it with")
+        return
+    seed = clip_folder.seed_of(folder)
+    keywords, running = (sum(word in kind for word in words) for kind in (KEYWORDS, (RUNNING,)))
+    rows = range(0, len(words), len(words) // COMPARED + 1)
+    if (seed is None or words != plan(len(words) - keywords - running, keywords, running, seed)
+            or any(differ(audio[row], clip(words[row], (seed, row))) for row in rows)):
+        raise UserError(f"{folder}: made by another version of this program, of {' or of '.join(voices.SYNTHESISERS)}; make "
+                        f"it again with {REMEDY.format(folder)}")
+
+
+def differ(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two clips int16 [16000] are other sounds: by more than processors may round differently."""
+    return bool(np.abs(one.astype(int) - other).max() > ROUNDING)
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = OptionParser("python -m training.synthesis", __doc__)
+    parser.add_argument("--out", type=Path, default=Path("build/synthetic"), help="default build/synthetic")
+    parser.add_argument("--others", type=int, default=12000, help="clips of other words (default 12000)")
+    parser.add_argument("--keywords", type=int, default=4000, help="clips of keywords (default 4000)")
+    parser.add_argument("--running", type=int, default=8000, help="clips of running speech (default 8000)")
+    options.add_seed(parser)
+    options.add_processes(parser)
+    args = parser.parse_args(argv)
+    if min(args.others, args.keywords, args.running, args.processes) < 1 or args.seed < 0:
+        raise UserError("--others, --keywords, --running and --processes must be at least 1, --seed at least 0")
+    generate(plan(args.others, args.keywords, args.running, args.seed), args.seed, args.out, args.processes)
+    print(f"{args.out}: {args.keywords} clips of {len(KEYWORDS)} keywords, {args.others} of other words, "
+          f"{args.running} of running speech")

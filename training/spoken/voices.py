@@ -1,0 +1,71 @@
+"""Two speech synthesisers, by Debian's names: espeak-ng, of many accents, and flite, whose voices are people's.
+
+What each says differs in voice, speed and pitch as the caller's generator draws them.
+"""
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import numpy as np
+
+from common import wav
+from common.errors import UserError
+
+SYNTHESISERS = "espeak-ng", "flite"
+ACCENTS = ("en-gb", "en-us", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029",
+           "en-us-nyc")
+LANGUAGES = tuple((
+    "af ca cs cy da de el en-gb en-gb-scotland en-us eo es et eu fi fr-fr ga gn haw hr hu id is it ku la lt lv ms "
+    "mt nb nl pl pt pt-br ro sk sl sq sv sw tr uz vi"
+).split())
+"""Those that read Latin letters, in sounds of their own."""
+ESPEAK_VOICES = tuple((
+    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo "
+    "Jacky Lee Marco Mario Michael Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb david ed "
+    "edward grandma grandpa iven iven2 john klatt klatt2 klatt4 linda max michel miguel norbert pablo paul pedro "
+    "quincy rob robert sandro shelby steph steph2 steph3 travis victor zac"
+).split())
+FLITE_VOICES = "kal16", "awb", "rms", "slt"
+FLITE_SHARE = 0.4
+WORDS_A_MINUTE = 110, 230
+PITCH = 15, 85  # of espeak-ng's 0 to 99
+STRETCH = 0.7, 1.4  # of flite's durations
+
+
+def missing() -> list[str]:
+    """Those that are not installed."""
+    return [name for name in SYNTHESISERS if shutil.which(name) is None]
+
+
+def need_synthesisers() -> None:
+    """UserError where one is not installed."""
+    for name in missing():
+        raise UserError(f"{name} is not installed; install it (Debian: apt-get install {' '.join(SYNTHESISERS)})")
+
+
+def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Samples of a text, float64 in +-1, and their rate in Hz; espeak-ng has one of `accents`.
+
+    Raises UserError where the synthesiser fails.
+    """
+    if rng.random() < FLITE_SHARE:
+        return run(["flite", "-voice", str(rng.choice(FLITE_VOICES)), "--setf",
+                    f"duration_stretch={rng.uniform(*STRETCH):.2f}", "-t", text, "-o", "/dev/stdout"])
+    voice = f"{rng.choice(accents)}+{rng.choice(ESPEAK_VOICES)}"
+    return run(["espeak-ng", "-v", voice, "-s", str(rng.integers(*WORDS_A_MINUTE)), "-p", str(rng.integers(*PITCH)),
+                "--stdout", text])
+
+
+def run(command: list[str]) -> tuple[np.ndarray, int]:
+    """What a synthesiser writes, a wav file of one channel: samples, float64 in +-1, and their rate."""
+    done = subprocess.run(command, capture_output=True)
+    try:
+        sound = wav.parse(done.stdout)
+        if done.returncode or len(sound.data) < 2:
+            raise ValueError("no sound")
+    except ValueError as error:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(f"{' '.join(command)}: {said[-1] if said else error}; is {command[0]} complete?") from None
+    return np.frombuffer(sound.data, "<i2", len(sound.data) // 2) / 32768, sound.rate
