@@ -171,8 +171,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
     parser.add_argument("--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH,
                         help=f"the graph that ships (default {DEFAULT_GRAPH})")
-    parser.add_argument("--data", type=Path, help="calibrate on clips of this copy of Speech Commands "
-                                                  "(default: on the shipped features)")
+    parser.add_argument("--data", type=Path, help="calibrate on clips of this copy of Speech Commands, or of "
+                                                  "<label>/*.wav (default: on the shipped features)")
     options.add_build(parser)
     args = parser.parse_args(argv)
     args.build, args.tau = options.build_and_tau(args)

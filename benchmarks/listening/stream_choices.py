@@ -175,7 +175,10 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("no audio named: give --data DIR, or set GSC_ROOT")
     conversion = build_folder.load(build)
     labels, path = conversion["labels"], needed_native_file(build, conversion)
-    recordings = clips.decode(clips.choose(args.data, "validation", labels), labels)
+    part, = clips.choose(args.data, "validation", labels)
+    if part.passed_over:
+        print(part.passed_over)
+    recordings = clips.decode([part], labels)
     background, silence = clips.background(args.data), streaming.silence_index(labels)
     column_engine(path)  # compiled once, and not by every worker at the same time
     tasks = [(recordings.audio[start:start + CHUNK], silence) for start in range(0, len(recordings.audio), CHUNK)]

@@ -17,6 +17,7 @@ from common.build_folder import NATIVE
 from engine import network, render as engine_render
 from engine.random_network import random_network
 from frontend import render
+from training.description import FEATURES
 
 KEYS = {"frontend_hop", "frontend_hop_mean", "frontend_state_bytes", "frontend_flash_bytes", "network_window",
         "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes", "engine_code_bytes",
@@ -223,6 +224,23 @@ def test_a_missing_toolchain_gives_one_line_that_names_the_packages(tmp_path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     line = failure(bench.main, "--build", tmp_path)
     assert emulator.PACKAGES[emulator.COMPILER] in line
+
+
+def test_audio_of_any_labels_is_counted_over(tmp_path, write_wav, tiny_speech_commands):
+    sound = np.arange(FEATURES.clip_samples).astype(np.int16)
+    for index, name in enumerate(("tür/a.wav", "tür/anna/b.WAV", "yes/c.wav")):
+        write_wav(tmp_path / "mine" / name, sound + index)
+    name, clip, origin, audio = bench.choose_audio(tmp_path / "mine")
+    assert (name, origin) == ("mine/yes/c.wav", "folder of wav files (mine)")
+    assert np.array_equal(clip, sound + 2) and len(audio) == 3
+    shutil.rmtree(tmp_path / "mine" / "yes")
+    name, clip, *_ = bench.choose_audio(tmp_path / "mine")
+    assert name == "mine/tür/a.wav" and np.array_equal(clip, sound)
+    archive = shutil.copytree(tiny_speech_commands / "speech_commands_v0.02", tmp_path / "archive")
+    for word in ("yes", "go"):
+        shutil.rmtree(archive / word)
+    assert bench.choose_audio(archive)[0].startswith("archive/bed/")
+    assert bench.choose_audio(tiny_speech_commands)[0].startswith("speech_commands_test_set_v0.02/yes/")
 
 
 def test_missing_audio_gives_one_line(tmp_path, failure):
