@@ -88,7 +88,7 @@ def check_training(record: object) -> None:
         raise ValueError("its record of training is no JSON object")
     nested = [name for name, value in record.items() if not isinstance(value, (str, int, float))]
     if nested:
-        raise ValueError(f"its record of training says of {ascii(nested[0])} neither a text nor a number")
+        raise ValueError(f"its record of training says of {nested[0]!a} neither a text nor a number")
 
 
 def array_of(name: str, dtype: str, shape: Sequence[int], data: bytes) -> np.ndarray:

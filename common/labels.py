@@ -16,10 +16,10 @@ def labels_of(found: object) -> tuple[str, ...]:
         raise ValueError("it has fewer than two labels")
     for label in found:
         if label != label.strip() or not label:
-            raise ValueError(f"its label {ascii(label)} is empty, or begins or ends with a blank")
+            raise ValueError(f"its label {label!a} is empty, or begins or ends with a blank")
         if any(unicodedata.category(character) in UNPRINTABLE for character in label):
-            raise ValueError(f"its label {ascii(label)} holds a character that cannot be printed")
+            raise ValueError(f"its label {label!a} holds a character that cannot be printed")
     twice = [label for label, count in Counter(found).items() if count > 1]
     if twice:
-        raise ValueError(f"its label {ascii(twice[0])} stands twice")
+        raise ValueError(f"its label {twice[0]!a} stands twice")
     return tuple(found)

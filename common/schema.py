@@ -69,5 +69,5 @@ def fits(value: object, form: Any) -> bool:
 def check_type(value: object, kind: type, where: str) -> None:
     """ValueError unless the value is of this type; neither of true and false is a number."""
     kinds = (int, float) if kind is float else kind
-    if not isinstance(value, kinds) or isinstance(value, bool) and kind is not bool:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where.lstrip('.') or 'it'} is not {NAMES[kind]}")

@@ -23,25 +23,22 @@ from pathlib import Path
 
 import numpy as np
 
-from common import options
-from common import build_folder
+from common import build_folder, checkpoint, locks, options, sources, workers
+from common.atomic import naming
+from common.build_folder import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
+from common.checkpoint import Checkpoint
+from common.description import FEATURES
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import json_object, sha256
+from common.schema import check
+from common.shipped import ROOT, checkpoint_path
 from convert import calibration, fidelity, make_graph, native, plausible
 from convert.calibration import Calibration
 from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
 from convert.macs import COUNTING, network_macs
-from common.build_folder import CALIBRATION, CONVERSION, GRAPHS, MODEL, NATIVE, ONNX
 from engine import network
 from frontend.render import pipeline_id
-from common import checkpoint, locks, sources, workers
-from common.atomic import naming
-from common.checkpoint import Checkpoint
-from common.description import FEATURES
-from common.reading import sha256
-from common.shipped import ROOT, checkpoint_path
-from common.errors import OptionParser, UserError, one_line_errors
-from common.reading import json_object
-from common.schema import check
 
 GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"

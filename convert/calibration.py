@@ -18,14 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from common import atomic, options
+from common.description import LABELS
+from common.errors import OptionParser, UserError, one_line_errors
+from common.reading import shown
 from frontend import binding
 from frontend.render import pipeline_id
-from common import options
-from common import atomic
 from training.data import dataset
-from common.errors import OptionParser, UserError, one_line_errors
-from common.description import LABELS
-from common.reading import shown
 
 CLIPS = 128
 SEED = 0

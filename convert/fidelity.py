@@ -33,7 +33,7 @@ def sqnr_db(reference: np.ndarray, logits: np.ndarray) -> float:
 def sure(logits: np.ndarray) -> np.ndarray:
     """Which clips are answered with a probability of at least DETECTION_THRESHOLD, bool [clips]; logits float [clips, classes]."""
     odds = np.exp(logits - logits.max(1, keepdims=True))
-    return 255 >= DETECTION_THRESHOLD * odds.sum(1)
+    return DETECTION_THRESHOLD * odds.sum(1) <= 255
 
 
 def facts(reference: np.ndarray, logits: np.ndarray) -> dict:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from convert import exact
 from common.checkpoint import Checkpoint
 from common.description import BANDS, STAGES, channels
 from common.errors import UserError
+from convert import exact
 
 EPSILON = 1e-5  # of BatchNorm
 

@@ -3,11 +3,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from convert import fidelity, flatbuffer
-from convert.tflm_ops import ADD_FUNCTIONS
 from common.description import FEATURES
 from common.errors import UserError
-
+from convert import fidelity, flatbuffer
+from convert.tflm_ops import ADD_FUNCTIONS
 
 
 class GateError(UserError):

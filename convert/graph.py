@@ -17,8 +17,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from convert.fold import FoldedBlock, FoldedNetwork
 from common.description import BANDS, FEATURES
+from convert.fold import FoldedBlock, FoldedNetwork
 
 OPSET = 17
 

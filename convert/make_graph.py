@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from convert import fidelity, interpreters
-from convert.fold import FoldedNetwork, forward
 from common.description import FEATURES
 from common.reading import sha256_of
+from convert import fidelity, interpreters
+from convert.fold import FoldedNetwork, forward
 
 FLOAT_TOLERANCE = 1e-5
 """Largest difference of a float graph's logits from the folded network's, relative to their magnitude."""

@@ -15,15 +15,31 @@ import dataclasses
 
 import numpy as np
 
+from common import workers
+from common.description import BANDS, FEATURES
+from common.errors import UserError
 from convert import exact, fidelity
 from convert.fold import FoldedBlock, FoldedNetwork, classifier_depthwise, forward
 from convert.ranges import choose_range
 from convert.rounding import MULTIPLIER_MAX, WEIGHT_MAX, quantise_rows, round_rows
 from engine import golden, tables
-from engine.network import (ACTIVATION_MAX, Block, CLASSIFIER_TAPS, DEPTHWISE_SHIFT, Dense, FRACTION, HEAD_TAPS, HIDDEN_MAX, Network, SILU_ENTRIES, SILU_FRACTION, SILU_SHIFT, SILU_STEP, check, mean_shift)
-from common import workers
-from common.description import BANDS, FEATURES
-from common.errors import UserError
+from engine.network import (
+    ACTIVATION_MAX,
+    CLASSIFIER_TAPS,
+    DEPTHWISE_SHIFT,
+    FRACTION,
+    HEAD_TAPS,
+    HIDDEN_MAX,
+    SILU_ENTRIES,
+    SILU_FRACTION,
+    SILU_SHIFT,
+    SILU_STEP,
+    Block,
+    Dense,
+    Network,
+    check,
+    mean_shift,
+)
 
 METHODS = ("minmax", "p99.99", "mse")
 REFIT = 3e-2

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from convert.fold import FoldedNetwork, forward
 from common.description import FEATURES
 from common.errors import UserError
+from convert.fold import FoldedNetwork, forward
 
 EVERY = 8
 """Of the calibration clips, so many are skipped to the next that is heard."""

@@ -11,10 +11,10 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
+from common.description import FEATURES
 from convert import flatbuffer
 from convert.flatbuffer import schema
 from convert.ranges import choose_range
-from common.description import FEATURES
 
 SAMPLES = 2048
 """Values drawn from each activation of each clip; extremes are always among them."""

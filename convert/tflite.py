@@ -9,8 +9,8 @@ import onnx
 import onnx2tf
 import tensorflow as tf
 
-from convert import flatbuffer
 from common.description import FEATURES
+from convert import flatbuffer
 
 
 def float_tflite(model: onnx.ModelProto) -> bytes:

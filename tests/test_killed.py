@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from emulated import need_emulator
 
 from common import build_folder
-from emulated import need_emulator
 
 ROOT = Path(__file__).parent.parent
 SEED = 20261127

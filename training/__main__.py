@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from common import options
-from common import checkpoint, locks
+from common import checkpoint, locks, options
 from common.description import LABELS, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 from training import card, distill, heldout, openset, train

@@ -17,10 +17,10 @@ from torch import nn
 from common.atomic import write_bytes
 from common.description import SILENCE, UNKNOWN
 from common.errors import UserError
+from common.schema import check
 from training.augment import NoiseAugment, spec_augment
 from training.distill import Teacher, distilled
 from training.features import LogMel
-from common.schema import check
 from training.model import DROPOUT, BCResNet, load_weights
 from training.splices import Splicer
 from training.stream import stream_augment, without_edges

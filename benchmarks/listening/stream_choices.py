@@ -24,7 +24,7 @@ from benchmarks.listening import streaming
 from benchmarks.listening.decisions import EXAMPLE, RULES, Rule, reported, word_classes
 from benchmarks.report import text as report_text
 from common import build_folder, options, worker_tools, workers
-from common.description import SILENCE, DETECTION_THRESHOLD, UNKNOWN
+from common.description import DETECTION_THRESHOLD, SILENCE, UNKNOWN
 from common.errors import OptionParser, UserError, one_line_errors
 from engine import golden, network
 from engine.binding import Engine

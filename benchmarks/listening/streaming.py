@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.description import FEATURES, SILENCE, DETECTION_THRESHOLD
+from common.description import DETECTION_THRESHOLD, FEATURES, SILENCE
 from engine import golden
 from engine.binding import Engine
 from engine.network import Network

@@ -7,12 +7,12 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.build_folder import remedy
 from common.errors import UserError
 from common.shipped import ROOT
 from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
-from common.build_folder import remedy
 
 NAME = "kws_bcresnet"
 """Of the library, where the ecosystem has no other rule."""

@@ -12,9 +12,9 @@ from scipy import stats
 from benchmarks.listening import continuous, false_accepts
 from benchmarks.listening.decisions import EXAMPLE, RULES
 from common.audio import read_wav
-from common.resampling import by_spectrum
 from common.description import FEATURES
 from common.intervals import poisson
+from common.resampling import by_spectrum
 from training.spoken import acoustics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -11,7 +11,7 @@ from benchmarks.accuracy import clips
 from benchmarks.listening import decisions, stream_choices, streaming
 from benchmarks.listening.decisions import Rule
 from common import build_folder
-from common.description import FEATURES, LABELS, SILENCE, DETECTION_THRESHOLD, UNKNOWN
+from common.description import DETECTION_THRESHOLD, FEATURES, LABELS, SILENCE, UNKNOWN
 from engine import binding, golden, network, render
 from frontend import binding as frontend
 from training import augment

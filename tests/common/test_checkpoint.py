@@ -11,14 +11,13 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from convert import __main__ as command
-from convert import calibration, plausible
-from convert.fold import fold
 from common import checkpoint
-from common.checkpoint import Checkpoint, FORMAT
+from common.checkpoint import FORMAT, Checkpoint
 from common.description import FEATURES, LABELS, TAUS
 from common.errors import UserError
 from common.labels import labels_of
+from convert import __main__ as command, calibration, plausible
+from convert.fold import fold
 
 HEADER = {"format": FORMAT, "tau": 1, "labels": list(LABELS), "features": FEATURES.id, "training": {"command": "train"}}
 

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from benchmarks import schemas
-from common.shipped import ROOT
 from common import build_folder
-from common.schema import Each, Either, check, fits
 from common.reading import json_object
+from common.schema import Each, Either, check, fits
+from common.shipped import ROOT
 
 FORM = {"count": int, "share?": float, "names": [str], "span": (float, float), "rows": Each({"exact": bool}),
         "state": Either({"refused": str}, {"bytes": int}), "mean": Either(None, float)}
@@ -87,7 +87,7 @@ def test_whatever_is_spoilt_in_conversion_json_is_one_line_with_the_remedy(tau1_
     facts = json.loads((tau1_build / build_folder.CONVERSION).read_text())
     unread = {("calibration", "list"), ("features", "pipeline")}
     for path in nodes(facts):
-        if path in unread or path[0] in ("versions", "checkpoint") and len(path) > 1:
+        if path in unread or (path[0] in ("versions", "checkpoint") and len(path) > 1):
             continue
         (tmp_path / build_folder.CONVERSION).write_text(json.dumps(spoilt(facts, path, [[]])))
         if path[-1] in ("ranges_inexact", "sure_clips", "sure_agreement"):  # of no use to a later stage

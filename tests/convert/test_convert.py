@@ -17,12 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert import __main__ as command
-from common import build_folder
-from convert import calibration, fidelity, interpreters
-from common import checkpoint, workers
+from common import build_folder, checkpoint, workers
 from common.description import FEATURES, LABELS, TAUS
 from common.errors import UserError
+from convert import __main__ as command, calibration, fidelity, interpreters
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINTS = ROOT / "checkpoints"

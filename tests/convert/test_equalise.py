@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from test_fold import random_network, scaled_error
 
+from common.description import FEATURES, TAUS
 from convert import fold
 from convert.equalise import LEAST, STEPS, STRENGTH, equalised, factors, observe, stages
-from common.description import FEATURES, TAUS
 
 
 @pytest.fixture(scope="module")

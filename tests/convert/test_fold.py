@@ -8,11 +8,11 @@ import onnxruntime
 import pytest
 import torch
 
-from convert import fold, graph, macs
-from convert.__main__ import GRAPH_NAMES
 from common.checkpoint import Checkpoint
 from common.description import FEATURES, LABELS, TAUS
 from common.errors import UserError
+from convert import fold, graph, macs
+from convert.__main__ import GRAPH_NAMES
 from training.model import BCResNet
 
 TOLERANCE = 1e-5
@@ -28,7 +28,7 @@ def random_network(tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS) 
                 value.uniform_(0.5, 2.0)
             elif name.endswith("running_mean") or "norm.bias" in name or name.endswith(".1.bias"):
                 value.normal_(0, 0.3)
-            elif "norm.weight" in name or name.endswith(".1.weight") and value.ndim == 1:
+            elif "norm.weight" in name or (name.endswith(".1.weight") and value.ndim == 1):
                 value.uniform_(-0.5, 1.5)
     tensors = {name: value.numpy() for name, value in network.state_dict().items() if "tracked" not in name}
     return network, Checkpoint(tau, labels, tensors, {})

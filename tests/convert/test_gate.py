@@ -4,10 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from common.description import DETECTION_THRESHOLD, LABELS
 from convert import fidelity, flatbuffer, gate, interpreters, make_graph
 from convert.flatbuffer import schema
 from convert.tflm_ops import ADD_FUNCTIONS
-from common.description import LABELS, DETECTION_THRESHOLD
 
 
 @pytest.fixture

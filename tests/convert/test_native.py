@@ -5,14 +5,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from test_fold import random_network
 
+from common.description import FEATURES
+from common.errors import UserError
 from convert import calibration, fidelity, fold, native, rounding
 from engine import golden, network
 from engine.network import Dense
 from engine.random_network import random_network as random_integers
-from test_fold import random_network
-from common.description import FEATURES
-from common.errors import UserError
 
 
 @pytest.fixture(scope="module")

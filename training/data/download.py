@@ -223,7 +223,7 @@ def unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -
         raise UserError(f"unsafe: the member {member.name!r} would leave the folder")
     if not (member.isreg() or member.isdir()):
         raise UserError(f"unsafe: the member {member.name!r} is a link or a device")
-    if "\0" in member.name or member.isreg() and not name.parts:
+    if "\0" in member.name or (member.isreg() and not name.parts):
         raise UserError(f"unsafe: the member {member.name!r} has no name that a file can have")
     path = folder / name
     try:

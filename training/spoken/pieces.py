@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import options
-from common import workers
+from common import options, workers
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from training.data import clip_folder

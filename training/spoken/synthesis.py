@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from common import options
-from common import progress, workers
+
+from common import options, progress, workers
 from common.description import KEYWORDS
 from common.errors import OptionParser, UserError, one_line_errors
 from training.data import clip_folder
