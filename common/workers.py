@@ -24,7 +24,7 @@ def run(function: Callable, arguments: Sequence[tuple], processes: int | None = 
     what a call raised, and UserError where a process was killed.
     """
     processes = min(processes or len(os.sched_getaffinity(0)), len(arguments))
-    strangers = set(multiprocessing.active_children())
+    earlier = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), initializer=_start, initargs=(initializer, initargs))
     try:
@@ -34,7 +34,7 @@ def run(function: Callable, arguments: Sequence[tuple], processes: int | None = 
             yield futures[future], future.result()
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - strangers:
+        for child in set(multiprocessing.active_children()) - earlier:
             child.kill()
         if isinstance(error, BrokenProcessPool):
             raise UserError("a process was killed, most often for want of memory; "
@@ -69,7 +69,7 @@ def temporary_files_in(folder: str | os.PathLike) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back within the block. Processes begun in it never hear it: their parent ends them."""
+    """Hold Ctrl-C back within the block. Processes started in it never get it: their parent ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
