@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.baseline`: see benchmarks/cost/baseline.py."""
+
 import sys
 
 from benchmarks.cost.baseline import main

@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.bench`: see benchmarks/cost/bench.py."""
+
 import sys
 
 from benchmarks.cost.bench import main

@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.budget`: see benchmarks/cost/budget.py."""
+
 import sys
 
 from benchmarks.cost.budget import main

@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.family`: see benchmarks/accuracy/family.py."""
+
 import sys
 
 from benchmarks.accuracy.family import main

@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.figures`: see benchmarks/report/figures.py."""
+
 import sys
 
 from benchmarks.report.figures import main

@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.on_board`: see benchmarks/cost/on_board.py."""
+
 import sys
 
 from benchmarks.cost.on_board import main

@@ -6,6 +6,7 @@
 Takes the options of `python -m convert`. Of two at once in one build folder the second waits, and each reports the
 graph of its own options.
 """
+
 from __future__ import annotations
 
 import sys
@@ -22,8 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     build = converter.parse_arguments(arguments).build
     with locks.writing(build):
-        return (converter.main(arguments) or generator.main(["--build", str(build)])
-                or contents.main(["--build", str(build)]))
+        return converter.main(arguments) or generator.main(["--build", str(build)]) or contents.main(["--build", str(build)])
 
 
 if __name__ == "__main__":

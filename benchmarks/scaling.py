@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.scaling`: see benchmarks/cost/scaling.py."""
+
 import sys
 
 from benchmarks.cost.scaling import main

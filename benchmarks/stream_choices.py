@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.stream_choices`: see benchmarks/listening/stream_choices.py."""
+
 import sys
 
 from benchmarks.listening.stream_choices import main

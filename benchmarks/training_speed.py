@@ -6,6 +6,7 @@ The official way decodes every wav in every epoch and augments clip by clip; the
 layers. Both are reimplemented here. All train on the same clips, with the same batches and threads, each in a process of its
 own, and take turns, so that other load on the machine affects all alike.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -76,8 +77,9 @@ class Contender:
         try:
             return self.pipe.recv()
         except EOFError:
-            raise UserError(f"the process of '{self.name}' was killed, most often for want of memory; "
-                            "use fewer --clips") from None
+            raise UserError(
+                f"the process of '{self.name}' was killed, most often for want of memory; use fewer --clips"
+            ) from None
 
 
 def serve(pipe: Connection, make: Callable, arguments: tuple) -> None:
@@ -130,8 +132,9 @@ class PlainLoop:
         self.rng = np.random.default_rng(SEED)
         self.log_mel = LogMel()
         self.model = network(tau, len(LABELS)).train()
-        self.optimizer = torch.optim.SGD(self.model.parameters(), train.PEAK_RATE, train.MOMENTUM,
-                                         weight_decay=train.WEIGHT_DECAY)
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), train.PEAK_RATE, train.MOMENTUM, weight_decay=train.WEIGHT_DECAY
+        )
 
     def load(self, clip: Clip) -> torch.Tensor:
         """Float samples [16000] of a clip, from its file; silence is all noise."""
@@ -147,12 +150,12 @@ class PlainLoop:
         level = self.rng.uniform(0, SILENCE_NOISE_LEVEL if silence else NOISE_LEVEL)
         shift = int(self.rng.integers(-SHIFT, SHIFT + 1))
         shifted = nn.functional.pad(samples, (shift, -shift))
-        return (shifted + level * noise[offset:offset + len(samples)]).clamp(-1, 1)
+        return (shifted + level * noise[offset : offset + len(samples)]).clamp(-1, 1)
 
     def epoch(self) -> None:
         order = self.rng.permutation(len(self.clips))
         for start in range(0, len(order), train.BATCH):
-            chosen = [self.clips[index] for index in order[start:start + train.BATCH]]
+            chosen = [self.clips[index] for index in order[start : start + train.BATCH]]
             samples = torch.stack([self.augment(self.load(clip), clip.label == SILENCE) for clip in chosen])
             logmel = spec_augment(self.log_mel(samples), self.tau, self.rng)
             target = torch.tensor([LABELS.index(clip.label) for clip in chosen])
@@ -176,8 +179,7 @@ def project_way(settings: Settings, precision: str, state: Path) -> Callable[[],
     audio = read_training_clips(clips)
     target = np.array([LABELS.index(clip.label) for clip in clips])
     recipe = train.Recipe(settings.tau, LABELS, train.PAPER_EPOCHS, SEED, precision, "benchmark")
-    return train.Trainer(recipe, train.Split(audio, target), log_mel(audio[:1]), target[:1], noises, CPU,
-                         state).train_epoch
+    return train.Trainer(recipe, train.Split(audio, target), log_mel(audio[:1]), target[:1], noises, CPU, state).train_epoch
 
 
 def measure(contenders: Sequence[Contender], rounds: int) -> None:
@@ -201,16 +203,24 @@ def summary(values: np.ndarray) -> dict[str, float]:
 def report(contenders: Sequence[Contender], clips: int) -> list[dict]:
     """A row each: clips a second, and the ratio to the first contender, round by round."""
     first = np.array(contenders[0].seconds)
-    return [{"name": c.name, "clips_per_second": summary(clips / np.array(c.seconds)),
-             "ratio": summary(first / np.array(c.seconds))} for c in contenders]
+    return [
+        {
+            "name": c.name,
+            "clips_per_second": summary(clips / np.array(c.seconds)),
+            "ratio": summary(first / np.array(c.seconds)),
+        }
+        for c in contenders
+    ]
 
 
 def table(rows: Sequence[dict]) -> str:
     lines = [f"{'':44}{'clips/s':>8}{'spread':>14}{'ratio':>8}{'spread':>16}"]
     for row in rows:
         speed, ratio = row["clips_per_second"], row["ratio"]
-        lines.append(f"{row['name']:44}{speed['median']:8.0f}{speed['min']:7.0f} to {speed['max']:.0f}"
-                     f"{ratio['median']:8.2f}{ratio['min']:8.2f} to {ratio['max']:.2f}")
+        lines.append(
+            f"{row['name']:44}{speed['median']:8.0f}{speed['min']:7.0f} to {speed['max']:.0f}"
+            f"{ratio['median']:8.2f}{ratio['min']:8.2f} to {ratio['max']:.2f}"
+        )
     return "\n".join(lines)
 
 
@@ -220,8 +230,9 @@ def choose_clips(settings: Settings) -> tuple[list[Clip], list[np.ndarray]]:
     available = split_clips(archive, "training", settings.ver)
     count = min(settings.clips, len(available)) // train.BATCH * train.BATCH
     if not count:
-        raise UserError(f"{archive}: holds {len(available)} training clips, fewer than a batch of {train.BATCH}; "
-                        "name a larger data set")
+        raise UserError(
+            f"{archive}: holds {len(available)} training clips, fewer than a batch of {train.BATCH}; name a larger data set"
+        )
     order = np.random.default_rng(SEED).permutation(len(available))[:count]
     clips = sorted((available[index] for index in order), key=lambda clip: clip.path is None)
     return clips, read_noises(archive)
@@ -236,8 +247,9 @@ def line_up(settings: Settings, folder: Path) -> list[Contender]:
     default = train.default_precision(CPU)
     for precision in dict.fromkeys(("float32", default)):
         mark = " (the default here)" if precision == default else ""
-        contenders.append(Contender(f"this project, {precision}{mark}", project_way, settings, precision,
-                                    folder / f"{precision}.pt"))
+        contenders.append(
+            Contender(f"this project, {precision}{mark}", project_way, settings, precision, folder / f"{precision}.pt")
+        )
     return contenders
 
 
@@ -269,13 +281,29 @@ def main(argv: list[str] | None = None) -> None:
                 contender.process.join()
     count = len(clips)
     rows = report(contenders, count)
-    print(f"BC-ResNet-{tau:g}, {count} clips an epoch, batch {train.BATCH}, {args.threads} threads, "
-          f"median of {args.rounds} rounds\n{table(rows)}\n"
-          f"decoding these clips took {decoding:.1f} s, which this project pays once, not every epoch")
+    print(
+        f"BC-ResNet-{tau:g}, {count} clips an epoch, batch {train.BATCH}, {args.threads} threads, "
+        f"median of {args.rounds} rounds\n{table(rows)}\n"
+        f"decoding these clips took {decoding:.1f} s, which this project pays once, not every epoch"
+    )
     if args.json:
-        write_text(OUTPUT, json.dumps({
-            "tau": tau, "clips": count, "batch": train.BATCH, "threads": args.threads, "rounds": args.rounds,
-            "torch": torch.__version__, "decoding_seconds_once": decoding, "rows": rows}, indent=2) + "\n")
+        write_text(
+            OUTPUT,
+            json.dumps(
+                {
+                    "tau": tau,
+                    "clips": count,
+                    "batch": train.BATCH,
+                    "threads": args.threads,
+                    "rounds": args.rounds,
+                    "torch": torch.__version__,
+                    "decoding_seconds_once": decoding,
+                    "rows": rows,
+                },
+                indent=2,
+            )
+            + "\n",
+        )
         print(OUTPUT)
 
 

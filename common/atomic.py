@@ -1,4 +1,5 @@
 """Write files atomically: complete or not at all."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,5 @@
 """Read wav files of 16 kHz mono 16-bit PCM; refuse all others."""
+
 from __future__ import annotations
 
 import os
@@ -27,12 +28,14 @@ def read_wav(path: str | os.PathLike) -> np.ndarray:
         raise UserError(f"{path}: not a {FORMAT} wav file ({error}); {REMEDY}") from None
     if (sound.encoding, sound.rate, sound.channels, sound.bits) != (wav.ENCODINGS[wav.PCM], FEATURES.sample_rate, 1, 16):
         channels = f"{sound.channels} channel{'s' * (sound.channels != 1)}"
-        raise UserError(f"{path}: {sound.rate} Hz, {channels}, {sound.bits} bits, {sound.encoding}, but {FORMAT} is needed; "
-                        f"{REMEDY}")
+        raise UserError(
+            f"{path}: {sound.rate} Hz, {channels}, {sound.bits} bits, {sound.encoding}, but {FORMAT} is needed; {REMEDY}"
+        )
     samples = len(sound.data) // 2
     if sound.missing:
-        raise UserError(f"{path}: truncated, {samples} of {(len(sound.data) + sound.missing) // 2} samples are there; "
-                        "fetch it again")
+        raise UserError(
+            f"{path}: truncated, {samples} of {(len(sound.data) + sound.missing) // 2} samples are there; fetch it again"
+        )
     if samples == 0:
         raise UserError(f"{path}: holds no samples; remove it")
     return np.frombuffer(sound.data, "<i2", samples)
@@ -45,6 +48,7 @@ def read_clip(path: str | os.PathLike) -> np.ndarray:
     """
     samples = read_wav(path)
     if len(samples) > FEATURES.clip_samples:
-        raise UserError(f"{path}: {len(samples)} samples, longer than the one second "
-                        f"({FEATURES.clip_samples} samples) of a clip; cut it")
+        raise UserError(
+            f"{path}: {len(samples)} samples, longer than the one second ({FEATURES.clip_samples} samples) of a clip; cut it"
+        )
     return np.pad(samples, (0, FEATURES.clip_samples - len(samples)))

@@ -1,4 +1,5 @@
 """Names of the files in build/tau<T>/, and the reading of the conversion's record. Needs no TensorFlow."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -20,23 +21,73 @@ VERIFY, BENCH, MANIFEST = "verify.json", "bench.json", "firmware/manifest.json"
 VERIFY_FEWER = "verify_fewer.json"
 """A verification over fewer clips than the one in VERIFY."""
 REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML = "report.json", "report.md", "report.html"
-KEYS = frozenset({"tau", "labels", "graph", "features", "checkpoint", "parameters", "macs", "macs_counting", "calibration",
-                  "input", "output", "graphs", "native", "versions", "fingerprint", "files"})
+KEYS = frozenset(
+    {
+        "tau",
+        "labels",
+        "graph",
+        "features",
+        "checkpoint",
+        "parameters",
+        "macs",
+        "macs_counting",
+        "calibration",
+        "input",
+        "output",
+        "graphs",
+        "native",
+        "versions",
+        "fingerprint",
+        "files",
+    }
+)
 """Keys of conversion.json. `files`: SHA-256 of each of the conversion's files by its path in the build folder, without the
 two copies of the chosen graph's files."""
 TENSOR = {"shape": [int], "scale": float, "zero_point": int}
 REFUSED = {"refused": str}
-GRAPH = {"input": TENSOR, "output": TENSOR, "tflite": str, "onnx": str, "sha256": str, "tflite_bytes": int,
-         "arena_bytes": int, "ops": Each(int), "op_table": [{"op": str, "count": int, "macs": int, "bytes": int}],
-         "agreement": float, "sqnr_db": float, "bit_exact_with_tflm": bool, "ranges": str, "ranges_sqnr_db": Each(float)}
-NETWORK = {"file": str, "sha256": str, "delay_columns": int, "ranges": str, "agreement": float, "sqnr_db": float,
-           "ranges_sqnr_db": Each(float)}
-FORM = {"tau": float, "labels": [str], "graph": str,
-        "features": {"id": str, **{field.name: float for field in dataclasses.fields(FeatureDescription)}},
-        "checkpoint": {"path": str, "sha256": str, "training": Each(Either(str, float))}, "parameters": int, "macs": int,
-        "macs_counting": str, "calibration": {"source": str, "clips": int, "sha256": str, "ranges": str}, "input": TENSOR,
-        "output": TENSOR, "graphs": Each(Either(REFUSED, GRAPH)), "native": Either(REFUSED, NETWORK), "versions": Each(str),
-        "fingerprint": str, "files": Each(str)}
+GRAPH = {
+    "input": TENSOR,
+    "output": TENSOR,
+    "tflite": str,
+    "onnx": str,
+    "sha256": str,
+    "tflite_bytes": int,
+    "arena_bytes": int,
+    "ops": Each(int),
+    "op_table": [{"op": str, "count": int, "macs": int, "bytes": int}],
+    "agreement": float,
+    "sqnr_db": float,
+    "bit_exact_with_tflm": bool,
+    "ranges": str,
+    "ranges_sqnr_db": Each(float),
+}
+NETWORK = {
+    "file": str,
+    "sha256": str,
+    "delay_columns": int,
+    "ranges": str,
+    "agreement": float,
+    "sqnr_db": float,
+    "ranges_sqnr_db": Each(float),
+}
+FORM = {
+    "tau": float,
+    "labels": [str],
+    "graph": str,
+    "features": {"id": str, **{field.name: float for field in dataclasses.fields(FeatureDescription)}},
+    "checkpoint": {"path": str, "sha256": str, "training": Each(Either(str, float))},
+    "parameters": int,
+    "macs": int,
+    "macs_counting": str,
+    "calibration": {"source": str, "clips": int, "sha256": str, "ranges": str},
+    "input": TENSOR,
+    "output": TENSOR,
+    "graphs": Each(Either(REFUSED, GRAPH)),
+    "native": Either(REFUSED, NETWORK),
+    "versions": Each(str),
+    "fingerprint": str,
+    "files": Each(str),
+}
 """Which form that has, as far as a later stage reads it: see `common.schema`."""
 
 

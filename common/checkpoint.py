@@ -2,6 +2,7 @@
 
 Read and written with NumPy alone, so that the converter needs no PyTorch.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -61,7 +62,7 @@ def load(path: str | os.PathLike) -> Checkpoint:
     content = read_plain(path, remedy, "checkpoint")
     try:
         tensors = dict(deserialize(content))
-        metadata = json_object(content[8:8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+        metadata = json_object(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
     except (SafetensorError, ValueError) as error:
         raise UserError(f"{path}: truncated, or no safetensors file ({error}); {remedy}") from None
     try:

@@ -1,4 +1,5 @@
 """Text of C sources: string literals, and sources without their comments."""
+
 from __future__ import annotations
 
 import re
@@ -14,6 +15,7 @@ def c_string(text: str) -> str:
     >>> c_string('say "yes?"')
     '"say \\"yes\\?\\""'
     """
+
     def escaped(byte: int) -> str:
         if chr(byte) in '"\\?':
             return "\\" + chr(byte)

@@ -2,6 +2,7 @@
 
 Needs NumPy alone, so that the converter, the code generator and the benchmarks can read it without PyTorch.
 """
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,5 @@
 """Errors of the user's input: one line on stderr and a non-zero exit status."""
+
 from __future__ import annotations
 
 import argparse
@@ -20,8 +21,9 @@ class OptionParser(argparse.ArgumentParser):
     """The options of a command; `doc` is its help text. A wrong option raises UserError instead of printing the usage."""
 
     def __init__(self, command: str, doc: str, epilog: str | None = None):
-        super().__init__(command, description=doc, epilog=epilog, allow_abbrev=False,
-                         formatter_class=argparse.RawDescriptionHelpFormatter)
+        super().__init__(
+            command, description=doc, epilog=epilog, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise the UserError; called by argparse."""

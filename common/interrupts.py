@@ -3,6 +3,7 @@
 Every package calls `end_while_loading` before its other imports; `common.errors.one_line_errors` takes over when the command
 runs.
 """
+
 from __future__ import annotations
 
 import os

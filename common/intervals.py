@@ -1,4 +1,5 @@
 """Confidence intervals of a proportion and of a count."""
+
 from __future__ import annotations
 
 import math
@@ -17,12 +18,12 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 def percent(successes: int, trials: int) -> str:
     """`92.3 % (95 % interval 91.1 to 93.3, 2240 clips)`."""
     low, high = wilson(successes, trials)
-    return (f"{100 * successes / trials:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, "
-            f"{trials} clips)")
+    return f"{100 * successes / trials:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, {trials} clips)"
 
 
 def poisson(count: int) -> tuple[float, float]:
     """Exact 95 % interval of the mean of a Poisson distribution, given one sample `count` of it (Garwood, 1936)."""
+
     def up_to(most: int, mean: float) -> float:
         """The probability of a sample of at most `most`."""
         return sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(most + 1))

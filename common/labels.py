@@ -1,4 +1,5 @@
 """Which labels a network may have: texts that people, folders, Markdown and C strings can hold, and no two alike."""
+
 from __future__ import annotations
 
 import unicodedata

@@ -2,6 +2,7 @@
 
 The lock is flock(2) on the folder itself: it needs no lock file, and is released when its process ends, however it ends.
 """
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,5 @@
 """The options that several commands share: the same name, help and default in each of them."""
+
 from __future__ import annotations
 
 import argparse
@@ -36,8 +37,9 @@ def add_data(parser: Parser, content: str, without: str = "", default: Path | No
     content: what the folder holds. without: what takes its place in the end, as the help names it.
     """
     last = f", else {without}" if without else ""
-    parser.add_argument("--data", type=Path, default=os.environ.get("GSC_ROOT") or default,
-                        help=f"{content} (default $GSC_ROOT{last})")
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("GSC_ROOT") or default, help=f"{content} (default $GSC_ROOT{last})"
+    )
 
 
 def add_archives(parser: Parser, content: str = "folder of the official archives, unpacked") -> None:

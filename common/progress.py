@@ -1,4 +1,5 @@
 """Progress of long work: a bar on a terminal, elsewhere a line every 20 seconds."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,5 @@
 """Read what anybody may have written: plain files only, JSON that holds an object, and names of any bytes."""
+
 from __future__ import annotations
 
 import hashlib

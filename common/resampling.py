@@ -3,6 +3,7 @@
 `to_16_khz` is a polyphase filter, a sinc with Blackman's window. Its coefficients are integers, and so is every sum, which
 float64 holds exactly in any order: the result is the same on every machine, and however the sound is cut into blocks.
 """
+
 from __future__ import annotations
 
 import functools
@@ -42,8 +43,10 @@ def filters(rate: int) -> np.ndarray:
         window = 0.42 + 0.5 * math.cos(turn) + 0.08 * math.cos(2 * turn)
         return window * (math.sin(math.pi * band * time) / (math.pi * time) if time else band)
 
-    return np.array([[round(ONE * tap(old - width + 1 - phase / phases)) for old in range(2 * width)]
-                     for phase in range(phases)], np.float64)
+    return np.array(
+        [[round(ONE * tap(old - width + 1 - phase / phases)) for old in range(2 * width)] for phase in range(phases)],
+        np.float64,
+    )
 
 
 def to_16_khz(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
@@ -68,10 +71,10 @@ def to_16_khz(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
             windows = np.lib.stride_tricks.sliding_window_view(held, 2 * width)
             for offset in range(min(up, len(sums))):
                 old, phase = divmod((made + offset) * down, up)
-                sums[offset::up] = windows[old - width + 1 - first::down][:len(sums[offset::up])] @ table[phase]
+                sums[offset::up] = windows[old - width + 1 - first :: down][: len(sums[offset::up])] @ table[phase]
         made = total
         keep = made * down // up - width + 1
-        held, first = held[keep - first:], keep
+        held, first = held[keep - first :], keep
         yield np.clip(np.floor(sums / ONE + 0.5), -32768, 32767).astype(np.int16)
 
 

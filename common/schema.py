@@ -5,6 +5,7 @@
 A form is a type (`float`: any number), `None`, a dict of forms by key (one that ends in `?` may be missing, further keys
 do not matter), a list of one form (of every entry), a tuple of forms (one for each entry), `Each` or `Either`.
 """
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ class Either(NamedTuple):
     second: Any
 
 
-def check(value: object, form: Any, where: str = "") -> None:
+def check(value: Any, form: Any, where: str = "") -> None:
     """ValueError, with the place and what should stand there, where a JSON value has another form."""
     if isinstance(form, Either):
         try:

@@ -1,4 +1,5 @@
 """Paths of the files in the repository: checkpoints, the verifications recorded with them, and example sounds."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The source files of the project that a module depends on, and their hash, the key of every cache of its results.
 
-    digest("firmware_gen.__main__", files=templates)
+digest("firmware_gen.__main__", files=templates)
 """
+
 from __future__ import annotations
 
 import ast

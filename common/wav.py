@@ -3,6 +3,7 @@
 Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991); WAVE_FORMAT_EXTENSIBLE as in
 Microsoft's ksmedia.h.
 """
+
 from __future__ import annotations
 
 import struct
@@ -35,7 +36,7 @@ def parse(content: bytes) -> Sound:
     shape, start = None, 12
     while start + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, start)
-        body = content[start + 8:start + 8 + size]
+        body = content[start + 8 : start + 8 + size]
         if name == b"data":
             if shape is None:
                 raise ValueError("its samples come before their format")
@@ -54,7 +55,7 @@ def format_of(body: bytes) -> tuple[str, int, int, int]:
         raise ValueError(f"its format takes {len(body)} bytes, not 16 or more")
     code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
     if code == EXTENSIBLE and body[26:40] == SUBFORMAT:
-        code, = struct.unpack_from("<H", body, 24)
+        (code,) = struct.unpack_from("<H", body, 24)
     if not (channels and rate and bits):
         raise ValueError(f"its format says {channels} channels, {rate} Hz and {bits} bits")
     return ENCODINGS.get(code, f"encoding {code}"), rate, channels, bits

@@ -1,8 +1,9 @@
 """What all tasks of a worker process share, such as an engine: made once in each process, not sent with every task.
 
-    workers.run(task, arguments, processes, worker_tools.prepare, (make, path))    # in the parent
-    engine = worker_tools.get()                                                    # in `task`: make(path)
+workers.run(task, arguments, processes, worker_tools.prepare, (make, path))    # in the parent
+engine = worker_tools.get()                                                    # in `task`: make(path)
 """
+
 from __future__ import annotations
 
 import functools

@@ -1,4 +1,5 @@
 """Run a function over many arguments in processes of their own, so that Ctrl-C still ends in one line."""
+
 from __future__ import annotations
 
 import concurrent.futures
@@ -15,8 +16,13 @@ from common import progress
 from common.errors import UserError
 
 
-def run(function: Callable, arguments: Sequence[tuple], processes: int | None = None,
-        initializer: Callable | None = None, initargs: tuple = ()) -> Iterator[tuple[int, Any]]:
+def run(
+    function: Callable,
+    arguments: Sequence[tuple],
+    processes: int | None = None,
+    initializer: Callable | None = None,
+    initargs: tuple = (),
+) -> Iterator[tuple[int, Any]]:
     """Call `function(*arguments[i])` for every i; yield (i, result) in the order in which they end.
 
     processes: as many as cores where None. They are spawned, not forked: neither PyTorch's threads
@@ -26,7 +32,8 @@ def run(function: Callable, arguments: Sequence[tuple], processes: int | None = 
     processes = min(processes or len(os.sched_getaffinity(0)), len(arguments))
     earlier = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_start, initargs=(initializer, initargs))
+        processes, multiprocessing.get_context("spawn"), initializer=_start, initargs=(initializer, initargs)
+    )
     try:
         with interrupts_held():
             futures = {pool.submit(function, *values): index for index, values in enumerate(arguments)}
@@ -37,14 +44,22 @@ def run(function: Callable, arguments: Sequence[tuple], processes: int | None = 
         for child in set(multiprocessing.active_children()) - earlier:
             child.kill()
         if isinstance(error, BrokenProcessPool):
-            raise UserError("a process was killed, most often for want of memory; "
-                            "close other programs and run it again") from None
+            raise UserError(
+                "a process was killed, most often for want of memory; close other programs and run it again"
+            ) from None
         raise
     pool.shutdown()
 
 
-def in_order(function: Callable, arguments: Sequence[tuple], what: str, unit: str, processes: int | None = None,
-             initializer: Callable | None = None, initargs: tuple = ()) -> list:
+def in_order(
+    function: Callable,
+    arguments: Sequence[tuple],
+    what: str,
+    unit: str,
+    processes: int | None = None,
+    initializer: Callable | None = None,
+    initargs: tuple = (),
+) -> list:
     """As `run`, but all results, in the order of `arguments`; the items of the first of each are counted on the way."""
     results = [None] * len(arguments)
     with progress.counting(sum(len(items) for items, *_ in arguments), what, unit) as update:

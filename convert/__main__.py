@@ -7,6 +7,7 @@ Both graphs and the native engine's integer network are made and measured on the
 graph ships. Writes build/tau<T>/model_int8.tflite, model.onnx, graphs/, native.npz, calibration.txt and
 conversion.json.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -52,9 +53,11 @@ def shipped_checkpoint(tau: float) -> Path:
     path = checkpoint_path(tau)
     if not path.is_file():
         trained = f"build/tau{tau:g}/training/tau{tau:g}.safetensors"
-        raise UserError(f"no checkpoint for tau {tau:g} is shipped yet: train one with `make train TAU={tau:g} "
-                        f"DATA=<Speech Commands>` (or DOWNLOAD=1), then "
-                        f"`make quantize TAU={tau:g} CHECKPOINT={trained}`")
+        raise UserError(
+            f"no checkpoint for tau {tau:g} is shipped yet: train one with `make train TAU={tau:g} "
+            f"DATA=<Speech Commands>` (or DOWNLOAD=1), then "
+            f"`make quantize TAU={tau:g} CHECKPOINT={trained}`"
+        )
     return Path(os.path.relpath(path))
 
 
@@ -90,7 +93,8 @@ def already_made(build: Path, mark: str) -> dict | None:
         facts = json_object((build / CONVERSION).read_bytes())
         check(facts, build_folder.FORM)
         whole = facts["fingerprint"] == mark and all(
-            sha256(build / name) == expected for name, expected in facts["files"].items())
+            sha256(build / name) == expected for name, expected in facts["files"].items()
+        )
         return facts if whole else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
@@ -106,15 +110,21 @@ def choose(build: Path, facts: dict, graph: str, path: Path) -> bool:
         raise UserError(f"graph {graph} must not ship: {row['refused']}")
     shipped = {MODEL: row["tflite"], ONNX: row["onnx"]}
     if (facts["graph"], facts["checkpoint"]["path"]) == (graph, str(path)) and all(
-            sha256(build / name) == facts["files"][source] for name, source in shipped.items()):
+        sha256(build / name) == facts["files"][source] for name, source in shipped.items()
+    ):
         return False
     with naming(build, build / CHOICE), tempfile.TemporaryDirectory(dir=build, prefix=CHOICE) as temporary:
         folder = Path(temporary)
         for name, source in shipped.items():
             shutil.copy(build / source, folder / name)
-        chosen = {**facts, "graph": graph, "input": row["input"], "output": row["output"],
-                  "checkpoint": {**facts["checkpoint"], "path": str(path)},
-                  "calibration": {**facts["calibration"], "ranges": row["ranges"]}}
+        chosen = {
+            **facts,
+            "graph": graph,
+            "input": row["input"],
+            "output": row["output"],
+            "checkpoint": {**facts["checkpoint"], "path": str(path)},
+            "calibration": {**facts["calibration"], "ranges": row["ranges"]},
+        }
         (folder / CONVERSION).write_text(json.dumps(chosen, indent=2) + "\n")
         for name in (ONNX, MODEL, CONVERSION):
             os.replace(folder / name, build / name)
@@ -144,8 +154,15 @@ def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> di
             raise UserError(f"graph {name} must not ship: {refused}")
         made[name] = graph
         row = graph["facts"]
-        print(f"  {name}: " + (f"refused: {refused}" if refused else
-                               f"{row['tflite_bytes']} bytes, {fidelity.summary(row)}, ranges {row['ranges']}"), flush=True)
+        print(
+            f"  {name}: "
+            + (
+                f"refused: {refused}"
+                if refused
+                else f"{row['tflite_bytes']} bytes, {fidelity.summary(row)}, ranges {row['ranges']}"
+            ),
+            flush=True,
+        )
     return {name: made[name] for name in GRAPH_NAMES}
 
 
@@ -166,10 +183,14 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m convert", __doc__)
     options.add_tau(parser)
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
-    parser.add_argument("--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH,
-                        help=f"the graph that ships (default {DEFAULT_GRAPH})")
-    parser.add_argument("--data", type=Path, help="calibrate on clips of this copy of Speech Commands, or of "
-                                                  "<label>/*.wav (default: on the shipped features)")
+    parser.add_argument(
+        "--graph", choices=GRAPH_NAMES, default=DEFAULT_GRAPH, help=f"the graph that ships (default {DEFAULT_GRAPH})"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="calibrate on clips of this copy of Speech Commands, or of <label>/*.wav (default: on the shipped features)",
+    )
     options.add_build(parser)
     args = parser.parse_args(argv)
     args.build, args.tau = options.build_and_tau(args)
@@ -193,8 +214,9 @@ def main(argv: list[str] | None = None) -> None:
         bring_up_to_date(build, path, source, folded, clips, args.graph)
 
 
-def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: FoldedNetwork, clips: Calibration,
-                     chosen: str) -> None:
+def bring_up_to_date(
+    build: Path, path: Path, source: Checkpoint, folded: FoldedNetwork, clips: Calibration, chosen: str
+) -> None:
     """Convert into the build folder what it does not hold yet, and let the graph `chosen` ship.
 
     path, source, folded: the checkpoint's file, content and network. UserError where the gate refuses the chosen graph.
@@ -209,14 +231,19 @@ def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: Folded
         plausible.check(folded, clips.features)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    print(f"converting {path} (tau {tau:g}) to full int8, both graphs and the native engine, "
-          f"{len(clips.names)} calibration clips", flush=True)
+    print(
+        f"converting {path} (tau {tau:g}) to full int8, both graphs and the native engine, "
+        f"{len(clips.names)} calibration clips",
+        flush=True,
+    )
     if clips.passed_over:
         print(clips.passed_over)
     unheard = calibration.unheard(clips, source.labels)
     if unheard:
-        print(f"  none of them says {', '.join(unheard)}: ranges are chosen, and int8 is judged, by what the network makes "
-              "of other words; DATA=DIR calibrates on your own")
+        print(
+            f"  none of them says {', '.join(unheard)}: ranges are chosen, and int8 is judged, by what the network makes "
+            "of other words; DATA=DIR calibrates on your own"
+        )
     with naming(build, build / UNDER_WAY), tempfile.TemporaryDirectory(dir=build, prefix=UNDER_WAY) as temporary:
         folder = Path(temporary)
         with workers.temporary_files_in(folder):
@@ -239,8 +266,13 @@ def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: Folded
             "parameters": parameters(source),
             "macs": network_macs(folded),
             "macs_counting": COUNTING,
-            "calibration": {"source": clips.source, "clips": len(clips.names), "sha256": clips.sha256,
-                            "list": CALIBRATION, "ranges": made[chosen]["facts"]["ranges"]},
+            "calibration": {
+                "source": clips.source,
+                "clips": len(clips.names),
+                "sha256": clips.sha256,
+                "list": CALIBRATION,
+                "ranges": made[chosen]["facts"]["ranges"],
+            },
             "input": made[chosen]["facts"]["input"],
             "output": made[chosen]["facts"]["output"],
             "graphs": {name: graph["facts"] for name, graph in made.items()},
@@ -248,8 +280,11 @@ def bring_up_to_date(build: Path, path: Path, source: Checkpoint, folded: Folded
             "versions": versions(),
             "fingerprint": mark,
         }
-        facts["files"] = {str(file.relative_to(folder)): sha256(file) for file in sorted(folder.rglob("*"))
-                          if file.is_file() and file.name not in (MODEL, ONNX)}
+        facts["files"] = {
+            str(file.relative_to(folder)): sha256(file)
+            for file in sorted(folder.rglob("*"))
+            if file.is_file() and file.name not in (MODEL, ONNX)
+        }
         (folder / CONVERSION).write_text(json.dumps(facts, indent=2) + "\n")
         publish(folder, build)
     print(f"{build / MODEL}: {made[chosen]['facts']['tflite_bytes']} bytes, graph {chosen}")

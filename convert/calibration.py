@@ -6,6 +6,7 @@ pipeline: when it changes, this regenerates them:
 
     python -m convert.calibration --data DATA
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -67,8 +68,12 @@ def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Cali
         raise UserError(f"{folder}: {len(clips)} training clips, but calibration needs {CLIPS}; name a folder of more")
     chosen = sorted(np.random.default_rng(SEED).choice(len(clips), CLIPS, replace=False))
     chosen = [clips[index] for index in chosen]
-    return Calibration(binding.columns(dataset.read_clips(chosen, noises)), tuple(clip.name for clip in chosen), origin,
-                       dataset.passed_over(folder))
+    return Calibration(
+        binding.columns(dataset.read_clips(chosen, noises)),
+        tuple(clip.name for clip in chosen),
+        origin,
+        dataset.passed_over(folder),
+    )
 
 
 def unheard(clips: Calibration, labels: Sequence[str]) -> list[str]:
@@ -85,10 +90,11 @@ def shipped() -> Calibration:
     except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(f"{SHIPPED}: damaged ({type(error).__name__}); restore it from the repository") from None
     if str(made["pipeline_id"]) != pipeline_id():
-        raise UserError(f"{SHIPPED.name}: made by another feature pipeline ({made['pipeline_id']}, not "
-                        f"{pipeline_id()}); regenerate it with `make calibration DATA=<Speech Commands>`")
-    return Calibration(made["features"], tuple(str(name) for name in made["names"]),
-                       f"shipped features ({made['source']})")
+        raise UserError(
+            f"{SHIPPED.name}: made by another feature pipeline ({made['pipeline_id']}, not "
+            f"{pipeline_id()}); regenerate it with `make calibration DATA=<Speech Commands>`"
+        )
+    return Calibration(made["features"], tuple(str(name) for name in made["names"]), f"shipped features ({made['source']})")
 
 
 @one_line_errors
@@ -101,8 +107,9 @@ def main(argv: list[str] | None = None) -> None:
     if made.passed_over:
         print(made.passed_over)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, features=made.features, names=np.array(made.names), pipeline_id=pipeline_id(),
-                        source=made.source)
+    np.savez_compressed(
+        buffer, features=made.features, names=np.array(made.names), pipeline_id=pipeline_id(), source=made.source
+    )
     atomic.write_bytes(args.out, buffer.getvalue())
     print(f"{args.out}: int8 features of {len(made.names)} clips, {args.out.stat().st_size} bytes")
 

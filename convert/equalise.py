@@ -8,6 +8,7 @@ temporal branch, is not to be passed.
 
 The native engine has a scale for each channel anyway and does not need this.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -44,10 +45,13 @@ def equalised(network: FoldedNetwork, logmel: np.ndarray) -> FoldedNetwork:
     weight, bias = network.classifier
     output, output_bias = network.output
     return dataclasses.replace(
-        network, head=head, blocks=tuple(blocks),
+        network,
+        head=head,
+        blocks=tuple(blocks),
         classifier_depthwise=network.classifier_depthwise * (depthwise / factor_in)[:, None, None],
         classifier=(weight * hidden[:, None] / depthwise, bias * hidden),
-        output=(output / hidden, output_bias))
+        output=(output / hidden, output_bias),
+    )
 
 
 def observe(network: FoldedNetwork, logmel: np.ndarray) -> dict[str, np.ndarray]:
@@ -88,9 +92,14 @@ def rescaled(block: FoldedBlock, factor_in: np.ndarray, inner: np.ndarray | None
     A normal block has no inner one, and factor_in is its factor.
     """
     transition, ratio = None, np.ones_like(factor)
-    if block.transition is not None:
+    if block.transition is not None and inner is not None:
         weight, bias = block.transition
         transition, ratio = (weight * inner[:, None] / factor_in, bias * inner), factor / inner
-    return dataclasses.replace(block, transition=transition, scale=block.scale * ratio[:, None],
-                               shift=block.shift * factor[:, None], temporal=block.temporal / factor[:, None],
-                               pointwise=block.pointwise * factor[:, None])
+    return dataclasses.replace(
+        block,
+        transition=transition,
+        scale=block.scale * ratio[:, None],
+        shift=block.shift * factor[:, None],
+        temporal=block.temporal / factor[:, None],
+        pointwise=block.pointwise * factor[:, None],
+    )

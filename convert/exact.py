@@ -9,6 +9,7 @@ bit; where a weight all but ties between two integers, that decides the network.
 - Small ones (`product`, `solve`, `inverse_factor`, `exp`) are elementwise operations in a fixed order, which IEEE 754
   rounds alike everywhere.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -70,8 +71,7 @@ def moments(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     assert 2 * size + bits(samples) <= MANTISSA, "sums of squares beyond what float64 holds exactly"
     y = on_grid(y, MANTISSA - bits(samples) - size, (1,))
     nu = y.sum(1) / samples
-    return (centre + mu, nu, np.matmul(x, x.T) / samples - mu[:, None] * mu,
-            np.matmul(y, x.T) / samples - nu[:, None] * mu)
+    return (centre + mu, nu, np.matmul(x, x.T) / samples - mu[:, None] * mu, np.matmul(y, x.T) / samples - nu[:, None] * mu)
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ def cholesky(matrix: np.ndarray) -> np.ndarray:
     left, lower = np.array(matrix, np.float64), np.zeros(matrix.shape)
     for i in range(len(left)):
         lower[i:, i] = left[i:, i] / np.sqrt(left[i, i])
-        left[i + 1:, i + 1:] -= lower[i + 1:, i, None] * lower[i + 1:, i]
+        left[i + 1 :, i + 1 :] -= lower[i + 1 :, i, None] * lower[i + 1 :, i]
     return lower
 
 
@@ -104,7 +104,7 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     lower, x = cholesky(matrix), np.array(right, np.float64)
     for i in range(len(x)):
         x[i] /= lower[i, i]
-        x[i + 1:] -= lower[i + 1:, i, None] * x[i]
+        x[i + 1 :] -= lower[i + 1 :, i, None] * x[i]
     for i in reversed(range(len(x))):
         x[i] /= lower[i, i]
         x[:i] -= lower[i, :i, None] * x[i]

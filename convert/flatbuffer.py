@@ -1,4 +1,5 @@
 """Read, mend, strip and write .tflite flatbuffers. Every change here keeps the outputs bit for bit. Needs no TensorFlow."""
+
 from __future__ import annotations
 
 import flatbuffers
@@ -84,10 +85,10 @@ def depthwise_from_grouped(model: schema.ModelT) -> None:
         if tensor.shape[3] != 1 or channels == 1 or tensor.shape[0] != channels:
             continue
         weight = constant(model, tensor)  # (channels, height, width, 1)
+        assert weight is not None  # the filter of a convolution is a constant
         set_constant(model, tensor, weight.transpose(3, 1, 2, 0))
         old, new = operator.builtinOptions, schema.DepthwiseConv2DOptionsT()
-        for field in ("padding", "strideW", "strideH", "dilationWFactor", "dilationHFactor",
-                      "fusedActivationFunction"):
+        for field in ("padding", "strideW", "strideH", "dilationWFactor", "dilationHFactor", "fusedActivationFunction"):
             setattr(new, field, getattr(old, field))
         new.depthMultiplier = 1
         operator.builtinOptions = new
@@ -122,8 +123,11 @@ def strip(model: schema.ModelT) -> None:
     model.signatureDefs = None
     for graph in model.subgraphs:
         graph.name = None
-        biases = {int(op.inputs[2]) for op in graph.operators
-                  if op_name(model, op) in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(op.inputs) > 2}
+        biases = {
+            int(op.inputs[2])
+            for op in graph.operators
+            if op_name(model, op) in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(op.inputs) > 2
+        }
         for index, tensor in enumerate(graph.tensors):
             tensor.name = None
             tensor.shapeSignature = None
@@ -137,8 +141,10 @@ def strip(model: schema.ModelT) -> None:
 def _drop_unused(model: schema.ModelT) -> None:
     """Renumber tensors, buffers and operator codes so that only those in use remain."""
     graph = model.subgraphs[0]
-    used = sorted({int(i) for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
-                  | {int(i) for i in (*graph.inputs, *graph.outputs)})
+    used = sorted(
+        {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
+        | {int(i) for i in (*graph.inputs, *graph.outputs)}
+    )
     place = {old: new for new, old in enumerate(used)}
     place[-1] = -1
     graph.tensors = [graph.tensors[old] for old in used]

@@ -3,6 +3,7 @@
 A folded network is what the checkpoint computes at inference, in NumPy alone. Both the ONNX
 graphs and the native engine start here.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -73,14 +74,14 @@ class _Tensors:
         if array is None:
             raise UserError(f"the checkpoint lacks {name}; it is no BC-ResNet of this project, train it again")
         if len(array.shape) != len(shape) or any(w is not None and w != g for w, g in zip(shape, array.shape)):
-            raise UserError(f"the checkpoint's {name} has shape {array.shape}, which does not fit {fits}; "
-                            "train it again")
+            raise UserError(f"the checkpoint's {name} has shape {array.shape}, which does not fit {fits}; train it again")
         return array
 
     def norm(self, name: str, channels: int) -> tuple[np.ndarray, np.ndarray]:
         """Scale and shift [channels] of a BatchNorm at inference."""
-        gamma, beta, mean, variance = (self.take(f"{name}.{part}", channels)
-                                       for part in ("weight", "bias", "running_mean", "running_var"))
+        gamma, beta, mean, variance = (
+            self.take(f"{name}.{part}", channels) for part in ("weight", "bias", "running_mean", "running_var")
+        )
         scale = gamma / np.sqrt(variance + EPSILON)
         return scale, beta - mean * scale
 
@@ -92,11 +93,13 @@ def fold(checkpoint: Checkpoint) -> FoldedNetwork:
     weight = tensors.take("head.0.weight", head_channels, 1, 5, 5)[:, 0]
     scale, shift = tensors.norm("head.1", head_channels)
     head = (weight * scale[:, None, None], shift)
-    blocks, c_in = [], head_channels
+    blocks: list[FoldedBlock] = []
+    c_in = head_channels
     for c, (count, stride, dilation) in zip(widths, STAGES):
         for index in range(count):
-            blocks.append(_block(tensors, f"blocks.{len(blocks)}", c_in, c, stride if index == 0 else 1,
-                                 dilation, index == 0))
+            blocks.append(
+                _block(tensors, f"blocks.{len(blocks)}", c_in, c, stride if index == 0 else 1, dilation, index == 0)
+            )
             c_in = c
     depthwise = tensors.take("classifier.0.weight", c_in, 1, 5, 5)[:, 0]
     weight = tensors.take("classifier.1.weight", tail, c_in, 1, 1)[:, :, 0, 0]
@@ -106,12 +109,10 @@ def fold(checkpoint: Checkpoint) -> FoldedNetwork:
     output = (tensors.take("output.weight", classes, tail, fits=fits), tensors.take("output.bias", classes, fits=fits))
     if tensors.left:
         raise UserError(f"the checkpoint holds {min(tensors.left)}, which BC-ResNet does not have; train it again")
-    return FoldedNetwork(head, tuple(blocks), depthwise, (weight * scale[:, None], shift), output,
-                         checkpoint.labels)
+    return FoldedNetwork(head, tuple(blocks), depthwise, (weight * scale[:, None], shift), output, checkpoint.labels)
 
 
-def _block(tensors: _Tensors, name: str, c_in: int, c: int, stride: int, dilation: int,
-           transition: bool) -> FoldedBlock:
+def _block(tensors: _Tensors, name: str, c_in: int, c: int, stride: int, dilation: int, transition: bool) -> FoldedBlock:
     folded_transition = None
     if transition:
         weight = tensors.take(f"{name}.transition.0.weight", c, c_in, 1, 1)[:, :, 0, 0]
@@ -148,12 +149,12 @@ def forward(network: FoldedNetwork, logmel: np.ndarray, observe: Observer = lamb
     x = np.asarray(logmel, np.float64)[:, None]  # (N, C, F, T)
     padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
     weight, bias = network.head
-    windows = np.lib.stride_tricks.sliding_window_view(padded[:, 0], (5, 5), (1, 2))[:, ::2]
+    windows = np.lib.stride_tricks.sliding_window_view(padded[:, 0], (5, 5), (1, 2))[:, ::2]  # type: ignore[call-overload]  # its stub lacks tuples
     patches = windows.transpose(0, 3, 4, 1, 2).reshape(len(x), 25, *windows.shape[1:3])
     x = _dense_relu(patches, weight.reshape(len(weight), 25), bias)
     observe("head", x)
     for index, block in enumerate(network.blocks):
-        shortcut = x
+        shortcut: np.ndarray | float = x
         if block.transition is not None:
             x = _dense_relu(x, *block.transition)
             observe(f"transition{index}", x)
@@ -173,8 +174,7 @@ def classifier_depthwise(network: FoldedNetwork, x: np.ndarray) -> np.ndarray:
     columns = x.shape[3]
     padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (2, 2)))
     weight = network.classifier_depthwise.astype(x.dtype)
-    return sum(weight[:, row, tap, None] * padded[:, :, row, tap:tap + columns]
-               for row in range(5) for tap in range(5))
+    return sum(weight[:, row, tap, None] * padded[:, :, row, tap : tap + columns] for row in range(5) for tap in range(5))
 
 
 def _dense_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -186,13 +186,12 @@ def _branches(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
     """The frequency branch plus the temporal branch of a block: (N, C, F, T) -> (N, C, F / stride, T)."""
     rows = x.shape[2] // block.stride
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
-    a = sum(block.frequency[:, k, None, None] * padded[:, :, k:k + rows * block.stride:block.stride]
-            for k in range(3))
+    a = sum(block.frequency[:, k, None, None] * padded[:, :, k : k + rows * block.stride : block.stride] for k in range(3))
     per_row = rows // BANDS
     a = a * np.repeat(block.scale, per_row, 1)[:, :, None] + np.repeat(block.shift, per_row, 1)[:, :, None]
     mean = a.mean(2)
     d, columns = block.dilation, x.shape[3]
     padded = np.pad(mean, ((0, 0), (0, 0), (d, d)))
-    z = sum(block.temporal[:, k, None] * padded[:, :, k * d:k * d + columns] for k in range(3))
+    z = sum(block.temporal[:, k, None] * padded[:, :, k * d : k * d + columns] for k in range(3))
     z = z + block.temporal_bias[:, None]
     return a + exact.contract(block.pointwise, z * exact.sigmoid(z))[:, :, None]

@@ -1,4 +1,5 @@
 """The gate: a graph that a microcontroller could not run, or not run truly, fails the build with the reason."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -32,14 +33,15 @@ def check_structure(data: bytes, classes: int) -> None:
         if kind not in ("INT8", "INT32"):
             raise GateError(f"the graph holds a tensor of type {kind}, of shape {list(tensor.shape)}")
     source, sink = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    for name, tensor, shape in (("input", source, [1, FEATURES.mels, FEATURES.frames, 1]),
-                                ("output", sink, [1, classes])):
+    for name, tensor, shape in (("input", source, [1, FEATURES.mels, FEATURES.frames, 1]), ("output", sink, [1, classes])):
         if list(tensor.shape) != shape or flatbuffer.TYPE_NAMES[tensor.type] != "INT8":
             raise GateError(f"the {name} is {flatbuffer.TYPE_NAMES[tensor.type]} {list(tensor.shape)}, not INT8 {shape}")
     scale, zero = float(source.quantization.scale[0]), int(source.quantization.zeroPoint[0])
     if (scale, zero) != (FEATURES.int8_scale, FEATURES.int8_zero_point):
-        raise GateError(f"the input has scale {scale} and zero point {zero}, but the features are defined with "
-                        f"{FEATURES.int8_scale} and {FEATURES.int8_zero_point}")
+        raise GateError(
+            f"the input has scale {scale} and zero point {zero}, but the features are defined with "
+            f"{FEATURES.int8_scale} and {FEATURES.int8_zero_point}"
+        )
 
 
 def check_bit_exact(reference: np.ndarray, tflm: np.ndarray) -> None:

@@ -11,6 +11,7 @@ SubSpectralNorm is an affine map per (channel, band), which no TFLite convolutio
 In both, the frequency mean in front of the temporal branch, being linear in the block's input, is
 one depthwise convolution over all rows of that input.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -78,7 +79,8 @@ def build(network: FoldedNetwork, graph: str) -> onnx.ModelProto:
     value = helper.make_tensor_value_info
     model = helper.make_model(
         helper.make_graph(
-            b.nodes, "bcresnet",
+            b.nodes,
+            "bcresnet",
             [value("features", onnx.TensorProto.FLOAT, [1, 1, FEATURES.mels, FEATURES.frames])],
             [value("logits", onnx.TensorProto.FLOAT, [1, classes])],
             b.constants,
@@ -93,13 +95,12 @@ def build(network: FoldedNetwork, graph: str) -> onnx.ModelProto:
 def _block(b: _Builder, x: str, block: FoldedBlock, rows: int, graph: str) -> str:
     """One block on `rows` rows of input. x: (1, C_in, rows, T) -> (1, C, rows / stride, T)."""
     normal = block.transition is None
-    if not normal:
+    if block.transition is not None:
         weight, bias = block.transition
         x = b.relu(b.conv("transition", x, weight[:, :, None, None], bias))
     mean = b.depthwise("mean", x, *mean_weights(block, rows))
     d = block.dilation
-    z = b.depthwise("temporal", mean, block.temporal[:, None, :], block.temporal_bias,
-                    dilations=[1, d], pads=[0, d, 0, d])
+    z = b.depthwise("temporal", mean, block.temporal[:, None, :], block.temporal_bias, dilations=[1, d], pads=[0, d, 0, d])
     z = b.node("Mul", "silu", z, b.node("Sigmoid", "sigmoid", z))
     z = b.conv("pointwise", z, block.pointwise[:, :, None, None])
     if graph == "accurate":
@@ -117,7 +118,7 @@ def mean_weights(block: FoldedBlock, rows: int) -> tuple[np.ndarray, np.ndarray]
     weight = np.zeros((block.channels, rows + 2))
     for row in range(rows_out):
         scale = block.scale[:, row * BANDS // rows_out, None]
-        weight[:, row * block.stride:row * block.stride + 3] += scale * block.frequency / rows_out
+        weight[:, row * block.stride : row * block.stride + 3] += scale * block.frequency / rows_out
     return weight[:, 1:-1, None], block.shift.mean(1)
 
 
@@ -129,10 +130,10 @@ def split_bands(block: FoldedBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     channel's scales, which cannot vanish where their mean can; beta is the least-squares share
     of the shifts.
     """
-    sigma = np.sqrt((block.scale ** 2).mean(1))
+    sigma = np.sqrt((block.scale**2).mean(1))
     sigma = np.where(sigma > 0, sigma, 1.0)
     ratio = block.scale / sigma[:, None]
-    beta = (ratio * block.shift).sum(1) / np.maximum((ratio ** 2).sum(1), 1e-12)
+    beta = (ratio * block.shift).sum(1) / np.maximum((ratio**2).sum(1), 1e-12)
     return sigma, beta, ratio, block.shift - ratio * beta[:, None]
 
 
@@ -172,14 +173,23 @@ def _bandwise(b: _Builder, x: str, block: FoldedBlock, rows: int, shortcut: bool
         if per_band == block.stride:
             # A band that is one row of output: a kernel over all rows, without a slice.
             kernel = np.zeros((block.channels, rows + 2))
-            kernel[:, first + 1:first + 4] = weight
+            kernel[:, first + 1 : first + 4] = weight
             bands.append(b.depthwise(f"band{band}", x, kernel[:, 1:-1, None], block.shift[:, band]))
             continue
         top, bottom = max(0, -first), max(0, last - rows + 1)
         ends = [np.array([value]) for value in (first + top, last - bottom + 1, 2, 1)]
         names = ("starts", "ends", "axes", "steps")
-        rows_of_band = b.node("Slice", f"slice{band}", x,
-                              *(b.constant(f"slice{band}_{n}", e, np.int64) for n, e in zip(names, ends)))
-        bands.append(b.depthwise(f"band{band}", rows_of_band, weight[:, :, None], block.shift[:, band],
-                                 strides=[block.stride, 1], pads=[top, 0, bottom, 0]))
+        rows_of_band = b.node(
+            "Slice", f"slice{band}", x, *(b.constant(f"slice{band}_{n}", e, np.int64) for n, e in zip(names, ends))
+        )
+        bands.append(
+            b.depthwise(
+                f"band{band}",
+                rows_of_band,
+                weight[:, :, None],
+                block.shift[:, band],
+                strides=[block.stride, 1],
+                pads=[top, 0, bottom, 0],
+            )
+        )
     return b.node("Concat", "bands", *bands, axis=2)

@@ -3,6 +3,7 @@
 Only `BUILTIN_REF` equals TFLM bit for bit; the optimised kernels of the default interpreters
 differ on nearly every clip, so they serve for nothing here.
 """
+
 from __future__ import annotations
 
 import os
@@ -23,8 +24,7 @@ ARENA = 4 << 20
 
 def reference_interpreter(model: bytes) -> tflite.Interpreter:
     """An allocated interpreter with the reference kernels."""
-    interpreter = tflite.Interpreter(
-        model_content=model, experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF)
+    interpreter = tflite.Interpreter(model_content=model, experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF)
     interpreter.allocate_tensors()
     return interpreter
 

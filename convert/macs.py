@@ -1,11 +1,14 @@
 """Multiply-accumulates of the network."""
+
 from __future__ import annotations
 
 from common.description import FEATURES
 from convert.fold import FoldedNetwork
 
-COUNTING = ("multiply-accumulates of all convolutions and of the output layer of the paper's network for one "
-            "window of 40 x 101, padding included, with norms folded; no additions, means or activations")
+COUNTING = (
+    "multiply-accumulates of all convolutions and of the output layer of the paper's network for one "
+    "window of 40 x 101, padding included, with norms folded; no additions, means or activations"
+)
 
 
 def network_macs(network: FoldedNetwork) -> int:

@@ -1,4 +1,5 @@
 """One graph from folded network to gated int8 bytes; runs in a process of its own."""
+
 from __future__ import annotations
 
 import collections
@@ -19,7 +20,7 @@ FLOAT_TOLERANCE = 1e-5
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[Callable[[str], None]]:
+def quiet() -> Iterator[Callable[[str], int]]:
     """Keep what TensorFlow's C++ prints to itself; show it when the block fails unexpectedly.
 
     Yields a function that prints a line all the same.
@@ -56,7 +57,7 @@ def make(network: FoldedNetwork, name: str, features: np.ndarray) -> dict:
             return {"refused": str(error), "facts": {"refused": str(error)}}
 
 
-def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable[[str], None]) -> dict:
+def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable[[str], int | None]) -> dict:
     # TensorFlow is imported here, after `quiet` has told it to be.
     from convert import flatbuffer, gate, graph, op_table, quantise, tflite
 
@@ -106,8 +107,7 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
     }
 
 
-def choose_ranges(candidates: dict[str, tuple[float, bytes, np.ndarray]], features: np.ndarray
-                  ) -> tuple[str, list[str]]:
+def choose_ranges(candidates: dict[str, tuple[float, bytes, np.ndarray]], features: np.ndarray) -> tuple[str, list[str]]:
     """The method of highest SQNR whose model TFLM computes to the bit, and those of higher SQNR that it does not.
 
     candidates: SQNR, model and its reference logits by method. TFLite's reference LOGISTIC and TFLM's round differently
@@ -115,7 +115,7 @@ def choose_ranges(candidates: dict[str, tuple[float, bytes, np.ndarray]], featur
     """
     from convert import gate
 
-    inexact = []
+    inexact: list[str] = []
     for method in sorted(candidates, key=lambda method: candidates[method][0], reverse=True):
         _, model, reference = candidates[method]
         try:
@@ -150,5 +150,7 @@ def check_float(model: bytes, logmel: np.ndarray, expected: np.ndarray) -> None:
         interpreter.invoke()
         error = np.abs(interpreter.get_tensor(sink["index"])[0] - row).max()
         if error > FLOAT_TOLERANCE * max(1.0, np.abs(row).max()):
-            raise GateError(f"the float .tflite differs from the folded network by {error:.2g}: "
-                            "the converter changed what the graph computes")
+            raise GateError(
+                f"the float .tflite differs from the folded network by {error:.2g}: "
+                "the converter changed what the graph computes"
+            )

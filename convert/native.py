@@ -9,9 +9,11 @@ Layer by layer, each on what the integer layers before it really give for the ca
 3. multiplier and integers of each row by their error in the output (convert/rounding.py);
 4. the bias that leaves no error in the mean.
 """
+
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -102,12 +104,14 @@ def float_norm(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
     w = block.frequency.astype(x.dtype)
     repeat = at.shape[2] // BANDS
     a = w[:, 0, None, None] * below + w[:, 1, None, None] * at + w[:, 2, None, None] * above
-    return (a * np.repeat(block.scale, repeat, 1)[:, :, None].astype(x.dtype)
-            + np.repeat(block.shift, repeat, 1)[:, :, None].astype(x.dtype))
+    return a * np.repeat(block.scale, repeat, 1)[:, :, None].astype(x.dtype) + np.repeat(block.shift, repeat, 1)[
+        :, :, None
+    ].astype(x.dtype)
 
 
-def fit_taps(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, scale: np.ndarray,
-             target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fit_taps(
+    block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, scale: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Taps int8 [C, 5, 3], bias int16 [C, 5] and multiplier int16 [C, 5] of the frequency convolution.
 
     x: the integer input. target: what they shall give, real, in steps of the output. Every multiplier at which sums
@@ -129,7 +133,8 @@ def fit_taps(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, scale: np.
             if reach(fitted, nu[0] - dot(fitted, mu)) * Q * ONE < SUM_MAX * MULTIPLIER_MAX:
                 real = fitted
             taps[channel, band], bias[channel, band], multiplier[channel, band] = best_taps(
-                real * Q * ONE, (nu[0] - dot(real, mu)) * Q * ONE, mu, covariance)
+                real * Q * ONE, (nu[0] - dot(real, mu)) * Q * ONE, mu, covariance
+            )
     return taps.astype(np.int8), bias.astype(np.int16), multiplier.astype(np.int16)
 
 
@@ -148,8 +153,7 @@ def reach(taps: np.ndarray, offset: float) -> float:
     return ACTIVATION_MAX * np.abs(taps).sum() + abs(offset)
 
 
-def best_taps(real: np.ndarray, offset: float, mu: np.ndarray,
-              covariance: np.ndarray) -> tuple[np.ndarray, int, int]:
+def best_taps(real: np.ndarray, offset: float, mu: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, int, int]:
     """Three integers, bias and multiplier k for taps real / k and a constant offset / k whose sums fit 16 bits.
 
     mu, covariance: of the inputs. Raises UserError where no multiplier serves.
@@ -166,14 +170,17 @@ def best_taps(real: np.ndarray, offset: float, mu: np.ndarray,
     fits = (high <= SUM_MAX) & (low >= -SUM_MAX) & (np.abs(integers).max(2) <= WEIGHT_MAX) & (np.abs(bias) <= SUM_MAX)
     fits &= (k <= MULTIPLIER_MAX)[:, None]
     if not fits.any():
-        raise UserError("the native engine cannot hold this network: a frequency convolution amplifies too much for "
-                        "16-bit sums; train it again, with weight decay")
+        raise UserError(
+            "the native engine cannot hold this network: a frequency convolution amplifies too much for "
+            "16-bit sums; train it again, with weight decay"
+        )
     row, choice = np.unravel_index(np.argmin(np.where(fits, error, np.inf)), error.shape)
     return integers[row, choice], int(bias[row, choice]), int(k[row])
 
 
-def fit_mean(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray,
-             target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fit_mean(
+    block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights int8 [C, rows], bias int32 [C] and step [C] of the frequency mean.
 
     x: integer input [clips, C, rows, T]. target: the float mean [clips, C, T].
@@ -196,8 +203,9 @@ def fit_mean(block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray,
     return weight.astype(np.int8), bias.astype(np.int32), step
 
 
-def fit_temporal(block: FoldedBlock, means: list[np.ndarray], step: np.ndarray,
-                 target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fit_temporal(
+    block: FoldedBlock, means: list[np.ndarray], step: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Taps int16 [C, 3] and bias int32 [C] of the temporal convolution.
 
     means: three integer arrays [clips, C, T]. step: of the means, [C]. target: real, before SiLU, [clips, C, T].
@@ -237,7 +245,7 @@ def shifted(x: np.ndarray, dilation: int) -> list[np.ndarray]:
     """[..., T] as the three taps of a dilated convolution see it, zero outside."""
     columns = x.shape[-1]
     padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(dilation, dilation)])
-    return [padded[..., k * dilation:k * dilation + columns] for k in range(3)]
+    return [padded[..., k * dilation : k * dilation + columns] for k in range(3)]
 
 
 class Quantiser:
@@ -246,10 +254,13 @@ class Quantiser:
     real: float32 [clips, C, F, T]. integer: the same activations / scale, as the integer network has them.
     """
 
+    real: np.ndarray
+    integer: np.ndarray
+    scale: np.ndarray
+
     def __init__(self, folded: FoldedNetwork, features: np.ndarray, method: str):
         self.folded, self.features, self.method = folded, features, method
         self.silu = tables.silu()
-        self.real = self.integer = self.scale = None
 
     def relu_layer(self, weight: np.ndarray, x: np.ndarray, before: np.ndarray) -> Dense:
         """A layer from integers x, real weight [out, n], with the float outputs `before` ReLU; moves on to its output."""
@@ -275,8 +286,9 @@ class Quantiser:
             transition = self.relu_layer(weight * self.scale, self.integer, float_dense(weight, bias, self.real))
         norm = float_norm(block, self.real)
         means = norm.mean(2)
-        z = sum(block.temporal[:, k, None].astype(np.float32) * part for k, part in
-                enumerate(shifted(means, block.dilation))) + block.temporal_bias[:, None].astype(np.float32)
+        z = sum(
+            block.temporal[:, k, None].astype(np.float32) * part for k, part in enumerate(shifted(means, block.dilation))
+        ) + block.temporal_bias[:, None].astype(np.float32)
         local = norm if block.transition is not None else norm + self.real
         before = local + float_dense(block.pointwise, None, z * exact.sigmoid(z))[:, :, None]
         after = np.maximum(before, 0)
@@ -284,7 +296,8 @@ class Quantiser:
 
         taps = fit_taps(block, self.integer, self.scale, scale, local / scale[:, None, None].astype(np.float32))
         mean, mean_bias, step = fit_mean(block, self.integer, self.scale, means)
-        done = Block(transition, block.stride, block.dilation, *taps, mean, mean_bias, *[None] * 3)
+        later: Any = None
+        done = Block(transition, block.stride, block.dilation, *taps, mean, mean_bias, later, later, later)
         integer_means = shifted(golden.mean(done, self.integer), block.dilation)
         temporal = fit_temporal(block, integer_means, step, z)
         silu = golden.activated(self.silu, *temporal, integer_means)
@@ -312,8 +325,12 @@ class Quantiser:
         second, bias = folded.output
         logits = float_dense(second, bias, units)
         score_scale = np.ldexp(1.0, exact.bits(np.abs(logits).max() * SCORE_MARGIN / (1 << 15)))
-        return (weight, classifier, fit_dense(second * scale / score_scale, x, logits / np.float32(score_scale)),
-                float(score_scale))
+        return (
+            weight,
+            classifier,
+            fit_dense(second * scale / score_scale, x, logits / np.float32(score_scale)),
+            float(score_scale),
+        )
 
     def run(self, tau: float) -> Network:
         head = self.head()
@@ -347,7 +364,7 @@ def make(folded: FoldedNetwork, tau: float, features: np.ndarray) -> tuple[Netwo
     expected = forward(folded, FEATURES.dequantize(features))
     made = dict(workers.run(candidate, [(folded, tau, features, method) for method in METHODS]))
     sqnr = {method: fidelity.sqnr_db(expected, made[index][1]) for index, method in enumerate(METHODS)}
-    ranges = max(sqnr, key=sqnr.get)
+    ranges = max(sqnr, key=lambda method: sqnr[method])
     network, logits = made[METHODS.index(ranges)]
     facts = fidelity.facts(expected, logits)
     fault = fidelity.fault(facts, "the native engine")

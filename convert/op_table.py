@@ -1,4 +1,5 @@
 """What a .tflite is made of: ops, their multiply-accumulates and the bytes of their constants."""
+
 from __future__ import annotations
 
 import collections
@@ -24,8 +25,7 @@ def op_table(data: bytes) -> list[dict]:
             if values is not None and graph.tensors[index].buffer not in counted:
                 counted.add(graph.tensors[index].buffer)
                 row["bytes"] += values.nbytes
-    table = [{"op": name, "count": row["count"], "macs": row["macs"], "bytes": row["bytes"]}
-             for name, row in rows.items()]
+    table = [{"op": name, "count": row["count"], "macs": row["macs"], "bytes": row["bytes"]} for name, row in rows.items()]
     return sorted(table, key=lambda row: (-row["macs"], row["op"]))
 
 

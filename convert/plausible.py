@@ -1,4 +1,5 @@
 """Whether a network can be one that was trained, told before minutes of conversion that would fail in the end."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,11 +21,14 @@ def check(network: FoldedNetwork, features: np.ndarray) -> None:
 
     features: int8 [clips, 40, 101], of calibration.
     """
+
     def observe(name: str, x: np.ndarray) -> None:
         reach = np.abs(x).max()
         if not reach <= REACH:  # nor where it is no number
-            raise UserError(f"its {name} reaches {reach:.1g}, more than {REACH:g}: its weights are not those of a trained "
-                            "network; train it again")
+            raise UserError(
+                f"its {name} reaches {reach:.1g}, more than {REACH:g}: its weights are not those of a trained "
+                "network; train it again"
+            )
 
     with np.errstate(all="ignore"):  # the observer tells it in a line
         logits = forward(network, FEATURES.dequantize(features[::EVERY]), observe)

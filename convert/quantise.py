@@ -4,6 +4,7 @@ The float model runs over the calibration clips; each activation's range is chos
 several methods; TensorFlow's quantiser then does the rest (int8 weights per channel, int8 input
 and output). The input's range is that of the int8 features, whatever the clips are.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -25,16 +26,18 @@ METHODS = ("minmax", "p99.999", "p99.995", "p99.99", "mse")
 def activation_samples(model: bytes, features: np.ndarray) -> dict[int, np.ndarray]:
     """Run the float model over float features [clips, 40, 101]; sample each activation by tensor index."""
     interpreter = tf.lite.Interpreter(
-        model_content=model, experimental_preserve_all_tensors=True,
+        model_content=model,
+        experimental_preserve_all_tensors=True,
         # The same floats, and so the same bytes in the end, on every processor.
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF)
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+    )
     interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]
     graph = flatbuffer.read(model).subgraphs[0]
     activations = sorted({int(i) for op in graph.operators for i in op.outputs})
     rng = np.random.default_rng(SEED)
-    picks = {}
-    samples = {index: [] for index in activations}
+    picks: dict[int, np.ndarray] = {}
+    samples: dict[int, list[np.ndarray]] = {index: [] for index in activations}
     for clip in features:
         interpreter.set_tensor(source["index"], clip.reshape(source["shape"]))
         interpreter.invoke()

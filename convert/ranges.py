@@ -1,4 +1,5 @@
 """The range that an 8-bit activation shall cover, by what its quantisation costs."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -23,10 +24,8 @@ def choose_range(values: np.ndarray, method: str) -> tuple[float, float]:
     centres = (edges[:-1] + edges[1:]) / 2
     used = counts > 0
     shrinks = np.linspace(1.0, 0.3, 21)
-    if low == 0 or high == 0:
-        candidates = [(s, s) for s in shrinks]
-    else:
-        candidates = [(a, b) for a in shrinks for b in shrinks]
+    one_sided = low == 0 or high == 0
+    candidates = [(a, b) for a in shrinks for b in shrinks if a == b or not one_sided]
     errors = [quantisation_error(centres[used], counts[used], low * a, high * b) for a, b in candidates]
     a, b = candidates[int(np.argmin(errors))]
     return low * a, high * b

@@ -5,6 +5,7 @@ are still free, as the covariance of the inputs says (Frantar et al., "GPTQ", 20
 "Optimal Brain Surgeon", 1993). The row's multiplier, an integer from the start, is the one of several
 whose output errs least.
 """
+
 from __future__ import annotations
 
 import numpy as np

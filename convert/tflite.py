@@ -1,4 +1,5 @@
 """ONNX -> float .tflite through onnx2tf, without the transposes and grouped convolutions that it leaves."""
+
 from __future__ import annotations
 
 import json
@@ -45,8 +46,13 @@ def layout_hints(model: onnx.ModelProto) -> dict:
     return {
         "format_version": 1,
         "operations": [
-            {"op_name": node.name, "param_target": "outputs", "param_name": node.output[0],
-             "post_process_transpose_perm": [0, 2, 3, 1]}
-            for node in model.graph.node if node.name.endswith("broadcast_relu")
+            {
+                "op_name": node.name,
+                "param_target": "outputs",
+                "param_name": node.output[0],
+                "post_process_transpose_perm": [0, 2, 3, 1],
+            }
+            for node in model.graph.node
+            if node.name.endswith("broadcast_relu")
         ],
     }

@@ -7,6 +7,7 @@
 
 Compiled once into build/cache/, again whenever the sources, the compiler or its flags change.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -114,7 +115,7 @@ class Engine:
         columns = _features(columns, 2)
         scores = np.empty((len(columns), self.classes), np.int16)
         ready = self._library.kws_run_stream(pointer(self._state), pointer(columns), len(columns), pointer(scores))
-        return scores[len(columns) - ready:]
+        return scores[len(columns) - ready :]
 
     def save(self) -> bytes:
         """The whole state, for `restore`."""

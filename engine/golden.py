@@ -7,6 +7,7 @@
 Arrays of activations are (clips, channel, frequency, time). Sums are exact in int64; `network.check` proves that those
 of the C sources are, too.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -54,8 +55,9 @@ def per_channel(values: np.ndarray) -> np.ndarray:
 
 def product(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """weight [out, in] times x [clips, in, ...] over `in`, exactly: float64 holds these integers."""
-    return np.rint(np.einsum("oi,ni...->no...", weight.astype(np.float64), x.astype(np.float64),
-                             optimize=True)).astype(np.int64)
+    return np.rint(np.einsum("oi,ni...->no...", weight.astype(np.float64), x.astype(np.float64), optimize=True)).astype(
+        np.int64
+    )
 
 
 def head_windows(features: np.ndarray) -> np.ndarray:
@@ -63,8 +65,7 @@ def head_windows(features: np.ndarray) -> np.ndarray:
     pad = HEAD_TAPS // 2
     padded = np.pad(features, ((0, 0), (pad, pad), (pad, pad)), constant_values=FEATURES.int8_zero_point)
     # NumPy's stub lacks the tuple of axes.
-    windows = np.lib.stride_tricks.sliding_window_view(
-        padded, (HEAD_TAPS, HEAD_TAPS), (1, 2))[:, ::2]  # type: ignore[call-overload]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (HEAD_TAPS, HEAD_TAPS), (1, 2))[:, ::2]  # type: ignore[call-overload]
     n, rows, columns = windows.shape[:3]
     return windows.transpose(0, 3, 4, 1, 2).reshape(n, HEAD_TAPS**2, rows, columns)
 
@@ -79,7 +80,7 @@ def neighbours(x: np.ndarray, stride: int) -> np.ndarray:
     """x [..., F, T] -> [3, ..., F / stride, T]: the rows below, at and above each output row, zero outside."""
     rows = x.shape[-2]
     padded = np.pad(x, [(0, 0)] * (x.ndim - 2) + [(1, 1), (0, 0)])
-    return np.stack([padded[..., k:k + rows:stride, :] for k in range(3)])
+    return np.stack([padded[..., k : k + rows : stride, :] for k in range(3)])
 
 
 def frequency(block: Block, x: np.ndarray) -> np.ndarray:
@@ -122,7 +123,7 @@ def run_block(network: Network, block: Block, x: np.ndarray) -> np.ndarray:
         x = activation(block.transition, x)
     d, columns = block.dilation, x.shape[3]
     padded = np.pad(mean(block, x), ((0, 0), (0, 0), (d, d)))
-    means = [padded[:, :, k * d:k * d + columns] for k in range(3)]
+    means = [padded[:, :, k * d : k * d + columns] for k in range(3)]
     added = base(block.pointwise, activated(network.silu, block.temporal, block.temporal_bias, means))
     return to_activation(frequency(block, x) + added[:, :, None])
 
@@ -168,7 +169,7 @@ def window(network: Network, features: np.ndarray) -> np.ndarray:
     """Clips int8 [clips, 40, T] -> scores int16 [clips, classes]."""
     rows = []
     for start in range(0, len(features), CHUNK):
-        x = activation(network.head, head_windows(features[start:start + CHUNK]))
+        x = activation(network.head, head_windows(features[start : start + CHUNK]))
         for block in network.blocks:
             x = run_block(network, block, x)
         pad = CLASSIFIER_TAPS // 2
@@ -236,7 +237,7 @@ class Stream:
         self.heads += 1
         x = None
         if self.heads > HEAD_TAPS // 2 and self.heads - HEAD_TAPS // 2 <= self.columns:
-            patch = head_windows(np.concatenate(self.mel, 1)[None])[..., HEAD_TAPS // 2:HEAD_TAPS // 2 + 1]
+            patch = head_windows(np.concatenate(self.mel, 1)[None])[..., HEAD_TAPS // 2 : HEAD_TAPS // 2 + 1]
             x = activation(self.network.head, patch)
         started = self.heads > HEAD_TAPS // 2
         for ring in self.rings:
@@ -277,4 +278,4 @@ def stream(network: Network, columns: np.ndarray) -> np.ndarray:
         x = run_block(network, block, x)
     pad = CLASSIFIER_TAPS // 2
     logits = column_logits(network, np.pad(x, ((0, 0), (0, 0), (0, 0), (pad, pad))))
-    return logits[0].T[:max(0, len(columns) - network.delay)].astype(np.int16)
+    return logits[0].T[: max(0, len(columns) - network.delay)].astype(np.int16)

@@ -4,6 +4,7 @@ Every product with a 16-bit multiplier k is `(a * k) >> 16`, floored, as SMULWB,
 result is rounded to nearest, 0.5 is added before the shift. Scales are chosen so that every multiplier
 is an integer from the start (convert/native.py); nothing is lost to its rounding.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -124,8 +125,10 @@ def _require(fits: bool, what: str) -> None:
 def _within(low: np.ndarray, high: np.ndarray, bits: int, what: str) -> None:
     """UserError unless every sum from `low` to `high` fits a signed integer of so many bits."""
     limit = 1 << (bits - 1)
-    _require(bool((low >= -limit).all() and (high < limit).all()),
-             f"{what} could reach {int(low.min()):,} ... {int(high.max()):,}, more than {bits} bits hold")
+    _require(
+        bool((low >= -limit).all() and (high < limit).all()),
+        f"{what} could reach {int(low.min()):,} ... {int(high.max()):,}, more than {bits} bits hold",
+    )
 
 
 def _sum_bounds(weight: np.ndarray, bias: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,8 +159,11 @@ def check(network: Network) -> None:
     _require(network.tau in TAUS, f"its tau is {network.tau:g}, none of {', '.join(f'{tau:g}' for tau in TAUS)}")
     _require(len(network.labels) >= 2, "it has fewer than two classes")
     head, *widths, tail = channels(network.tau)
-    stages = [(c, stride if i == 0 else 1, dilation, i == 0)
-              for c, (count, stride, dilation) in zip(widths, STAGES) for i in range(count)]
+    stages = [
+        (c, stride if i == 0 else 1, dilation, i == 0)
+        for c, (count, stride, dilation) in zip(widths, STAGES)
+        for i in range(count)
+    ]
     _require(len(network.blocks) == len(stages), f"it has {len(network.blocks)} blocks, not {len(stages)}")
     _check_types(network)
     _require(network.head.weight.shape == (head, HEAD_TAPS, HEAD_TAPS), "its head has another shape")
@@ -166,26 +172,37 @@ def check(network: Network) -> None:
     silu_low, silu_high = int(network.silu.min()), int(network.silu.max())
     for index, (block, (c, stride, dilation, has_transition)) in enumerate(zip(network.blocks, stages)):
         name = f"block {index}"
-        _require((block.channels, block.stride, block.dilation) == (c, stride, dilation)
-                 and (block.transition is not None) == has_transition and block.rows == rows, f"{name} has another shape")
+        _require(
+            (block.channels, block.stride, block.dilation) == (c, stride, dilation)
+            and (block.transition is not None) == has_transition
+            and block.rows == rows,
+            f"{name} has another shape",
+        )
         if block.transition is not None:
             _require(block.transition.weight.shape == (c, c_in), f"{name} has another shape")
             _check_dense(block.transition, 0, ACTIVATION_MAX, f"{name}'s transition")
-        _within(*_sum_bounds(block.taps, block.bias.astype(np.int64), 0, ACTIVATION_MAX), 16,
-                f"a sum of {name}'s frequency convolution")
+        _within(
+            *_sum_bounds(block.taps, block.bias.astype(np.int64), 0, ACTIVATION_MAX),
+            16,
+            f"a sum of {name}'s frequency convolution",
+        )
         _require(bool((block.multiplier > 0).all()), f"a multiplier of {name} is not positive")
         least, greatest = _sum_bounds(block.mean, block.mean_bias.astype(np.int64), 0, ACTIVATION_MAX)
         _within(least, greatest, 32, f"a sum of {name}'s mean")
         shift = mean_shift(block.rows)
         _within(least >> shift, greatest >> shift, 16, f"{name}'s mean")
-        _within(*_sum_bounds(block.temporal, block.temporal_bias.astype(np.int64), -(1 << 15), (1 << 15) - 1), 32,
-                f"a sum of {name}'s temporal convolution")
+        _within(
+            *_sum_bounds(block.temporal, block.temporal_bias.astype(np.int64), -(1 << 15), (1 << 15) - 1),
+            32,
+            f"a sum of {name}'s temporal convolution",
+        )
         _check_dense(block.pointwise, silu_low, silu_high, f"{name}'s pointwise convolution")
         rows, c_in = rows // stride, c
     least, greatest = _sum_bounds(network.depthwise, np.zeros(c_in, np.int64), 0, ACTIVATION_MAX)
     half = 1 << (DEPTHWISE_SHIFT - 1)
-    _within((least + half) >> DEPTHWISE_SHIFT, (greatest + half) >> DEPTHWISE_SHIFT, 16,
-            "the classifier's depthwise convolution")
+    _within(
+        (least + half) >> DEPTHWISE_SHIFT, (greatest + half) >> DEPTHWISE_SHIFT, 16, "the classifier's depthwise convolution"
+    )
     _require(network.classifier.weight.shape == (tail, c_in), "its classifier has another shape")
     _check_dense(network.classifier, -(1 << 15), (1 << 15) - 1, "the classifier")
     _require(network.output.weight.shape == (len(network.labels), tail), "its output has another shape")
@@ -198,9 +215,18 @@ def check(network: Network) -> None:
 
 
 def _check_types(network: Network) -> None:
-    expected = {"weight": np.int8, "bias": np.int32, "multiplier": np.int16, "taps": np.int8, "mean": np.int8,
-                "mean_bias": np.int32, "temporal": np.int16, "temporal_bias": np.int32, "silu": np.int16,
-                "depthwise": np.int8}
+    expected = {
+        "weight": np.int8,
+        "bias": np.int32,
+        "multiplier": np.int16,
+        "taps": np.int8,
+        "mean": np.int8,
+        "mean_bias": np.int32,
+        "temporal": np.int16,
+        "temporal_bias": np.int32,
+        "silu": np.int16,
+        "depthwise": np.int8,
+    }
     for name, array in to_arrays(network).items():
         kind = name.rsplit(".", 1)[-1]
         is_band_bias = name.startswith("blocks") and name.count(".") == 2 and kind == "bias"
@@ -208,8 +234,14 @@ def _check_types(network: Network) -> None:
         _require(array.dtype == wanted, f"{name} is {array.dtype}, not {np.dtype(wanted)}")
     for index, block in enumerate(network.blocks):
         c = block.channels
-        shapes = {"taps": (c, BANDS, 3), "bias": (c, BANDS), "multiplier": (c, BANDS), "mean_bias": (c,),
-                  "temporal": (c, 3), "temporal_bias": (c,)}
+        shapes = {
+            "taps": (c, BANDS, 3),
+            "bias": (c, BANDS),
+            "multiplier": (c, BANDS),
+            "mean_bias": (c,),
+            "temporal": (c, 3),
+            "temporal_bias": (c,),
+        }
         for name, shape in shapes.items():
             _require(getattr(block, name).shape == shape, f"block {index}'s {name} has another shape")
         _require(block.pointwise.weight.shape == (c, c), f"block {index}'s pointwise has another shape")
@@ -237,8 +269,13 @@ def to_arrays(network: Network) -> dict[str, np.ndarray]:
 def save(path: Path, network: Network) -> None:
     """Write the network to a .npz file; the same network gives the same bytes."""
     file = io.BytesIO()
-    np.savez(file, tau=np.float64(network.tau), labels=np.array(network.labels),
-             score_scale=np.float64(network.score_scale), **to_arrays(network))
+    np.savez(
+        file,
+        tau=np.float64(network.tau),
+        labels=np.array(network.labels),
+        score_scale=np.float64(network.score_scale),
+        **to_arrays(network),
+    )
     write_bytes(path, file.getvalue())
 
 
@@ -257,14 +294,31 @@ def load(path: Path) -> Network:
         for count, stride, dilation in STAGES:
             for index in range(count):
                 name = f"blocks.{len(blocks)}"
-                parts = {part: arrays[f"{name}.{part}"] for part in ("taps", "bias", "multiplier", "mean", "mean_bias",
-                                                                     "temporal", "temporal_bias")}
+                parts = {
+                    part: arrays[f"{name}.{part}"]
+                    for part in ("taps", "bias", "multiplier", "mean", "mean_bias", "temporal", "temporal_bias")
+                }
                 first = index == 0
-                blocks.append(Block(transition=dense(f"{name}.transition") if first else None,
-                                    stride=stride if first else 1, dilation=dilation, **parts,
-                                    pointwise=dense(f"{name}.pointwise")))
-        network = Network(int(tau) if tau == int(tau) else tau, labels, dense("head"), arrays["silu"], tuple(blocks),
-                          arrays["depthwise"], dense("classifier"), dense("output"), scale)
+                blocks.append(
+                    Block(
+                        transition=dense(f"{name}.transition") if first else None,
+                        stride=stride if first else 1,
+                        dilation=dilation,
+                        **parts,
+                        pointwise=dense(f"{name}.pointwise"),
+                    )
+                )
+        network = Network(
+            int(tau) if tau == int(tau) else tau,
+            labels,
+            dense("head"),
+            arrays["silu"],
+            tuple(blocks),
+            arrays["depthwise"],
+            dense("classifier"),
+            dense("output"),
+            scale,
+        )
     except FileNotFoundError:
         raise UserError(f"{path}: missing; run `make quantize`") from None
     except Exception as error:  # NumPy raises many kinds, depending on what is damaged

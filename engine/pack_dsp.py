@@ -4,6 +4,7 @@ Two 16-bit values make up a word, the first in the lower half, as SMLAD multipli
 many outputs compute four of them at a time: four biases, their words step by step over the inputs, two words of
 multipliers.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -25,8 +26,7 @@ def halves(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     >>> [hex(word) for word in halves(np.array([1, -1]), np.array([-2, 3]))]
     ['0xfffe0001', '0x3ffff']
     """
-    return (np.asarray(low).astype(np.int64) & 0xFFFF | (np.asarray(high).astype(np.int64) & 0xFFFF) << 16).astype(
-        np.uint32)
+    return (np.asarray(low).astype(np.int64) & 0xFFFF | (np.asarray(high).astype(np.int64) & 0xFFFF) << 16).astype(np.uint32)
 
 
 def full(values: np.ndarray) -> np.ndarray:
@@ -65,8 +65,7 @@ def octets(values: np.ndarray) -> np.ndarray:
     '0x302ff01'
     """
     values = values.astype(np.int64) & 0xFF
-    return (values[..., 0::4] | values[..., 1::4] << 8 | values[..., 2::4] << 16 | values[..., 3::4] << 24).astype(
-        np.uint32)
+    return (values[..., 0::4] | values[..., 1::4] << 8 | values[..., 2::4] << 16 | values[..., 3::4] << 24).astype(np.uint32)
 
 
 def quads(weight: np.ndarray) -> np.ndarray:
@@ -124,7 +123,7 @@ def mean(block: Block) -> np.ndarray:
         last = halves(weight[0::2, 4:], weight[1::2, 4:])
         words = words.reshape(len(last), -1)
     else:
-        last = halves(weight[:, fours::2], weight[:, fours + 1::2])
+        last = halves(weight[:, fours::2], weight[:, fours + 1 :: 2])
     return np.hstack([words, last]).ravel()
 
 
@@ -138,19 +137,39 @@ def frequency(block: Block) -> np.ndarray:
     k, bias = block.multiplier, full(block.bias)
     if block.rows != BANDS:
         return np.stack([halves(below, above), halves(at, k), bias], 2).ravel()
-    return np.stack([
-        halves(at, above)[:, 0], halves(block.bias, k)[:, 0],
-        halves(below, at)[:, 1], halves(above, k)[:, 1], bias[:, 1],
-        halves(below, above)[:, 2], halves(at, k)[:, 2], bias[:, 2],
-        halves(at, above)[:, 3], halves(below, k)[:, 3], bias[:, 3],
-        halves(below, at)[:, 4], halves(block.bias, k)[:, 4]], 1).ravel()
+    return np.stack(
+        [
+            halves(at, above)[:, 0],
+            halves(block.bias, k)[:, 0],
+            halves(below, at)[:, 1],
+            halves(above, k)[:, 1],
+            bias[:, 1],
+            halves(below, above)[:, 2],
+            halves(at, k)[:, 2],
+            bias[:, 2],
+            halves(at, above)[:, 3],
+            halves(below, k)[:, 3],
+            bias[:, 3],
+            halves(below, at)[:, 4],
+            halves(block.bias, k)[:, 4],
+        ],
+        1,
+    ).ravel()
 
 
 def temporal(block: Block) -> np.ndarray:
     """The temporal convolution, five words for two channels: taps (0, 1) of each, tap 2 of both, the two biases."""
     taps, bias = block.temporal, full(block.temporal_bias)
-    return np.stack([halves(taps[0::2, 0], taps[0::2, 1]), halves(taps[1::2, 0], taps[1::2, 1]),
-                     halves(taps[0::2, 2], taps[1::2, 2]), bias[0::2], bias[1::2]], 1).ravel()
+    return np.stack(
+        [
+            halves(taps[0::2, 0], taps[0::2, 1]),
+            halves(taps[1::2, 0], taps[1::2, 1]),
+            halves(taps[0::2, 2], taps[1::2, 2]),
+            bias[0::2],
+            bias[1::2],
+        ],
+        1,
+    ).ravel()
 
 
 def depthwise(weight: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ A vector that would reach beyond the last channel starts earlier instead and ove
 column is read or written, and the outputs that are computed twice are the same. In a sum over inputs an overlap counts
 once: the second vector has weights of 0 there.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -33,13 +34,13 @@ def even_starts(count: int) -> list[int]:
     """
     steps = -(-count // HALFWORDS) - 1
     if steps and (count - HALFWORDS) % steps == 0:
-        return list(range(0, count, (count - HALFWORDS) // steps))[:steps + 1]
+        return list(range(0, count, (count - HALFWORDS) // steps))[: steps + 1]
     return starts(count, HALFWORDS)
 
 
 def vectors(values: np.ndarray, at: list[int]) -> np.ndarray:
     """[..., C] -> [vectors of 8 channels, ..., 8], from the channels `at`. There are at least 8 channels."""
-    return np.stack([values[..., start:start + HALFWORDS] for start in at])
+    return np.stack([values[..., start : start + HALFWORDS] for start in at])
 
 
 def chunks(values: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ def inputs(weight: np.ndarray, lanes: int) -> np.ndarray:
     for start in starts(count, lanes):
         part = np.zeros((len(weight), lanes), weight.dtype)
         end = min(start + lanes, count)
-        part[:, done - start:end - start] = weight[:, done:end]
+        part[:, done - start : end - start] = weight[:, done:end]
         done = end
         parts.append(part)
     return np.stack(parts, 1)
@@ -93,8 +94,11 @@ def groups(layer: Dense, lanes: int, offset: int = 0, outputs: int = WORDS) -> G
     weight = np.pad(weight, ((0, missing), (0, 0)))
     index = np.stack([np.arange(start, start + outputs) for start in starts(len(weight), outputs)])
     lane = np.tile(index, WORDS // outputs)
-    return Groups(inputs(weight, lanes)[index].swapaxes(1, 2), np.pad(bias, (0, missing))[lane].astype(np.int32),
-                  np.pad(multiplier, (0, missing))[lane].astype(np.int32))
+    return Groups(
+        inputs(weight, lanes)[index].swapaxes(1, 2),
+        np.pad(bias, (0, missing))[lane].astype(np.int32),
+        np.pad(multiplier, (0, missing))[lane].astype(np.int32),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,11 +159,17 @@ def pack_transition(layer: Dense) -> Groups:
 def pack_block(block: Block, shape: int) -> PackedBlock:
     at = starts(block.channels, HALFWORDS)
     norm = np.stack([block.bias.T, block.multiplier.T], 1)  # [5, 2, C]
-    return PackedBlock(shape, pack_transition(block.transition) if block.transition else None,
-                       chunks(block.taps.transpose(1, 2, 0)), chunks(norm), chunks(block.mean.T),
-                       halves(chunks(block.mean_bias)), vectors(block.temporal.T, at),
-                       halves(vectors(temporal_bias(block.temporal_bias), at)),
-                       groups(block.pointwise, HALFWORDS))
+    return PackedBlock(
+        shape,
+        pack_transition(block.transition) if block.transition else None,
+        chunks(block.taps.transpose(1, 2, 0)),
+        chunks(norm),
+        chunks(block.mean.T),
+        halves(chunks(block.mean_bias)),
+        vectors(block.temporal.T, at),
+        halves(vectors(temporal_bias(block.temporal_bias), at)),
+        groups(block.pointwise, HALFWORDS),
+    )
 
 
 def pack(network: Network) -> Packed:
@@ -175,6 +185,12 @@ def pack(network: Network) -> Packed:
             transitions[shapes.index(shape)] = c_in
         blocks.append(pack_block(block, shapes.index(shape)))
         c_in = block.channels
-    return Packed(groups(network.head, BYTES, outputs=2), tuple(shapes), transitions, tuple(blocks),
-                  chunks(network.depthwise.transpose(2, 1, 0)), groups(network.classifier, HALFWORDS),
-                  groups(network.output, HALFWORDS))
+    return Packed(
+        groups(network.head, BYTES, outputs=2),
+        tuple(shapes),
+        transitions,
+        tuple(blocks),
+        chunks(network.depthwise.transpose(2, 1, 0)),
+        groups(network.classifier, HALFWORDS),
+        groups(network.output, HALFWORDS),
+    )

@@ -1,4 +1,5 @@
 """Layout and size of the engine's state, from the shape of the network."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -60,9 +61,21 @@ def plan(network: Network) -> Plan:
     holder = 0
     for block in network.blocks:
         column = to_words(block.channels * block.rows)
-        layers.append(Layer(inputs, means, delay, block.dilation, c_in, block.channels, block.rows,
-                            block.rows // block.stride, column, int(block.transition is not None),
-                            mean_shift(block.rows)))
+        layers.append(
+            Layer(
+                inputs,
+                means,
+                delay,
+                block.dilation,
+                c_in,
+                block.channels,
+                block.rows,
+                block.rows // block.stride,
+                column,
+                int(block.transition is not None),
+                mean_shift(block.rows),
+            )
+        )
         for size in ([column] if block.transition is not None else []) + [column // block.stride]:
             holder = 1 - holder
             buffers[holder] = max(buffers[holder], to_words(size))
@@ -76,7 +89,18 @@ def plan(network: Network) -> Plan:
     # rounded up, so that a kernel may read whole vectors of four or eight
     vector = -(-max(hidden, *(block.channels for block in network.blocks)) // 8) * 8
     return Plan(
-        layers=tuple(layers), inputs_bytes=inputs, means=means, ping_bytes=to_words(buffers[0]),
-        pong_bytes=to_words(buffers[1]), tail_bytes=CLASSIFIER_TAPS * tail_column, tail_column=tail_column, vector=vector,
-        mel_rows=to_words(FEATURES.mels + 2 * (HEAD_TAPS // 2)), head_channels=head_channels, head_rows=head_rows,
-        tail_channels=last.channels, tail_rows=last.rows_out, hidden=hidden)
+        layers=tuple(layers),
+        inputs_bytes=inputs,
+        means=means,
+        ping_bytes=to_words(buffers[0]),
+        pong_bytes=to_words(buffers[1]),
+        tail_bytes=CLASSIFIER_TAPS * tail_column,
+        tail_column=tail_column,
+        vector=vector,
+        mel_rows=to_words(FEATURES.mels + 2 * (HEAD_TAPS // 2)),
+        head_channels=head_channels,
+        head_rows=head_rows,
+        tail_channels=last.channels,
+        tail_rows=last.rows_out,
+        hidden=hidden,
+    )

@@ -5,6 +5,7 @@
 All values of weights and activations occur, and everything that can saturate sometimes does. The engine's
 sizes do not depend on the values, nor do its instructions but on Cortex-M0, and there by less than a percent.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -64,12 +65,19 @@ def random_block(rng: np.random.Generator, x: np.ndarray, c: int, stride: int, d
     bias = rng.integers(-TAP_BIAS_MAX, TAP_BIAS_MAX + 1, (c, BANDS), np.int16)
     mean_bias = rng.integers(-10_000 * rows, 10_000 * rows, c, np.int32)
     steep = np.where(np.arange(c) % 4 == 0, 20_000, 1500)[:, None]  # a quarter runs off both ends of SiLU's table
-    block = Block(transition, stride, dilation,
-                  taps=taps, bias=to_the_ends(bias, taps, 0), multiplier=rng.integers(1, 32768, (c, BANDS), np.int16),
-                  mean=mean, mean_bias=to_the_ends(mean_bias, mean, network.mean_shift(rows)),
-                  temporal=rng.integers(-steep, steep + 1, (c, 3)).astype(np.int16),
-                  temporal_bias=(middle + rng.integers(-1 << 22, 1 << 22, c)).astype(np.int32),
-                  pointwise=Dense(np.zeros((c, c), np.int8), np.zeros(c, np.int32), np.ones(c, np.int16)))
+    block = Block(
+        transition,
+        stride,
+        dilation,
+        taps=taps,
+        bias=to_the_ends(bias, taps, 0),
+        multiplier=rng.integers(1, 32768, (c, BANDS), np.int16),
+        mean=mean,
+        mean_bias=to_the_ends(mean_bias, mean, network.mean_shift(rows)),
+        temporal=rng.integers(-steep, steep + 1, (c, 3)).astype(np.int16),
+        temporal_bias=(middle + rng.integers(-1 << 22, 1 << 22, c)).astype(np.int32),
+        pointwise=Dense(np.zeros((c, c), np.int8), np.zeros(c, np.int32), np.ones(c, np.int16)),
+    )
     means = [golden.mean(block, x)] * 3
     silu = golden.activated(tables.silu(), block.temporal, block.temporal_bias, means)
     pointwise = random_dense(rng, silu, c, BASE_MAX / 4)
@@ -82,8 +90,17 @@ def random_network(tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS) 
     head, *widths, tail = channels(tau)
     features = random_features(CLIPS, seed)
     flat = random_dense(rng, golden.head_windows(features), head, 8 * 255)
-    made = Network(tau, labels, Dense(flat.weight.reshape(head, 5, 5), flat.bias, flat.multiplier), silu, (),
-                   int8(rng, widths[-1], 5, 5), flat, flat, 2.0**-10)
+    made = Network(
+        tau,
+        labels,
+        Dense(flat.weight.reshape(head, 5, 5), flat.bias, flat.multiplier),
+        silu,
+        (),
+        int8(rng, widths[-1], 5, 5),
+        flat,
+        flat,
+        2.0**-10,
+    )
     x, blocks = golden.activation(made.head, golden.head_windows(features)), []
     for c, (count, stride, dilation) in zip(widths, STAGES):
         for index in range(count):

@@ -4,6 +4,7 @@
 
 writes them to the folder OUT; `python -m firmware_gen` ships them with the rest of the firmware.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -29,24 +30,55 @@ FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
 
-LOADER = jinja2.ChoiceLoader([jinja2.FileSystemLoader(TEMPLATES),
-                              jinja2.PrefixLoader({"frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})])
-ENVIRONMENT = jinja2.Environment(loader=LOADER, undefined=jinja2.StrictUndefined,
-                                 trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+LOADER = jinja2.ChoiceLoader(
+    [jinja2.FileSystemLoader(TEMPLATES), jinja2.PrefixLoader({"frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})]
+)
+ENVIRONMENT = jinja2.Environment(
+    loader=LOADER,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
 ENVIRONMENT.filters.update(rows=rows)
 
 
 def render(name: str, network: Network, head: str, identity: str, engine: str, **more: object) -> str:
-    constants = {key.lower(): getattr(definition, key) for key in
-                 ("FRACTION", "HALF", "BASE_MAX", "HEAD_TAPS", "DEPTHWISE_SHIFT", "HIDDEN_MAX", "SILU_ENTRIES",
-                  "SILU_SHIFT", "SILU_STEP", "SILU_FRACTION")}
+    constants = {
+        key.lower(): getattr(definition, key)
+        for key in (
+            "FRACTION",
+            "HALF",
+            "BASE_MAX",
+            "HEAD_TAPS",
+            "DEPTHWISE_SHIFT",
+            "HIDDEN_MAX",
+            "SILU_ENTRIES",
+            "SILU_SHIFT",
+            "SILU_STEP",
+            "SILU_FRACTION",
+        )
+    }
     return ENVIRONMENT.get_template(f"{name}.j2").render(
-        network=network, plan=plan(network), dsp=pack_dsp, packed=pack_mve.pack(network), f=FEATURES, bands=BANDS,
-        tau=f"{network.tau:g}", tail_taps=definition.CLASSIFIER_TAPS,
+        network=network,
+        plan=plan(network),
+        dsp=pack_dsp,
+        packed=pack_mve.pack(network),
+        f=FEATURES,
+        bands=BANDS,
+        tau=f"{network.tau:g}",
+        tail_taps=definition.CLASSIFIER_TAPS,
         exponentials=tables.exponentials(network.score_scale),
-        score_scale=f"{network.score_scale!r}f", class_names=[c_string(name) for name in network.labels],
-        stream_columns=STREAM_COLUMNS, head=head.rstrip("\n"),
-        identity=identity.rstrip("\n"), engine_id=f"0x{engine}ULL", **constants, **more)
+        score_scale=f"{network.score_scale!r}f",
+        class_names=[c_string(name) for name in network.labels],
+        stream_columns=STREAM_COLUMNS,
+        head=head.rstrip("\n"),
+        identity=identity.rstrip("\n"),
+        engine_id=f"0x{engine}ULL",
+        **constants,
+        **more,
+    )
 
 
 def engine_id(network: Network) -> str:
@@ -69,10 +101,16 @@ def sources(network: Network, head: str = HEAD, identity: str | None = None) -> 
 def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
     """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
     hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
-    values = {"checksums": selftest.checksums(network, STREAM_COLUMNS), "pipeline_id": hexadecimal(pipeline_id()),
-              "hops": hops, "selftest_samples": selftest.SAMPLES, "chirp": selftest.chirp(),
-              "chirp_hz": (selftest.CHIRP_START, selftest.CHIRP_END), "segment_bits": selftest.SEGMENT_BITS,
-              "noise_factors": selftest.NOISE_FACTORS}
+    values = {
+        "checksums": selftest.checksums(network, STREAM_COLUMNS),
+        "pipeline_id": hexadecimal(pipeline_id()),
+        "hops": hops,
+        "selftest_samples": selftest.SAMPLES,
+        "chirp": selftest.chirp(),
+        "chirp_hz": (selftest.CHIRP_START, selftest.CHIRP_END),
+        "segment_bits": selftest.SEGMENT_BITS,
+        "noise_factors": selftest.NOISE_FACTORS,
+    }
     engine = engine_id(network)
     return {name: render(name, network, head, "", engine, **values) for name in SELFTEST}
 

@@ -3,6 +3,7 @@
 kws_selftest.c computes the same signal and the same checksums on the target; the firmware carries these ones to compare
 with. All from NumPy alone (frontend/golden.py, engine/golden.py), so that no C is compared with itself.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -61,9 +62,13 @@ def scores_checksum(network: Network, scores: np.ndarray) -> int:
 def checksums(network: Network, stream_columns: int) -> Checksums:
     """What the golden model gives for the signal; `stream_columns` is what a stream's scores are averaged over."""
     samples = signal(SAMPLES)
-    clip = frontend.columns(samples[None, :FEATURES.clip_samples])
+    clip = frontend.columns(samples[None, : FEATURES.clip_samples])
     window = golden.window(network, clip.transpose(0, 2, 1))
     columns = frontend.stream(samples)
     stream = golden.moving_average(golden.stream(network, columns), stream_columns)
-    return Checksums(zlib.crc32(clip.tobytes()), scores_checksum(network, window), zlib.crc32(columns.tobytes()),
-                     scores_checksum(network, stream))
+    return Checksums(
+        zlib.crc32(clip.tobytes()),
+        scores_checksum(network, window),
+        zlib.crc32(columns.tobytes()),
+        scores_checksum(network, stream),
+    )

@@ -1,4 +1,5 @@
 """The tables of the engine: SiLU, and the exponential behind `kws_probability`."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -4,6 +4,7 @@
 
 Needs espeak-ng (apt-get install espeak-ng) and NumPy. Other versions of espeak-ng may sound slightly different.
 """
+
 from __future__ import annotations
 
 import shutil
@@ -20,8 +21,14 @@ from common.description import FEATURES
 from common.errors import UserError, one_line_errors
 from training.spoken import voices
 
-VOICES = {"yes": "en-us+f3", "no": "en-us+m3", "left": "en-gb-scotland+m5", "right": "en-us+f5", "stop": "en-gb",
-          "go": "en-gb-scotland+f3"}
+VOICES = {
+    "yes": "en-us+f3",
+    "no": "en-us+m3",
+    "left": "en-gb-scotland+m5",
+    "right": "en-us+f5",
+    "stop": "en-gb",
+    "go": "en-gb-scotland+f3",
+}
 """Word -> voice of espeak-ng."""
 SPEED = 140  # words a minute
 PEAK = 12000  # PCM units
@@ -53,7 +60,7 @@ def clip(word: str, voice: str) -> np.ndarray:
     samples = resample(samples, rate, FEATURES.sample_rate)
     samples *= PEAK / np.abs(samples).max()
     loud = np.flatnonzero(np.abs(samples) > QUIET * PEAK)
-    samples = samples[loud[0]:loud[-1] + 1]
+    samples = samples[loud[0] : loud[-1] + 1]
     rest = FEATURES.clip_samples - len(samples)
     if rest < 0:
         raise UserError(f"{word}: takes longer than a second; raise SPEED")

@@ -1,4 +1,5 @@
 """A verified int8 model -> C and C++ sources for firmware. No interpreter and no framework is needed here."""
+
 from common.interrupts import end_while_loading
 
 end_while_loading()

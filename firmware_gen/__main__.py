@@ -5,6 +5,7 @@
 
 Reads model_int8.tflite, native.npz and conversion.json from the build folder, writes its firmware/ folder.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -102,13 +103,15 @@ def bring_up_to_date(build: Path) -> None:
         print(f"{out}: up to date")
         return
     files = generate(source)
-    files[folder.MANIFEST] = folder.manifest(files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}",
-                                             model_sha256=source.sha256, fingerprint=stamp)
+    files[folder.MANIFEST] = folder.manifest(
+        files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}", model_sha256=source.sha256, fingerprint=stamp
+    )
     folder.replace_folder(out, files)
     if source.native is None:
         print(f"{out}: no {NATIVE}/, the native engine cannot hold this network (see {inputs.CONVERSION})")
-    print(f"{out}: {len(files)} files, model {len(source.model):,} bytes, "
-          f"arena {source.arena_bytes:,} bytes on a 64-bit host")
+    print(
+        f"{out}: {len(files)} files, model {len(source.model):,} bytes, arena {source.arena_bytes:,} bytes on a 64-bit host"
+    )
 
 
 if __name__ == "__main__":

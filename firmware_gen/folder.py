@@ -1,4 +1,5 @@
 """Write a folder of generated files atomically: the new one replaces the old one, or the old one stays."""
+
 from __future__ import annotations
 
 import contextlib
@@ -30,8 +31,11 @@ def is_up_to_date(folder: Path, fingerprint: str) -> bool:
     """Does `folder` hold what was generated from the inputs with this fingerprint, unchanged since?"""
     try:
         record = json_object((folder / MANIFEST).read_bytes())
-        return record["fingerprint"] == fingerprint and bool(record["files"]) and all(
-            sha256_of((folder / name).read_bytes()) == expected for name, expected in record["files"].items())
+        return (
+            record["fingerprint"] == fingerprint
+            and bool(record["files"])
+            and all(sha256_of((folder / name).read_bytes()) == expected for name, expected in record["files"].items())
+        )
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

@@ -1,4 +1,5 @@
 """Identity of a generated file: generator, model, and the hashes by which files of two builds are refused together."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -39,6 +40,8 @@ def native_identity(inputs: Inputs) -> dict[str, Any]:
         "checkpoint_sha256": inputs.checkpoint_sha256,
         "feature_id": feature_id,
         "pipeline_id": pipeline_id,
-        "ties": [("KWS_FEATURE_ID", feature_id, "features", "names the description of the features"),
-                 ("KWS_PIPELINE_ID", pipeline_id, "feature pipelines", "names the arithmetic of the features")],
+        "ties": [
+            ("KWS_FEATURE_ID", feature_id, "features", "names the description of the features"),
+            ("KWS_PIPELINE_ID", pipeline_id, "feature pipelines", "names the arithmetic of the features"),
+        ],
     }

@@ -1,4 +1,5 @@
 """Read what the converter wrote to a build folder; files that do not belong together are refused."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -50,6 +51,7 @@ class Inputs:
 
 def parse(record: dict, model: bytes) -> Inputs:
     """`conversion.json` as typed fields. KeyError, TypeError, ValueError, AttributeError where it is damaged."""
+
     def tensor(name: str) -> Tensor:
         entry = record[name]
         return Tensor(tuple(int(n) for n in entry["shape"]), float(entry["scale"]), int(entry["zero_point"]))
@@ -62,11 +64,18 @@ def parse(record: dict, model: bytes) -> Inputs:
     for label in record["labels"]:
         c_string(label)  # ValueError for what C cannot hold
     return Inputs(
-        model=model, sha256=chosen["sha256"], tau=float(record["tau"]), graph=str(record["graph"]),
-        labels=tuple(record["labels"]), features=features,
-        input=tensor("input"), output=tensor("output"),
+        model=model,
+        sha256=chosen["sha256"],
+        tau=float(record["tau"]),
+        graph=str(record["graph"]),
+        labels=tuple(record["labels"]),
+        features=features,
+        input=tensor("input"),
+        output=tensor("output"),
         ops={name: int(count) for name, count in sorted(chosen["ops"].items())},
-        arena_bytes=int(chosen["arena_bytes"]), checkpoint_sha256=str(record["checkpoint"]["sha256"]), native=None,
+        arena_bytes=int(chosen["arena_bytes"]),
+        checkpoint_sha256=str(record["checkpoint"]["sha256"]),
+        native=None,
     )
 
 

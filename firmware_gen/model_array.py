@@ -1,4 +1,5 @@
 """The .tflite file as an aligned C array: model.cc and model.h."""
+
 from __future__ import annotations
 
 from firmware_gen import rendering

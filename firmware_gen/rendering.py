@@ -2,6 +2,7 @@
 
 Whatever comes out of these functions is valid C99, C++11 and C++17 alike. Strings: common/ctext.py.
 """
+
 from __future__ import annotations
 
 import re
@@ -15,13 +16,15 @@ from engine import render as engine
 from frontend import render as frontend
 
 TEMPLATES = Path(__file__).parent / "templates"
-KEYWORDS = frozenset("""
+KEYWORDS = frozenset(
+    """
     alignas alignof and asm auto bool break case catch char class const constexpr continue decltype default delete do
     double else enum explicit export extern false final float for friend goto if inline int long mutable namespace new
     noexcept not nullptr operator or private protected public register restrict return short signed sizeof static
     struct switch template this throw true try typedef typeid typename union unsigned using virtual void volatile
     while xor
-""".split())
+""".split()
+)
 """Reserved in C99, in C++17 or in both."""
 
 
@@ -63,7 +66,7 @@ def byte_rows(data: bytes, per_row: int = 12) -> list[str]:
     >>> byte_rows(bytes([1, 255, 16]), per_row=2)
     ['0x01, 0xff,', '0x10,']
     """
-    rows = (data[start:start + per_row] for start in range(0, len(data), per_row))
+    rows = (data[start : start + per_row] for start in range(0, len(data), per_row))
     return [" ".join(f"0x{byte:02x}," for byte in row) for row in rows]
 
 
@@ -72,15 +75,24 @@ def grouped(number: int) -> str:
     return f"{number:,}"
 
 
-LOADER = jinja2.ChoiceLoader([
-    jinja2.FileSystemLoader(TEMPLATES),
-    jinja2.PrefixLoader({"engine": jinja2.FileSystemLoader(engine.TEMPLATES),
-                         "frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})])
+LOADER = jinja2.ChoiceLoader(
+    [
+        jinja2.FileSystemLoader(TEMPLATES),
+        jinja2.PrefixLoader(
+            {"engine": jinja2.FileSystemLoader(engine.TEMPLATES), "frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)}
+        ),
+    ]
+)
 """Besides its own templates, the pieces of C that the TFLM code shares with engine and frontend: `engine/softmax.j2`."""
-ENVIRONMENT = jinja2.Environment(loader=LOADER, undefined=jinja2.StrictUndefined,
-                                 trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
-ENVIRONMENT.filters.update(c_string=c_string, comment=comment, float=float_literal, grouped=grouped,
-                           rows=frontend.rows)
+ENVIRONMENT = jinja2.Environment(
+    loader=LOADER,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
+ENVIRONMENT.filters.update(c_string=c_string, comment=comment, float=float_literal, grouped=grouped, rows=frontend.rows)
 
 
 def render(template: str, **values: object) -> str:

@@ -1,4 +1,5 @@
 """The facts of the model that firmware needs: model_settings.h."""
+
 from __future__ import annotations
 
 from firmware_gen import rendering
@@ -38,8 +39,16 @@ def arena_to_reserve(host_bytes: int) -> int:
 def model_settings_h(inputs: Inputs) -> str:
     """Labels, shapes, scales, zero points, order of the features, arena; for C99 and C++."""
     taus = " and ".join(f"{tau:g}" for graph, tau in RECORDED_ARENAS if graph == inputs.graph)
-    return rendering.render("model_settings.h.j2", inputs=inputs, features=inputs.features,
-                        arena_estimate=arena_estimate(inputs.graph, inputs.arena_bytes),
-                        arena_reserved=arena_to_reserve(inputs.arena_bytes), arena_alignment=ARENA_ALIGNMENT,
-                        surplus=host_surplus(inputs.graph), surplus_taus=taus, unreported=UNREPORTED, recorded=RECORDED,
-                        **identity(inputs))
+    return rendering.render(
+        "model_settings.h.j2",
+        inputs=inputs,
+        features=inputs.features,
+        arena_estimate=arena_estimate(inputs.graph, inputs.arena_bytes),
+        arena_reserved=arena_to_reserve(inputs.arena_bytes),
+        arena_alignment=ARENA_ALIGNMENT,
+        surplus=host_surplus(inputs.graph),
+        surplus_taus=taus,
+        unreported=UNREPORTED,
+        recorded=RECORDED,
+        **identity(inputs),
+    )

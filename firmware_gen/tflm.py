@@ -1,4 +1,5 @@
 """The sources for TensorFlow Lite for Microcontrollers: op_resolver.h, kws_tflm.h, kws_tflm.cc."""
+
 from __future__ import annotations
 
 from common.errors import UserError
@@ -23,8 +24,9 @@ def registrations(ops: dict[str, int]) -> list[tuple[str, str, int]]:
 def op_resolver_h(inputs: Inputs) -> str:
     """A resolver with room for exactly the ops of the graph, and the function that registers them."""
     int8_alone = {op: header for op, header in INT8_KERNELS.items() if op in inputs.ops}
-    return rendering.render("op_resolver.h.j2", registrations=registrations(inputs.ops), int8_alone=int8_alone,
-                        **identity(inputs))
+    return rendering.render(
+        "op_resolver.h.j2", registrations=registrations(inputs.ops), int8_alone=int8_alone, **identity(inputs)
+    )
 
 
 def kws_tflm_h(inputs: Inputs) -> str:
@@ -34,5 +36,10 @@ def kws_tflm_h(inputs: Inputs) -> str:
 
 def kws_tflm_cc(inputs: Inputs) -> str:
     """Its implementation over TFLM's interpreter, in static storage: no allocation, no global constructor."""
-    return rendering.render("kws_tflm.cc.j2", inputs=inputs, arena_unreported=settings.UNREPORTED,
-                            exponentials=exponentials(inputs.output.scale), **identity(inputs))
+    return rendering.render(
+        "kws_tflm.cc.j2",
+        inputs=inputs,
+        arena_unreported=settings.UNREPORTED,
+        exponentials=exponentials(inputs.output.scale),
+        **identity(inputs),
+    )

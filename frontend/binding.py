@@ -5,6 +5,7 @@
 
 Compiled once into build/cache/, again whenever the sources, the compiler or its flags change.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -36,8 +37,7 @@ NOT_RESET = 0xFFFFFFFF
 class State(ctypes.Structure):
     """`kws_frontend`."""
 
-    _fields_ = [("work", ctypes.c_int32 * (2 * POINTS)), ("history", ctypes.c_int16 * WINDOW),
-                ("filled", ctypes.c_uint32)]
+    _fields_ = [("work", ctypes.c_int32 * (2 * POINTS)), ("history", ctypes.c_int16 * WINDOW), ("filled", ctypes.c_uint32)]
 
 
 def compiler() -> list[str]:
@@ -46,12 +46,15 @@ def compiler() -> list[str]:
     for command in [named] if named else [["cc"], ["gcc"], ["clang"]]:
         if shutil.which(command[0]):
             return command
-    raise UserError(f"no C compiler found ({named[0] if named else 'cc, gcc or clang'}), but the device's feature "
-                    "pipeline is C; install one, for instance with `apt-get install gcc`, or name it in CC")
+    raise UserError(
+        f"no C compiler found ({named[0] if named else 'cc, gcc or clang'}), but the device's feature "
+        "pipeline is C; install one, for instance with `apt-get install gcc`, or name it in CC"
+    )
 
 
-def compile_library(command: Sequence[str], out: Path, files: Mapping[str, str], sources: Sequence[str],
-                    flags: Sequence[str] = ()) -> None:
+def compile_library(
+    command: Sequence[str], out: Path, files: Mapping[str, str], sources: Sequence[str], flags: Sequence[str] = ()
+) -> None:
     """Compile `sources`, some of `files` (name -> text), into the shared library `out`.
 
     Raises UserError with the compiler's first error where it fails.
@@ -60,13 +63,15 @@ def compile_library(command: Sequence[str], out: Path, files: Mapping[str, str],
         for name, text in files.items():
             Path(folder, name).write_text(text, "utf-8")
         paths = [str(Path(folder, name)) for name in sources]
-        done = subprocess.run([*command, *FLAGS, *flags, "-o", str(library), *paths], capture_output=True, text=True,
-                              errors="replace")
+        done = subprocess.run(
+            [*command, *FLAGS, *flags, "-o", str(library), *paths], capture_output=True, text=True, errors="replace"
+        )
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             reason = next((line for line in lines if "error" in line), lines[0]).replace(f"{folder}/", "")
-            raise UserError(f"{shlex.join(command)}: cannot compile the device's C sources ({reason}); "
-                            "name another C compiler in CC")
+            raise UserError(
+                f"{shlex.join(command)}: cannot compile the device's C sources ({reason}); name another C compiler in CC"
+            )
 
 
 def compiled(name: str, files: Mapping[str, str], sources: Sequence[str], flags: Sequence[str] = ()) -> ctypes.CDLL:
@@ -137,8 +142,9 @@ class Stream:
         Raises ValueError where the state that was restored is none of a stream.
         """
         samples, column, ready = pcm(samples).reshape(-1), np.empty(FEATURES.mels, np.int8), ctypes.c_int32(-1)
-        taken = self._library.kws_frontend_push(ctypes.byref(self._state), pointer(samples),
-                                                ctypes.c_uint32(len(samples)), pointer(column), ctypes.byref(ready))
+        taken = self._library.kws_frontend_push(
+            ctypes.byref(self._state), pointer(samples), ctypes.c_uint32(len(samples)), pointer(column), ctypes.byref(ready)
+        )
         if taken == NOT_RESET:
             raise ValueError("the state of this stream was not reset, or was overwritten")
         return taken, column if ready.value else None

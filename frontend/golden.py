@@ -3,6 +3,7 @@
 Written for clarity and for whole arrays of frames; every intermediate is checked against the width it has in C.
 tests/frontend/test_frontend_golden.py compares it with the float features, test_frontend.py beside it with the C.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -51,7 +52,7 @@ def fft(re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if span > 1:
             rotated = []
             for r, (xr, xi) in enumerate(((br, bi), (cr, ci), (dr, di))):
-                cos, sin = table[r, ::64 // span].T  # negated, so that the product is -1/2 of the rotated value
+                cos, sin = table[r, :: 64 // span].T  # negated, so that the product is -1/2 of the rotated value
                 rotated += [fits(-2 * (mul16(xr, cos) + mul16(xi, sin))), fits(-2 * (mul16(xi, cos) - mul16(xr, sin)))]
             br, bi, cr, ci, dr, di = rotated
         outputs_re = ar + br + cr + dr, ar - cr + (bi - di), ar + cr - (br + dr), ar - cr - (bi - di)
@@ -131,7 +132,7 @@ def from_frames(frames: np.ndarray) -> np.ndarray:
 def columns(clips: np.ndarray) -> np.ndarray:
     """Whole clips int16 [clips, 16000] -> int8 [clips, 101, 40], extended by reflection at both ends as in training."""
     padded = np.pad(clips, ((0, 0), (WINDOW // 2, WINDOW // 2)), mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, ::FEATURES.hop]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, :: FEATURES.hop]
     return from_frames(frames.reshape(-1, WINDOW)).reshape(len(clips), FEATURES.frames, FEATURES.mels)
 
 
@@ -143,4 +144,4 @@ def stream(samples: np.ndarray) -> np.ndarray:
     padded = np.pad(samples, (WINDOW // 2, 0))
     if len(padded) < WINDOW:
         return np.empty((0, FEATURES.mels), np.int8)
-    return from_frames(np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::FEATURES.hop])
+    return from_frames(np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[:: FEATURES.hop])

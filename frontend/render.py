@@ -4,6 +4,7 @@
 
 writes them to the folder OUT, for use without a model; `python -m firmware_gen` ships them with one.
 """
+
 from __future__ import annotations
 
 import functools
@@ -50,8 +51,9 @@ def couples(values: np.ndarray) -> list[str]:
     >>> couples(np.array([[1, -2147483648]]))
     ['{1, -2147483647 - 1}']
     """
+
     def literal(value: int) -> str:
-        return str(value) if value > -2**31 else f"{value + 1} - 1"
+        return str(value) if value > -(2**31) else f"{value + 1} - 1"
 
     return [f"{{{literal(a)}, {literal(b)}}}" for a, b in values.tolist()]
 
@@ -63,20 +65,34 @@ def rows(values: Iterable[object], per_row: int) -> list[str]:
     ['1, 2,', '3,']
     """
     texts = [f"{value}," for value in values]
-    return [" ".join(texts[start:start + per_row]) for start in range(0, len(texts), per_row)]
+    return [" ".join(texts[start : start + per_row]) for start in range(0, len(texts), per_row)]
 
 
-ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
-                                 trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(TEMPLATES),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
 ENVIRONMENT.filters.update(couples=couples, pairs=pairs, rows=rows)
 
 
 def render(name: str, features: FeatureDescription, head: str, identity: str, pipeline: str) -> str:
     t = tables(features)
     return ENVIRONMENT.get_template(f"{name}.j2").render(
-        f=features, t=t, points=POINTS, state_bytes=8 * POINTS + 2 * features.window + 4, log_bits=LOG_BITS,
-        log_index_bits=LOG_INDEX_BITS, log_slope_bits=LOG_SLOPE_BITS, head=head.rstrip("\n"),
-        identity=identity.rstrip("\n"), pipeline_id=hexadecimal(pipeline))
+        f=features,
+        t=t,
+        points=POINTS,
+        state_bytes=8 * POINTS + 2 * features.window + 4,
+        log_bits=LOG_BITS,
+        log_index_bits=LOG_INDEX_BITS,
+        log_slope_bits=LOG_SLOPE_BITS,
+        head=head.rstrip("\n"),
+        identity=identity.rstrip("\n"),
+        pipeline_id=hexadecimal(pipeline),
+    )
 
 
 @functools.cache

@@ -15,6 +15,7 @@ and 32 bits, +1.0 does not.
 Window and split need the finer constants: with 16 bits, a loud band leaks into silent ones, by up to 4 LSB of the
 feature on real clips. Within the FFT 16 bits do no harm.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -74,12 +75,16 @@ def check(features: FeatureDescription) -> None:
     """UserError where this pipeline cannot compute such features, or the network cannot take them."""
     check_mels(features)
     if (features.fft, features.window) != (FFT, WINDOW) or not 0 < features.hop <= WINDOW:
-        raise UserError(f"the integer feature pipeline has an FFT of {FFT} and a window of {WINDOW} samples, not "
-                        f"{features.fft} and {features.window} with a hop of {features.hop}; "
-                        "change common/description.py")
+        raise UserError(
+            f"the integer feature pipeline has an FFT of {FFT} and a window of {WINDOW} samples, not "
+            f"{features.fft} and {features.window} with a hop of {features.hop}; "
+            "change common/description.py"
+        )
     if features.clip_samples < FFT or features.clip_samples % features.hop:
-        raise UserError(f"a clip of {features.clip_samples} samples is not a whole number of hops of {features.hop}, "
-                        "or too short; change common/description.py")
+        raise UserError(
+            f"a clip of {features.clip_samples} samples is not a whole number of hops of {features.hop}, "
+            "or too short; change common/description.py"
+        )
     if (features.fmin, features.fmax) != (0, features.sample_rate / 2):
         raise UserError("the integer feature pipeline covers 0 to half the sample rate; change common/description.py")
 
@@ -105,8 +110,15 @@ def tables(features: FeatureDescription = FEATURES) -> Tables:
     # Truncation lets an energy fall below 0 by 2^15 for each real or imaginary part; the floor must lift it up again.
     if not 2 * 2**15 * 2 * counts.max() < floor < 2**31 or not 0 < octave < 32 or counts.max() > 255:
         raise UserError("the integer feature pipeline has no room for this floor or scale; change common/description.py")
-    return Tables(window=fixed(-window, SAMPLE_BITS + 16), twiddles=minus_cos_sin(2 * np.pi * powers * k / POINTS, 15),
-                  split=minus_cos_sin(2 * np.pi * np.arange(1, POINTS // 2 + 1) / FFT, 31),
-                  digit_reversed=(j % 4) * 16 + j // 4 % 4 * 4 + j // 16,
-                  segment_bins=counts, rising=fixed(rising, 15), floor=floor,
-                  log_octave=round(octave * 2**LOG_BITS), log_mantissa=mantissa, log_offset=offset)
+    return Tables(
+        window=fixed(-window, SAMPLE_BITS + 16),
+        twiddles=minus_cos_sin(2 * np.pi * powers * k / POINTS, 15),
+        split=minus_cos_sin(2 * np.pi * np.arange(1, POINTS // 2 + 1) / FFT, 31),
+        digit_reversed=(j % 4) * 16 + j // 4 % 4 * 4 + j // 16,
+        segment_bins=counts,
+        rising=fixed(rising, 15),
+        floor=floor,
+        log_octave=round(octave * 2**LOG_BITS),
+        log_mantissa=mantissa,
+        log_offset=offset,
+    )

@@ -1,4 +1,5 @@
 """What several tests share: a tiny data set in the official layout, wav files of every kind, one-line failures."""
+
 from __future__ import annotations
 
 import errno
@@ -92,8 +93,9 @@ def tau1_build() -> Path:
     """The converted shipped checkpoint and its firmware, in a folder of the tests' own, kept between runs. Read only."""
     build = ROOT / "build" / "tests" / "tau1"
     for stage in (("convert", "--tau", "1"), ("firmware_gen",)):
-        done = subprocess.run([sys.executable, "-m", *stage, "--build", str(build)], cwd=ROOT, capture_output=True,
-                              text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", *stage, "--build", str(build)], cwd=ROOT, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
     return build
 
@@ -107,8 +109,10 @@ def interrupts_not_ignored():
 @pytest.fixture
 def read_only(monkeypatch):
     """No folder can be written."""
+
     def refused(*_, dir, **options):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir / "tmpa1b2c3d4"))
+
     monkeypatch.setattr(locks.tempfile, "TemporaryFile", refused)
 
 

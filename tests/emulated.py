@@ -1,4 +1,5 @@
 """What the emulated tests share."""
+
 from __future__ import annotations
 
 import shutil

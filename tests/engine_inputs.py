@@ -1,4 +1,5 @@
 """What the tests of the engine share: numbers of classes, a network at the ends of every sum, features at theirs."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -43,8 +44,9 @@ def block_at_the_ends(block: Block, silu: np.ndarray, high: int, low: int) -> Bl
     """Channel `high` with its mean, temporal and frequency branch, and what they add up to, as high as `network.check`
     lets them be, whatever the input; channel `low` as low."""
     taps, bias, multiplier, mean, mean_bias, temporal, temporal_bias = (
-        getattr(block, name).copy() for name in ("taps", "bias", "multiplier", "mean", "mean_bias", "temporal",
-                                                 "temporal_bias"))
+        getattr(block, name).copy()
+        for name in ("taps", "bias", "multiplier", "mean", "mean_bias", "temporal", "temporal_bias")
+    )
     both, shift = [high, low], network.mean_shift(block.rows)
     taps[both], multiplier[both], mean[both], temporal[both] = 0, HIGHEST, 0, TEMPORAL_TAP
     bias[high], bias[low] = HIGHEST, LOWEST
@@ -53,15 +55,20 @@ def block_at_the_ends(block: Block, silu: np.ndarray, high: int, low: int) -> Bl
     temporal_bias[low] = -(1 << 31) - 3 * TEMPORAL_TAP * LOWEST
     pointwise = dense_at_the_ends(block.pointwise, int(silu.min()), int(silu.max()), high, low)
     transition = block.transition and dense_at_the_ends(block.transition, 0, ACTIVATION_MAX, high, low)
-    return Block(transition, block.stride, block.dilation, taps, bias, multiplier, mean, mean_bias, temporal, temporal_bias,
-                 pointwise)
+    return Block(
+        transition, block.stride, block.dilation, taps, bias, multiplier, mean, mean_bias, temporal, temporal_bias, pointwise
+    )
 
 
 def at_the_ends(made: Network) -> Network:
     """The same network with two channels of every layer where no sum can be higher, or lower, and `network.check` still
     lets them pass: channel 0 high and 1 low, in every other block the other way round."""
     blocks = tuple(block_at_the_ends(block, made.silu, index % 2, 1 - index % 2) for index, block in enumerate(made.blocks))
-    changed = dataclasses.replace(made, head=dense_at_the_ends(made.head, -128, 127), blocks=blocks,
-                                  classifier=dense_at_the_ends(made.classifier, LOWEST, HIGHEST))
+    changed = dataclasses.replace(
+        made,
+        head=dense_at_the_ends(made.head, -128, 127),
+        blocks=blocks,
+        classifier=dense_at_the_ends(made.classifier, LOWEST, HIGHEST),
+    )
     network.check(changed)
     return changed

@@ -1,4 +1,5 @@
 """What the tests of the exports share: each format's library folder, and what its build files say of it."""
+
 from __future__ import annotations
 
 import json
@@ -10,11 +11,20 @@ from pathlib import Path
 from firmware_gen.export.__main__ import FORMATS, main
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = {"arduino": "BCResNetKWS", "cmsis-pack": "BCResNet.KWS", "zephyr": "kws_bcresnet", "esp-idf": "kws_bcresnet",
-           "platformio": "kws_bcresnet"}
-EXAMPLES = {"arduino": "examples/listen/listen.ino", "cmsis-pack": "examples/listen/main.c",
-            "zephyr": "samples/listen/src/main.c", "esp-idf": "examples/listen/main/main.c",
-            "platformio": "examples/listen/src/main.cpp"}
+FOLDERS = {
+    "arduino": "BCResNetKWS",
+    "cmsis-pack": "BCResNet.KWS",
+    "zephyr": "kws_bcresnet",
+    "esp-idf": "kws_bcresnet",
+    "platformio": "kws_bcresnet",
+}
+EXAMPLES = {
+    "arduino": "examples/listen/listen.ino",
+    "cmsis-pack": "examples/listen/main.c",
+    "zephyr": "samples/listen/src/main.c",
+    "esp-idf": "examples/listen/main/main.c",
+    "platformio": "examples/listen/src/main.cpp",
+}
 
 
 def copy_of(build: Path, out: Path) -> Path:
@@ -36,7 +46,7 @@ def cmake_list(text: str, keyword: str) -> list[str]:
 
 
 def pdsc_of(library: Path) -> xml.Element:
-    path, = library.glob("*.pdsc")
+    (path,) = library.glob("*.pdsc")
     return xml.parse(path).getroot()
 
 
@@ -46,8 +56,7 @@ def compiled(form: str, library: Path) -> list[Path]:
         return sorted((library / "src").rglob("*.c"))
     if form == "cmsis-pack":
         files = pdsc_of(library).iter("file")
-        return [library / file.get("name") for file in files
-                if file.get("category") == "source" and not file.get("attr")]
+        return [library / file.get("name") for file in files if file.get("category") == "source" and not file.get("attr")]
     text = (library / "CMakeLists.txt").read_text()
     if form == "esp-idf":
         return [library / name for name in cmake_list(text, "SRCS")]
@@ -62,13 +71,17 @@ def include_paths(form: str, library: Path) -> dict[str, list[Path]]:
         build = json.loads((library / "library.json").read_text())["build"]
         folders = [build["includeDir"], build["srcDir"]]
     elif form == "cmsis-pack":
-        folders = sorted({str(Path(file.get("name")).parent) for file in pdsc_of(library).iter("file")
-                          if file.get("category") == "header"})
+        folders = sorted(
+            {
+                str(Path(file.get("name")).parent)
+                for file in pdsc_of(library).iter("file")
+                if file.get("category") == "header"
+            }
+        )
     elif form == "esp-idf":
         text = (library / "CMakeLists.txt").read_text()
         public, private = cmake_list(text, "INCLUDE_DIRS"), cmake_list(text, "PRIV_INCLUDE_DIRS")
-        return {"application": [library / name for name in public],
-                "library": [library / name for name in public + private]}
+        return {"application": [library / name for name in public], "library": [library / name for name in public + private]}
     else:
         folders = cmake_list((library / "CMakeLists.txt").read_text(), "zephyr_include_directories")
     paths = [library / name for name in folders]

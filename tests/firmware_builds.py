@@ -1,5 +1,6 @@
 """What the tests of the firmware share: made-up build folders, compilers, the generated sources
 over a stand-in for TFLM, and a look into object files."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -32,8 +33,18 @@ TARGETS = {
     "cortex-m4": ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb"],
     "cortex-m55": ["arm-none-eabi-g++", "-mcpu=cortex-m55", "-mthumb"],
 }
-AWKWARD = ("_silence_", 'say "yes?"', "back\\slash", "trigraph ??/", "größe", "*/ //", "100 %d", "two\nlines\t7",
-           "\x01\x7f8", "smile \U0001f600")
+AWKWARD = (
+    "_silence_",
+    'say "yes?"',
+    "back\\slash",
+    "trigraph ??/",
+    "größe",
+    "*/ //",
+    "100 %d",
+    "two\nlines\t7",
+    "\x01\x7f8",
+    "smile \U0001f600",
+)
 SMALL = FeatureDescription(clip_samples=1600, int8_scale=0.1, int8_zero_point=-3)
 
 
@@ -46,21 +57,34 @@ def filled(form: object) -> object:
     return {Each: {}, list: [], int: 0, float: 0.0, str: "", bool: False}[form if isinstance(form, type) else type(form)]
 
 
-def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...], ops: dict[str, int],
-                seed: int = 1, size: int = 1009) -> Path:
+def write_build(
+    path: Path, features: FeatureDescription, labels: tuple[str, ...], ops: dict[str, int], seed: int = 1, size: int = 1009
+) -> Path:
     """A build folder with made-up model bytes and the conversion.json that describes them."""
     path.mkdir(parents=True)
     model = struct.pack("<I", 28) + b"TFL3" + random.Random(seed).randbytes(size - 8)
     record = {
         **filled(FORM),  # what firmware does not depend on
-        "tau": 1, "labels": labels, "graph": "small",
+        "tau": 1,
+        "labels": labels,
+        "graph": "small",
         "features": {**dataclasses.asdict(features), "id": features.id},
         "checkpoint": {"path": "checkpoints/tau1.safetensors", "sha256": "ab" * 32, "training": {}},
-        "input": {"shape": [1, features.mels, features.frames, 1], "scale": float(np.float32(features.int8_scale)),
-                  "zero_point": features.int8_zero_point},
+        "input": {
+            "shape": [1, features.mels, features.frames, 1],
+            "scale": float(np.float32(features.int8_scale)),
+            "zero_point": features.int8_zero_point,
+        },
         "output": {"shape": [1, len(labels)], "scale": float(np.float32(0.12345)), "zero_point": -5},
-        "graphs": {"small": {**filled(GRAPH), "sha256": hashlib.sha256(model).hexdigest(), "tflite_bytes": len(model),
-                             "arena_bytes": 90_001, "ops": ops}},
+        "graphs": {
+            "small": {
+                **filled(GRAPH),
+                "sha256": hashlib.sha256(model).hexdigest(),
+                "tflite_bytes": len(model),
+                "arena_bytes": 90_001,
+                "ops": ops,
+            }
+        },
     }
     (path / "model_int8.tflite").write_bytes(model)
     (path / "model.onnx").touch()
@@ -69,8 +93,9 @@ def write_build(path: Path, features: FeatureDescription, labels: tuple[str, ...
 
 
 def write_small_build(path: Path, **changes) -> Path:
-    return write_build(path, **{"features": SMALL, "labels": AWKWARD,
-                                "ops": {"CONV_2D": 12, "ADD": 3, "MEAN": 1}, **changes})
+    return write_build(
+        path, **{"features": SMALL, "labels": AWKWARD, "ops": {"CONV_2D": 12, "ADD": 3, "MEAN": 1}, **changes}
+    )
 
 
 def change_record(build: Path, *keys: str, value: object) -> None:
@@ -120,8 +145,9 @@ def link(program: Path, firmware: Path, *sources: Path, more: tuple[str, ...] = 
     """
     flags = [*SANITISERS, f"-I{firmware}", *more]
     units = compile_objects(["gcc"], sorted(firmware.glob("*.c")), program.parent / "c", "-std=c99", "-O1", *flags)
-    units += compile_objects(["g++"], [*sorted(firmware.glob("*.cc")), *sources], program.parent / "cc", "-std=c++11",
-                             *flags)
+    units += compile_objects(
+        ["g++"], [*sorted(firmware.glob("*.cc")), *sources], program.parent / "cc", "-std=c++11", *flags
+    )
     subprocess.run(["g++", *SANITISERS, "-o", program, *units], check=True)
     return program
 
@@ -131,7 +157,7 @@ def flip_bit(source: Path, array: str, bit: int) -> None:
     which is the last."""
     text = source.read_text()
     *_, found = re.finditer(rf"\b{array}\[.*\] = {{.*\n *(-?\d+)", text)
-    source.write_text(text[:found.start(1)] + str(int(found[1]) ^ 1 << bit) + text[found.end(1):])
+    source.write_text(text[: found.start(1)] + str(int(found[1]) ^ 1 << bit) + text[found.end(1) :])
 
 
 @dataclasses.dataclass
@@ -152,8 +178,9 @@ class Driver:
 
     def tensor(self, entry: dict, **changes) -> str:
         entry = {"type": 9, **entry, **changes}
-        return ",".join(map(str, [entry["type"], len(entry["shape"]), *entry["shape"],
-                                  f"{entry['scale']:.9g}", entry["zero_point"]]))
+        return ",".join(
+            map(str, [entry["type"], len(entry["shape"]), *entry["shape"], f"{entry['scale']:.9g}", entry["zero_point"]])
+        )
 
     def __call__(self, *steps: str) -> list[tuple[str, str]]:
         """(what, result) of each printed line; numbers of kws_tflm_status by their names."""
@@ -185,7 +212,7 @@ class ObjectFile:
         self.data = data = path.read_bytes()
         assert data[:4] == b"\x7fELF" and data[5] == 1
         wide = data[4] == 2
-        table, = struct.unpack_from("<Q" if wide else "<I", data, 0x28 if wide else 0x20)
+        (table,) = struct.unpack_from("<Q" if wide else "<I", data, 0x28 if wide else 0x20)
         entry, count, names = struct.unpack_from("<HHH", data, 0x3A if wide else 0x2E)
         layout = "<IIQQQQIIQQ" if wide else "<IIIIIIIIII"  # name type flags address offset size link info align entsize
         self.sections = [struct.unpack_from(layout, data, table + entry * index) for index in range(count)]
@@ -201,11 +228,11 @@ class ObjectFile:
 
     def text(self, section: int, offset: int) -> str:
         start = self.sections[section][4] + offset
-        return self.data[start:self.data.index(b"\0", start)].decode()
+        return self.data[start : self.data.index(b"\0", start)].decode()
 
     def symbol(self, name: str) -> Symbol:
         return next(symbol for symbol in self.symbols if symbol.name == name)
 
     def bytes_of(self, symbol: Symbol) -> bytes:
         start = self.sections[symbol.section][4] + symbol.value
-        return self.data[start:start + symbol.size]
+        return self.data[start : start + symbol.size]

@@ -1,4 +1,5 @@
 """Recordings that the feature pipeline has to get right on every processor: the extremes, and what lies between."""
+
 from __future__ import annotations
 
 import numpy as np

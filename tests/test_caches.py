@@ -1,4 +1,5 @@
 """Whatever is made once is made anew when anything that it is made of changes, or when it is damaged."""
+
 from __future__ import annotations
 
 import os
@@ -38,12 +39,19 @@ WATCHED = """if True:
 
 def files_of(command: str, *arguments: object) -> set[Path]:
     """The project's own files that a command reads: sources, templates, tables. Not what it finds in build/."""
-    done = subprocess.run([sys.executable, "-c", WATCHED, command, command, *map(str, arguments)], cwd=ROOT,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, command, command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     paths = {Path(ROOT, name) for name in done.stdout.partition("\0")[2].rstrip("\n").split("\0")}
-    return {path for path in paths if path.is_relative_to(ROOT) and path.suffix != ".pyc" and path.is_file()
-            and path.relative_to(ROOT).parts[0] in (*sources.PACKAGES, "LICENSE", "NOTICE")}
+    return {
+        path
+        for path in paths
+        if path.is_relative_to(ROOT)
+        and path.suffix != ".pyc"
+        and path.is_file()
+        and path.relative_to(ROOT).parts[0] in (*sources.PACKAGES, "LICENSE", "NOTICE")
+    }
 
 
 @pytest.fixture
@@ -55,6 +63,7 @@ def altered(monkeypatch) -> Callable[[Path], None]:
         monkeypatch.setattr(Path, "read_bytes", lambda path: whole(path) + b"\n" * (path == changed))
         monkeypatch.setattr(Path, "read_text", lambda path, *arguments, **options: path.read_bytes().decode())
         monkeypatch.setattr(sources, "imported", before)
+
     return alter
 
 
@@ -71,8 +80,9 @@ def forgotten(files: set[Path], altered: Callable, key: Callable[[], str]) -> li
 def test_firmware_depends_on_every_file_that_the_generator_reads(tau1_build, tmp_path, altered):
     build = shutil.copytree(tau1_build, tmp_path / "tau1", ignore=shutil.ignore_patterns("firmware"))
     files = files_of("firmware_gen", "--build", build)
-    assert {"description.py", "kws_engine.c.j2", "frontend.c.j2", "model.cc.j2",
-            "build_folder.py"} <= {p.name for p in files}
+    assert {"description.py", "kws_engine.c.j2", "frontend.c.j2", "model.cc.j2", "build_folder.py"} <= {
+        p.name for p in files
+    }
     assert forgotten(files, altered, lambda: generator.fingerprint(build)) == []
 
 
@@ -83,15 +93,17 @@ def test_an_export_depends_on_every_file_that_the_exporter_reads(tau1_build, tmp
 
     def key() -> str:
         stamp = generator.fingerprint(build)
-        source = library.Library("1", (), "", {}, *((library.ROOT / name).read_text() for name in ("LICENSE", "NOTICE")),
-                                 stamp)
+        source = library.Library(
+            "1", (), "", {}, *((library.ROOT / name).read_text() for name in ("LICENSE", "NOTICE")), stamp
+        )
         return exporter.fingerprint(source, "zephyr")
 
     assert forgotten(files, altered, key) == []
 
 
-def test_the_columns_of_a_stream_are_in_the_firmware_and_a_stale_one_is_not_exported(tau1_build, tmp_path, altered, capsys,
-                                                                                     failure):
+def test_the_columns_of_a_stream_are_in_the_firmware_and_a_stale_one_is_not_exported(
+    tau1_build, tmp_path, altered, capsys, failure
+):
     build = shutil.copytree(tau1_build, tmp_path / "tau1")
     assert generator.main(["--build", str(build)]) == 0 and "up to date" in capsys.readouterr().out
     altered(sources.ROOT / "common" / "description.py")
@@ -133,7 +145,7 @@ def test_whatever_a_killed_change_of_the_graph_left_the_next_run_mends(tau1_buil
     build = shutil.copytree(tau1_build, tmp_path / "tau1")
     whole = {path: (build / path).read_bytes() for path in (build_folder.MODEL, build_folder.ONNX, build_folder.CONVERSION)}
     facts = build_folder.load(build)
-    other, = {*converter.GRAPH_NAMES} - {facts["graph"]}
+    (other,) = {*converter.GRAPH_NAMES} - {facts["graph"]}
     suffix = Path(name).suffix
     if content is None:
         (build / name).unlink()
@@ -156,13 +168,19 @@ def test_a_build_that_was_renamed_to_another_width_is_refused(tau1_build, tmp_pa
 
     shutil.copytree(tau1_build, tmp_path / "build" / "tau3")
     monkeypatch.chdir(tmp_path)
-    for main, options in ((generator.main, ()), (exporter.main, ("--format", "arduino")), (contents.main, ()),
-                          (on_board.main, ())):
-        assert "build/tau3/conversion.json: holds tau 1, not 3; run `make quantize TAU=3`" in failure(main, "--tau", 3,
-                                                                                                      *options)
+    for main, options in (
+        (generator.main, ()),
+        (exporter.main, ("--format", "arduino")),
+        (contents.main, ()),
+        (on_board.main, ()),
+    ):
+        assert "build/tau3/conversion.json: holds tau 1, not 3; run `make quantize TAU=3`" in failure(
+            main, "--tau", 3, *options
+        )
 
 
 # Decoded clips
+
 
 @pytest.fixture
 def copy(tiny_speech_commands, tmp_path) -> Path:
@@ -213,7 +231,7 @@ def test_decoded_clips_depend_on_every_module_that_reads_them(altered):
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"no array", "cut", "of another shape"], ids=str)
 def test_damaged_decoded_clips_are_decoded_again(copy, tmp_path, damage):
     before = np.array(validation(copy, tmp_path / "cache"))
-    path, = (tmp_path / "cache").iterdir()
+    (path,) = (tmp_path / "cache").iterdir()
     whole = path.read_bytes()
     if damage == "of another shape":
         np.save(path, before[1:])
@@ -224,6 +242,7 @@ def test_damaged_decoded_clips_are_decoded_again(copy, tmp_path, damage):
 
 # Compiled C
 
+
 @pytest.fixture
 def compiled_before(tmp_path, monkeypatch) -> list[list]:
     """An empty cache; the arguments of every compilation are returned."""
@@ -233,16 +252,22 @@ def compiled_before(tmp_path, monkeypatch) -> list[list]:
     def counted(*arguments):
         calls.append(arguments)
         compile_library(*arguments)
+
     monkeypatch.setattr(binding, "compile_library", counted)
     return calls
 
 
 def test_c_is_compiled_once_and_again_where_its_text_flags_or_compiler_change_or_the_library_is_damaged(
-        compiled_before, tmp_path, monkeypatch):
+    compiled_before, tmp_path, monkeypatch
+):
     files = {"a.c": "int a(void); int a(void) { return 1; }\n", "b.c": "int b(void); int b(void) { return 2; }\n"}
-    variants = [("name", files, ("a.c", "b.c")), ("other", files, ("a.c", "b.c")), ("name", files, ("a.c",)),
-                ("name", files, ("a.c", "b.c"), ("-DX",)),
-                ("name", {**files, "a.c": files["a.c"] + "\n"}, ("a.c", "b.c"))]
+    variants = [
+        ("name", files, ("a.c", "b.c")),
+        ("other", files, ("a.c", "b.c")),
+        ("name", files, ("a.c",)),
+        ("name", files, ("a.c", "b.c"), ("-DX",)),
+        ("name", {**files, "a.c": files["a.c"] + "\n"}, ("a.c", "b.c")),
+    ]
     for _ in range(2):
         for variant in variants:
             binding.compiled(*variant)
@@ -272,6 +297,7 @@ def test_the_counting_plugin_is_compiled_again_by_another_compiler(tmp_path, mon
             return next(versions)
         made.append(command)
         return call(command)
+
     monkeypatch.setattr(emulator, "call", recorded)
     for _ in range(3):
         emulator.plugin.__wrapped__()

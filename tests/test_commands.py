@@ -1,4 +1,5 @@
 """How a command ends: its exit status, the one line that says why, Ctrl-C at any time, text in any encoding."""
+
 from __future__ import annotations
 
 import os
@@ -27,12 +28,15 @@ def ending(error: BaseException | None, result: int | None = None) -> int:
     return main()
 
 
-@pytest.mark.parametrize("error, line", [
-    (UserError("what is wrong,\n  and the remedy"), "error: what is wrong, and the remedy"),
-    (PermissionError(13, "Permission denied", "build/tau1"), "error: build/tau1: Permission denied"),
-    (OSError("the disk is gone"), "error: the disk is gone"),
-    (MemoryError(), "error: out of memory; close other programs and run it again"),
-])
+@pytest.mark.parametrize(
+    "error, line",
+    [
+        (UserError("what is wrong,\n  and the remedy"), "error: what is wrong, and the remedy"),
+        (PermissionError(13, "Permission denied", "build/tau1"), "error: build/tau1: Permission denied"),
+        (OSError("the disk is gone"), "error: the disk is gone"),
+        (MemoryError(), "error: out of memory; close other programs and run it again"),
+    ],
+)
 def test_a_failure_is_one_line_and_status_2(capsys, error, line):
     assert ending(error) == 2
     assert capsys.readouterr().err == f"{line}\n"
@@ -54,8 +58,14 @@ def test_status_1_is_left_to_what_a_command_finds(capsys):
 @pytest.mark.parametrize("command", PACKAGES)
 def test_ctrl_c_while_a_command_loads_is_one_line(command, tmp_path):
     (tmp_path / "numpy.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
-    process = subprocess.Popen([sys.executable, "-m", command], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    process = subprocess.Popen(
+        [sys.executable, "-m", command],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
     assert process.stdout.readline() == "loading\n"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
@@ -64,6 +74,7 @@ def test_ctrl_c_while_a_command_loads_is_one_line(command, tmp_path):
 
 def test_text_that_the_terminal_cannot_show_is_printed_as_escapes():
     program = "from common.errors import one_line_errors; one_line_errors(lambda: print('tür \\udce4'))()"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True,
-                          env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
     assert (done.returncode, done.stdout) == (0, b"t\\xfcr \\udce4\n"), done.stderr

@@ -1,4 +1,5 @@
 """README, CONTRIBUTING and docs/: links lead somewhere, commands exist, figures are those of the recorded files."""
+
 from __future__ import annotations
 
 import contextlib
@@ -21,8 +22,15 @@ from benchmarks.report import figures
 from common.description import REACH, STREAM_COLUMNS
 from common.shipped import ROOT
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"),
-                *(ROOT / "examples").rglob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
+    ]
+)
 README_WORDS = 1500
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 SPAN = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
@@ -39,6 +47,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 # ---- links ----
+
 
 def anchors(page: Path) -> set[str]:
     """Of a page's headings, as code hosts make them."""
@@ -80,6 +89,7 @@ def test_every_drawing_is_well_formed_described_and_shown():
 
 
 # ---- commands ----
+
 
 def code(page: Path) -> list[str]:
     """Every line of a page's code: fenced ones but for C, continued lines joined, and spans."""
@@ -161,6 +171,7 @@ def test_the_reference_names_every_target_with_its_variables():
 
 # ---- figures ----
 
+
 def test_tables_are_those_of_the_recorded_files():
     assert not [name_of(page) for page in figures.out_of_date(None)], "run `make docs-figures`"
 
@@ -217,6 +228,7 @@ def test_sentences_have_the_figures_of_the_recorded_files():
 
 # ---- README ----
 
+
 def test_the_readme_is_a_page():
     assert len((ROOT / "README.md").read_text().split()) <= README_WORDS
 
@@ -225,10 +237,14 @@ def test_the_readme_is_a_page():
 def test_functions_that_raise_the_level_compile_and_saturate(name, tmp_path):
     shown = re.search(r"```c\n(static int16_t.*?)```", (ROOT / "docs" / "integration" / f"{name}.md").read_text(), re.S)[1]
     function = re.search(r"int16_t (\w+)\(", shown)[1]
-    pairs = {"microphone": {5 << 12: 5, 1 << 27: 32767, 1 << 30: 32767, -(1 << 27): -32768, -(1 << 30): -32768},
-             "zephyr": {5: 40, 4096: 32767, 32767: 32767, -4096: -32768, -32768: -32768}}[name]
+    pairs = {
+        "microphone": {5 << 12: 5, 1 << 27: 32767, 1 << 30: 32767, -(1 << 27): -32768, -(1 << 30): -32768},
+        "zephyr": {5: 40, 4096: 32767, 32767: 32767, -4096: -32768, -32768: -32768},
+    }[name]
     wrong = " || ".join(f"{function}({sample}) != {louder}" for sample, louder in pairs.items())
     (tmp_path / "main.c").write_text(f"#include <stdint.h>\n{shown}\nint main(void) {{ return {wrong}; }}\n")
-    subprocess.run(["gcc", "-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-o", tmp_path / "main",
-                    tmp_path / "main.c"], check=True)
+    subprocess.run(
+        ["gcc", "-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-o", tmp_path / "main", tmp_path / "main.c"],
+        check=True,
+    )
     assert subprocess.run([tmp_path / "main"]).returncode == 0

@@ -1,4 +1,5 @@
 """Killed at any moment, three at once, in folders of any name: what is there in the end is what one quiet run leaves."""
+
 from __future__ import annotations
 
 import os
@@ -48,8 +49,15 @@ LEFTOVERS = ".*"
 def run(*command: object, timeout: float | None = None) -> subprocess.CompletedProcess | None:
     """Run Python so; None where it was killed after `timeout` seconds, with all its processes."""
     environment = {**os.environ, "GSC_ROOT": ""}
-    process = subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, start_new_session=True, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=environment,
+    )
     try:
         output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -66,8 +74,11 @@ def finished(*command: object) -> None:
 
 def contents(build: Path) -> dict[str, bytes]:
     """Every file of a build folder but leftovers, by its path."""
-    return {str(path.relative_to(build)): path.read_bytes() for path in sorted(build.rglob("*"))
-            if path.is_file() and not any(part.startswith(LEFTOVERS[0]) for part in path.relative_to(build).parts)}
+    return {
+        str(path.relative_to(build)): path.read_bytes()
+        for path in sorted(build.rglob("*"))
+        if path.is_file() and not any(part.startswith(LEFTOVERS[0]) for part in path.relative_to(build).parts)
+    }
 
 
 @pytest.fixture
@@ -83,9 +94,16 @@ def other_inputs(build: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [("firmware_gen",), ("firmware_gen.export", "--format", "zephyr"),
-                                     ("benchmarks.report",), ("convert", "--graph", "small")],
-                         ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("firmware_gen",),
+        ("firmware_gen.export", "--format", "zephyr"),
+        ("benchmarks.report",),
+        ("convert", "--graph", "small"),
+    ],
+    ids=lambda command: command[0],
+)
 def test_a_command_that_is_killed_at_any_of_its_renames_gives_the_same_bytes_the_next_time(copy, command):
     module, *options = command
     quiet, killed = copy("quiet"), 0
@@ -128,8 +146,12 @@ def test_three_commands_at_once_leave_what_one_after_the_other_does(copy):
     for module, *options in commands:
         finished("-m", module, "--build", quiet, *options)
     for _ in range(3):
-        running = [subprocess.Popen([sys.executable, "-m", module, "--build", str(build), *options], cwd=ROOT,
-                                    stdout=subprocess.DEVNULL) for module, *options in commands]
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", module, "--build", str(build), *options], cwd=ROOT, stdout=subprocess.DEVNULL
+            )
+            for module, *options in commands
+        ]
         assert [process.wait(120) for process in running] == [0, 0, 0]
     assert contents(build) == contents(quiet)
 

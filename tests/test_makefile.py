@@ -1,4 +1,5 @@
 """What a user types."""
+
 from __future__ import annotations
 
 import json
@@ -13,9 +14,29 @@ import pytest
 from training import clean
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTED = ("quantize", "verify", "family", "train", "synthetic", "speech", "false-accepts", "bench", "bench-check",
-              "bench-baseline", "budget", "run", "selftest", "export", "report", "calibration", "docs-figures", "lint",
-              "test", "test-all", "clean")
+DOCUMENTED = (
+    "quantize",
+    "verify",
+    "family",
+    "train",
+    "synthetic",
+    "speech",
+    "false-accepts",
+    "bench",
+    "bench-check",
+    "bench-baseline",
+    "budget",
+    "run",
+    "selftest",
+    "export",
+    "report",
+    "calibration",
+    "docs-figures",
+    "lint",
+    "test",
+    "test-all",
+    "clean",
+)
 
 
 def inherited() -> dict[str, str]:
@@ -24,8 +45,7 @@ def inherited() -> dict[str, str]:
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True,
-                          env={**inherited(), **environment})
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, env={**inherited(), **environment})
 
 
 def test_make_alone_lists_every_target():
@@ -36,8 +56,18 @@ def test_make_alone_lists_every_target():
     assert set(phony) == {"help", *DOCUMENTED}
 
 
-@pytest.mark.parametrize("target, tau", [("quantize", "4"), ("verify", "7"), ("train", "one"), ("report", "0"),
-                                         ("run", "5"), ("selftest", "9"), ("export", "5")])
+@pytest.mark.parametrize(
+    "target, tau",
+    [
+        ("quantize", "4"),
+        ("verify", "7"),
+        ("train", "one"),
+        ("report", "0"),
+        ("run", "5"),
+        ("selftest", "9"),
+        ("export", "5"),
+    ],
+)
 def test_tau_that_does_not_exist_is_one_line_and_fails(target, tau):
     done = make(target, f"TAU={tau}", "DATA=/nowhere")
     assert done.returncode != 0
@@ -100,9 +130,15 @@ def test_every_value_reaches_the_program_as_it_was_typed_and_no_shell_runs_it(re
 
 def test_values_that_make_would_expand_are_not_expanded_not_even_for_the_environment(recorder, tmp_path):
     made = tmp_path / "made"
-    done = make("train", f"VENV={recorder}", f"OUT=$(shell touch {made})", "DATA=$(error no)", "SEED=$(SEED)",
-                GPU=f"$(shell touch {made})")
-    words, = recorded(done)
+    done = make(
+        "train",
+        f"VENV={recorder}",
+        f"OUT=$(shell touch {made})",
+        "DATA=$(error no)",
+        "SEED=$(SEED)",
+        GPU=f"$(shell touch {made})",
+    )
+    (words,) = recorded(done)
     assert f"--out=$(shell touch {made})" in words and "--seed=$(SEED)" in words and not made.exists()
 
 
@@ -113,12 +149,12 @@ def test_what_is_given_is_in_the_environment_of_the_program_as_it_was_typed(tmp_
 
 def test_a_switch_is_on_where_it_is_set_but_not_to_0(recorder):
     for value, on in (("1", True), ("yes", True), ("0", False), ("", False)):
-        words, = recorded(make("train", f"VENV={recorder}", f"RESUME={value}", f"DOWNLOAD={value}"))
+        (words,) = recorded(make("train", f"VENV={recorder}", f"RESUME={value}", f"DOWNLOAD={value}"))
         assert ("--resume" in words, "--download" in words) == (on, on)
 
 
 def test_several_recordings_are_one_argument(recorder):
-    words, = recorded(make("speech", f"VENV={recorder}", "RECORDINGS=/one '/two and' three"))
+    (words,) = recorded(make("speech", f"VENV={recorder}", "RECORDINGS=/one '/two and' three"))
     assert words == ["-m", "training.speech", "--", "/one '/two and' three"]
 
 
@@ -146,7 +182,7 @@ def test_what_no_recipe_could_hold_is_refused(given):
 def test_each_target_takes_the_variables_that_its_recipe_uses():
     text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
     for target in DOCUMENTED:
-        recipe, = re.findall(rf"^{target}:.*\n((?:\t.*\n)*)", text, re.M)
+        (recipe,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)*)", text, re.M)
         recipe = recipe.replace("$(TAU_OPTION)", "$(call option,--tau,TAU)")
         used = {*re.findall(r"\$\(call (?:option|flag),[\w-]+,(\w+)\)|\$\(call quoted,(?!PYTHON)(\w+)\)", recipe)}
         assert {one or other for one, other in used} == {*takes().get(target, ())}, target
@@ -176,6 +212,7 @@ def test_another_python_is_one_line_and_leaves_nothing(tmp_path):
 
 # The virtual environment
 
+
 @pytest.fixture
 def log(tmp_path) -> Path:
     """What a fake Python and its environments write down, a line each; with it `fake_python(log)` works."""
@@ -186,21 +223,27 @@ def log(tmp_path) -> Path:
 
 def fake_python(log: Path, venv_dies: bool = False, pip_dies: bool = False) -> Path:
     """A Python whose `-m venv` and whose environment's `-m pip` take a while and may be killed half-way."""
-    pip = executable(log.parent / "pip", f"""
+    pip = executable(
+        log.parent / "pip",
+        f"""
         [ "$2" = pip ] || exit 0
         echo "begin $*" >> {log}
         sleep 0.2
-        {'kill -9 $PPID $$' if pip_dies else ''}
-        echo "end $*" >> {log}""")
-    return executable(log.parent / "fake", f"""
+        {"kill -9 $PPID $$" if pip_dies else ""}
+        echo "end $*" >> {log}""",
+    )
+    return executable(
+        log.parent / "fake",
+        f"""
         [ "$1 $2" = "-m venv" ] || exec {sys.executable} "$@"
         [ "$3" != --clear ] || {{ rm -rf "$4"/*; shift; }}
         echo "make" >> {log}
         mkdir -p "$3/bin"
         cp {pip} "$3/bin/python"
-        {'kill -9 $PPID $$' if venv_dies else ''}
+        {"kill -9 $PPID $$" if venv_dies else ""}
         sleep 0.2
-        touch "$3/bin/activate" """)
+        touch "$3/bin/activate" """,
+    )
 
 
 def steps(log: Path) -> list[str]:
@@ -209,8 +252,9 @@ def steps(log: Path) -> list[str]:
 
 
 def begin(*arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(["make", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            env=inherited())
+    return subprocess.Popen(
+        ["make", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=inherited()
+    )
 
 
 def test_no_two_installations_run_at_once_in_one_make_or_in_three(tmp_path, log):
@@ -260,12 +304,20 @@ def test_the_linters_have_an_environment_of_their_own(tmp_path, log):
 
 # make clean
 
+
 def test_clean_keeps_what_was_trained_and_says_where(tmp_path):
     build = tmp_path / "build"
     trained = ["last.pt", "tau1.safetensors", "tau1.md", "run.png"]
     keep = [*(f"tau1/training/{name}" for name in trained), "1/tau3.safetensors", "1/tau3.md", "2/last.pt"]
-    gone = ["tau1/model.onnx", "tau1/training/decoded/training-1.npy", "tau1/report.md", "cache/a.so", "1/tau1.md",
-            "tests/run.png", "a file"]
+    gone = [
+        "tau1/model.onnx",
+        "tau1/training/decoded/training-1.npy",
+        "tau1/report.md",
+        "cache/a.so",
+        "1/tau1.md",
+        "tests/run.png",
+        "a file",
+    ]
     for name in keep + gone:
         (build / name).parent.mkdir(parents=True, exist_ok=True)
         (build / name).write_text(name)
@@ -275,8 +327,9 @@ def test_clean_keeps_what_was_trained_and_says_where(tmp_path):
     done = subprocess.run([sys.executable, "-m", "training.clean", str(build)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert sorted(str(path.relative_to(build)) for path in build.rglob("*") if not path.is_dir()) == sorted(keep)
-    assert sorted(done.stdout.splitlines()) == [f"{build}/{name}: kept, for what was trained there"
-                                                for name in ("1", "2", "tau1/training")]
+    assert sorted(done.stdout.splitlines()) == [
+        f"{build}/{name}: kept, for what was trained there" for name in ("1", "2", "tau1/training")
+    ]
     assert (tmp_path / "mine" / "file").exists()
 
 

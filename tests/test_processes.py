@@ -1,4 +1,5 @@
 """Whatever is killed or run twice at once: the next run gives what an undisturbed one would have given."""
+
 from __future__ import annotations
 
 import contextlib
@@ -34,9 +35,13 @@ FORMAT = "--format", "arduino"
 
 def contents(build: Path) -> dict[str, bytes]:
     """Every file of a conversion and its firmware."""
-    return {str(path.relative_to(build)): path.read_bytes() for path in build.rglob("*")
-            if path.is_file() and path.parent in (build, build / "graphs", build / "firmware", build / "firmware" / "native")
-            and path.suffix not in (".json", ".md", ".html")}
+    return {
+        str(path.relative_to(build)): path.read_bytes()
+        for path in build.rglob("*")
+        if path.is_file()
+        and path.parent in (build, build / "graphs", build / "firmware", build / "firmware" / "native")
+        and path.suffix not in (".json", ".md", ".html")
+    }
 
 
 @pytest.fixture
@@ -47,6 +52,7 @@ def build(tau1_build, tmp_path, monkeypatch) -> Path:
 
 
 # Each command waits for another one in its folder
+
 
 def wait_for(folder: Path, main, arguments: list[str], capsys) -> int:
     """Run a command while another has the folder, for a moment; it must say that it waits. Its exit status."""
@@ -70,8 +76,11 @@ def wait_for(folder: Path, main, arguments: list[str], capsys) -> int:
     return status
 
 
-@pytest.mark.parametrize("main, options", [(converter.main, ()), (generator.main, ()), (exporter.main, FORMAT),
-                                           (report.main, ())], ids=["convert", "firmware", "export", "report"])
+@pytest.mark.parametrize(
+    "main, options",
+    [(converter.main, ()), (generator.main, ()), (exporter.main, FORMAT), (report.main, ())],
+    ids=["convert", "firmware", "export", "report"],
+)
 def test_each_stage_of_a_build_waits_for_another_command_in_it(build, capsys, monkeypatch, main, options):
     monkeypatch.setattr(converter, "shipped_checkpoint", lambda tau: Path("checkpoints/tau1.safetensors"))
     (build.parents[1] / "checkpoints").symlink_to(ROOT / "checkpoints")
@@ -88,13 +97,17 @@ def test_no_other_command_comes_between_conversion_firmware_and_report(build, mo
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             stages.append((name, arguments))
             return status
+
         return run
 
     for module, status in ((converter, 0), (generator, 0), (report, 1)):
         monkeypatch.setattr(module, "main", stage(module.__name__, status))
     assert wait_for(build, quantize.main, ["--tau", "1", "--graph", "small"], capsys) == 1
-    assert stages == [("convert.__main__", ["--tau", "1", "--graph", "small"]),
-                      ("firmware_gen.__main__", ["--build", "build/tau1"]), ("benchmarks.report", ["--build", "build/tau1"])]
+    assert stages == [
+        ("convert.__main__", ["--tau", "1", "--graph", "small"]),
+        ("firmware_gen.__main__", ["--build", "build/tau1"]),
+        ("benchmarks.report", ["--build", "build/tau1"]),
+    ]
 
 
 def test_what_a_stage_refuses_is_its_own_line_and_the_next_does_not_begin(tmp_path, failure, monkeypatch):
@@ -129,6 +142,7 @@ def test_measuring_waits_for_another_command_in_the_build(build, capsys, monkeyp
 def test_training_waits_for_another_command_in_its_folder(tiny_speech_commands, tmp_path, capsys, monkeypatch):
     def run(args, *rest):
         trainer.state_file(args).touch()
+
     monkeypatch.setattr(trainer, "run", run)
     data = ["--data", str(tiny_speech_commands), "--out", str(tmp_path / "run")]
     assert wait_for(tmp_path / "run", trainer.main, data, capsys) == 0
@@ -141,9 +155,11 @@ def test_training_waits_for_another_command_in_its_folder(tiny_speech_commands, 
 
 # Killed, and two at once
 
+
 def start(*command: object) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", *map(str, command)], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-m", *map(str, command)], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def kill_after(seconds: float, *command: object) -> None:
@@ -201,8 +217,9 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tiny_speech_comman
 def test_two_commands_at_once_leave_a_build_that_fits_together(tau1_build, tmp_path):
     build = shutil.copytree(tau1_build, tmp_path / "it's a $build")
     for _ in range(3):
-        running = {graph: start("benchmarks.quantize", "--graph", graph, "--build", build)
-                   for graph in ("small", "accurate")}
+        running = {
+            graph: start("benchmarks.quantize", "--graph", graph, "--build", build) for graph in ("small", "accurate")
+        }
         running |= {stage: start(stage, "--build", build) for stage in ("firmware_gen", "benchmarks.report")}
         for name, process in running.items():
             output, errors = process.communicate()

@@ -1,10 +1,11 @@
 """Train BC-ResNet on Speech Commands.
 
-    python -m training --tau 1 --ver 2 --gpu 0 --download
-    python -m training --tau 1 --data ~/speech_commands --epochs 50 --resume
-    python -m training --recipe open --start checkpoints/tau1.safetensors --rate 0.05 --epochs 40
-    python -m training --recipe open --without happy,tree --epochs 10 --out build/heldout
+python -m training --tau 1 --ver 2 --gpu 0 --download
+python -m training --tau 1 --data ~/speech_commands --epochs 50 --resume
+python -m training --recipe open --start checkpoints/tau1.safetensors --rate 0.05 --epochs 40
+python -m training --recipe open --without happy,tree --epochs 10 --out build/heldout
 """
+
 from __future__ import annotations
 
 import argparse
@@ -41,35 +42,73 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--gpu", type=int, default=None, metavar="N", help="CUDA device; without it, the CPU")
     parser.add_argument("--download", action="store_true", help="fetch the data set into --data first")
     options.add_archives(parser)
-    parser.add_argument("--epochs", type=int, default=train.PAPER_EPOCHS,
-                        help="length of the run, to which the schedule is scaled (default 200, the paper's)")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=train.PAPER_EPOCHS,
+        help="length of the run, to which the schedule is scaled (default 200, the paper's)",
+    )
     options.add_seed(parser)
-    parser.add_argument("--recipe", choices=("paper", "open"), default="paper",
-                        help="the paper's, or one that rejects words that are not in the data set: balanced classes, "
-                             "synthetic words and running speech, splices of keywords, label smoothing, averaged weights")
-    parser.add_argument("--synthetic", type=Path, default=Path("build/synthetic"),
-                        help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)")
-    parser.add_argument("--speech", type=Path, metavar="FOLDER",
-                        help="folder of `python -m training.speech`: adds pieces of recorded speech as other words, and "
-                             "keywords augmented like them, for --recipe open (default: none)")
-    parser.add_argument("--omit", default="", metavar="PARTS",
-                        help=f"parts of --recipe open to leave out, with commas between them: {', '.join(openset.PARTS)}")
-    parser.add_argument("--without", default="", metavar="WORDS",
-                        help="other words, with commas between them, to leave out of training and to test with")
+    parser.add_argument(
+        "--recipe",
+        choices=("paper", "open"),
+        default="paper",
+        help="the paper's, or one that rejects words that are not in the data set: balanced classes, "
+        "synthetic words and running speech, splices of keywords, label smoothing, averaged weights",
+    )
+    parser.add_argument(
+        "--synthetic",
+        type=Path,
+        default=Path("build/synthetic"),
+        help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)",
+    )
+    parser.add_argument(
+        "--speech",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of `python -m training.speech`: adds pieces of recorded speech as other words, and "
+        "keywords augmented like them, for --recipe open (default: none)",
+    )
+    parser.add_argument(
+        "--omit",
+        default="",
+        metavar="PARTS",
+        help=f"parts of --recipe open to leave out, with commas between them: {', '.join(openset.PARTS)}",
+    )
+    parser.add_argument(
+        "--without",
+        default="",
+        metavar="WORDS",
+        help="other words, with commas between them, to leave out of training and to test with",
+    )
     parser.add_argument("--start", type=Path, metavar="FILE", help="checkpoint of the initial weights (default: random)")
     parser.add_argument("--rate", type=float, default=train.PEAK_RATE, help="peak learning rate (default 0.1)")
-    parser.add_argument("--stream", type=float, default=0.0, metavar="SHARE",
-                        help="fraction of the batches that train continuous listening: clips in longer noise, scores "
-                             "averaged over few columns (default 0)")
-    parser.add_argument("--dropout", type=float, default=DROPOUT,
-                        help="probability of dropping a channel (default 0.1, the paper's)")
-    parser.add_argument("--teacher", type=Path, metavar="FILE",
-                        help="checkpoint of a larger network, whose probabilities are learnt beside the labels")
+    parser.add_argument(
+        "--stream",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="fraction of the batches that train continuous listening: clips in longer noise, scores "
+        "averaged over few columns (default 0)",
+    )
+    parser.add_argument(
+        "--dropout", type=float, default=DROPOUT, help="probability of dropping a channel (default 0.1, the paper's)"
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint of a larger network, whose probabilities are learnt beside the labels",
+    )
     parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
     parser.add_argument("--out", type=Path, help="folder of the run (default build/tau<T>/training)")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: all cores)")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
-                        help="precision of the activations (default: bfloat16 where the hardware has it)")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="precision of the activations (default: bfloat16 where the hardware has it)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -110,8 +149,10 @@ def check_options(args: argparse.Namespace) -> None:
 def check_state(args: argparse.Namespace) -> None:
     """UserError where the folder holds a run and --resume is not given."""
     if state_file(args).exists() and not args.resume:
-        raise UserError(f"{state_file(args)}: a run is there already; continue it with --resume "
-                        "(make train … RESUME=1), or choose another --out")
+        raise UserError(
+            f"{state_file(args)}: a run is there already; continue it with --resume "
+            "(make train … RESUME=1), or choose another --out"
+        )
 
 
 def state_file(args: argparse.Namespace) -> Path:
@@ -138,27 +179,41 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     is_open = args.recipe == "open"
     clips = dataset.split_clips(archive, "training", args.ver, args.without, all_others=is_open)
     training = decoded(clips, "training", noises, args.out / "decoded")
-    validation = decoded(dataset.split_clips(archive, "validation", args.ver, args.without), "validation", noises,
-                         args.out / "decoded")
+    validation = decoded(
+        dataset.split_clips(archive, "validation", args.ver, args.without), "validation", noises, args.out / "decoded"
+    )
     extras = {}
     if is_open:
         training = openset.training_set(training, clips, args.synthetic, args.speech, args.without, args.parts)
         extras = openset.extras(clips, args.parts)
-    recipe = train.Recipe(args.tau, LABELS, args.epochs, args.seed, precision,
-                          data_hash([training, validation], noises), args.rate,
-                          start=args.start.sha256[:16] if args.start else "", stream=args.stream, dropout=args.dropout,
-                          teacher=args.teacher.sha256[:16] if args.teacher else "", **extras)
+    recipe = train.Recipe(
+        args.tau,
+        LABELS,
+        args.epochs,
+        args.seed,
+        precision,
+        data_hash([training, validation], noises),
+        args.rate,
+        start=args.start.sha256[:16] if args.start else "",
+        stream=args.stream,
+        dropout=args.dropout,
+        teacher=args.teacher.sha256[:16] if args.teacher else "",
+        **extras,
+    )
     teacher = distill.Teacher(args.teacher, LABELS, device) if args.teacher else None
-    trainer = train.Trainer(recipe, training, log_mel(validation.audio), validation.target, noises, device,
-                            state_file(args), teacher)
+    trainer = train.Trainer(
+        recipe, training, log_mel(validation.audio), validation.target, noises, device, state_file(args), teacher
+    )
     if state_file(args).exists():
         trainer.resume()
         print(f"resuming after epoch {trainer.epoch}")
     elif args.start:
         trainer.begin_with(args.start.tensors)
-    print(f"BC-ResNet-{args.tau:g}: {trainer.drawn} training clips an epoch and {len(validation.target)} validation "
-          f"clips, {args.epochs} epochs on {device} ({precision}, {torch.get_num_threads()} threads), seed {args.seed}",
-          flush=True)
+    print(
+        f"BC-ResNet-{args.tau:g}: {trainer.drawn} training clips an epoch and {len(validation.target)} validation "
+        f"clips, {args.epochs} epochs on {device} ({precision}, {torch.get_num_threads()} threads), seed {args.seed}",
+        flush=True,
+    )
     return trainer
 
 
@@ -180,9 +235,12 @@ def train_epochs(trainer: train.Trainer) -> None:
         trainer.train_epoch(functools.partial(live, trainer))
         row = trainer.history[-1]
         seconds = time.monotonic() - started
-        print(f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation "
-              f"{100 * row['correct'] / len(trainer.validation_target):.2f} %, {seconds:.0f} s, "
-              f"{seconds * (epochs - number) / 60:.0f} min left", flush=True)
+        print(
+            f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation "
+            f"{100 * row['correct'] / len(trainer.validation_target):.2f} %, {seconds:.0f} s, "
+            f"{seconds * (epochs - number) / 60:.0f} min left",
+            flush=True,
+        )
 
 
 @one_line_errors
@@ -213,8 +271,13 @@ def main(argv: list[str] | None = None) -> None:
         run(args, arguments, archive, test_clips, heldout_clips)
 
 
-def run(args: argparse.Namespace, arguments: Sequence[str], archive: Path, test_clips: Sequence[Clip],
-        heldout_clips: Sequence[Clip]) -> None:
+def run(
+    args: argparse.Namespace,
+    arguments: Sequence[str],
+    archive: Path,
+    test_clips: Sequence[Clip],
+    heldout_clips: Sequence[Clip],
+) -> None:
     """Train in the folder of the run, test, and write the checkpoint with its card and plot."""
     trainer = open_run(args, archive)
     train_epochs(trainer)
@@ -232,10 +295,18 @@ def run(args: argparse.Namespace, arguments: Sequence[str], archive: Path, test_
     path = args.out / f"tau{args.tau:g}.safetensors"
     card.write(path, trainer, tensors, record)
     from training.plot import write_plot  # matplotlib takes a second to load
-    write_plot(args.out / "run.png", trainer.history, len(trainer.validation_target),
-               f"BC-ResNet-{args.tau:g}, seed {args.seed}")
-    print(f"{path}\n" + "\n".join(f"  {name}: {value}" for name, value in record.items()
-                                if "top-1" in name or "rejected" in name or "recognised" in name))
+
+    write_plot(
+        args.out / "run.png", trainer.history, len(trainer.validation_target), f"BC-ResNet-{args.tau:g}, seed {args.seed}"
+    )
+    print(
+        f"{path}\n"
+        + "\n".join(
+            f"  {name}: {value}"
+            for name, value in record.items()
+            if "top-1" in name or "rejected" in name or "recognised" in name
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 Random numbers are drawn on the host with NumPy, so that they do not depend on the device.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -30,8 +31,14 @@ class NoiseAugment:
     abrupt: fraction of silence clips whose noise starts or stops mid-clip.
     """
 
-    def __init__(self, noises: Sequence[np.ndarray], device: torch.device, samples: int = FEATURES.clip_samples,
-                 shift: int = SHIFT, abrupt: float = 0.0):
+    def __init__(
+        self,
+        noises: Sequence[np.ndarray],
+        device: torch.device,
+        samples: int = FEATURES.clip_samples,
+        shift: int = SHIFT,
+        abrupt: float = 0.0,
+    ):
         noises = [noise for noise in noises if len(noise) > samples]
         self.samples, self.shift, self.abrupt = samples, shift, abrupt
         self.noise = torch.from_numpy(np.concatenate(noises)).to(device)
@@ -62,8 +69,7 @@ class NoiseAugment:
         return samples.div_(32768).clamp_(-1, 1)
 
 
-def abrupt_gains(silence: np.ndarray, share: float, samples: int, rng: np.random.Generator
-                 ) -> tuple[np.ndarray, np.ndarray]:
+def abrupt_gains(silence: np.ndarray, share: float, samples: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Choose about a fraction `share` of the silence clips (flags [N]): their rows, int64 [rows], and the gains of their
     noise over time, float32 [rows, samples]: 1 on one side of a random instant, at most ABRUPT_LEVEL on the other.
     """

@@ -1,4 +1,5 @@
 """What a finished run says of itself: the record in the checkpoint, and the model card beside it."""
+
 from __future__ import annotations
 
 import shlex
@@ -29,22 +30,25 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     return {
         "network": f"BC-ResNet-{recipe.tau:g}, {sum(p.numel() for p in trainer.model.parameters())} parameters",
         "data": f"Speech Commands v0.0{ver} layout ({archive.name}), {len(trainer.target)} training clips, "
-                f"hash {recipe.data}",
+        f"hash {recipe.data}",
         "recipe": recipe_line(trainer),
         "labels": " ".join(recipe.labels),
         "seed": recipe.seed,
         "epochs": f"{recipe.epochs}, the best by validation kept (epoch {best})",
         "command": shlex.join(["python", "-m", "training", *portable(arguments)]),
         "device": f"{trainer.device.type}, {recipe.precision} activations, {torch.get_num_threads()} threads, "
-                  f"torch {torch.__version__}",
+        f"torch {torch.__version__}",
         "time": f"{trainer.seconds / 60:.0f} min",
         "validation top-1": percent(max(correct), clips),
     }
 
 
-PART_TEXT = {"balance": "classes balanced", "synthetic": "synthetic words added",
-        "running": "synthetic running speech added",
-        "speech": "pieces of recorded speech added, keywords recorded again"}
+PART_TEXT = {
+    "balance": "classes balanced",
+    "synthetic": "synthetic words added",
+    "running": "synthetic running speech added",
+    "speech": "pieces of recorded speech added, keywords recorded again",
+}
 """Parts of a recipe that have no field of their own in it."""
 
 
@@ -105,8 +109,14 @@ def card(record: dict[str, str]) -> str:
 def portable(arguments: Sequence[str]) -> list[str]:
     """Arguments with the paths of this machine replaced by what they stand for."""
     out = list(arguments)
-    for option, stands_for in (("--data", "DATA"), ("--out", "OUT"), ("--start", "START"), ("--teacher", "TEACHER"),
-                               ("--synthetic", "SYNTHETIC"), ("--speech", "SPEECH")):
+    for option, stands_for in (
+        ("--data", "DATA"),
+        ("--out", "OUT"),
+        ("--start", "START"),
+        ("--teacher", "TEACHER"),
+        ("--synthetic", "SYNTHETIC"),
+        ("--speech", "SPEECH"),
+    ):
         for index, argument in enumerate(out):
             if argument.startswith(f"{option}="):
                 out[index] = f"{option}={stands_for}"

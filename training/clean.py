@@ -6,6 +6,7 @@
 Of every training run the checkpoint, its card, its plot and the state file stay, as they took hours; everything else can be
 made again. Needs the standard library alone. Prints the folders that are not empty.
 """
+
 from __future__ import annotations
 
 import sys

@@ -3,6 +3,7 @@
 The teacher gets the same input as the network in training: shifted, in noise, masked. Clips of silence and of running
 speech are learnt from their labels alone.
 """
+
 from __future__ import annotations
 
 import torch
@@ -41,6 +42,7 @@ def distilled(losses: torch.Tensor, logits: torch.Tensor, teacher: torch.Tensor,
 
     distil: which clips are learnt from the teacher too, bool (N); the others from their labels alone.
     """
-    divergence = nn.functional.kl_div((logits / TEMPERATURE).log_softmax(1), (teacher / TEMPERATURE).log_softmax(1),
-                                      reduction="none", log_target=True).sum(1)
+    divergence = nn.functional.kl_div(
+        (logits / TEMPERATURE).log_softmax(1), (teacher / TEMPERATURE).log_softmax(1), reduction="none", log_target=True
+    ).sum(1)
     return torch.where(distil, (1 - SHARE) * losses + SHARE * TEMPERATURE**2 * divergence, losses).mean()

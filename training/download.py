@@ -1,4 +1,5 @@
 """The command `python -m training.download`: see training/data/download.py."""
+
 import sys
 
 from training.data.download import main

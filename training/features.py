@@ -1,4 +1,5 @@
 """Float log-mel features in PyTorch, as the paper computes them, without torchaudio."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -43,8 +44,9 @@ class LogMel(nn.Module):
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         f = FEATURES
-        spectrum = torch.stft(samples, f.fft, f.hop, f.window, self.window, center=True,
-                              pad_mode="reflect", return_complex=True)
+        spectrum = torch.stft(
+            samples, f.fft, f.hop, f.window, self.window, center=True, pad_mode="reflect", return_complex=True
+        )
         squares = torch.view_as_real(spectrum).square_()
         power = squares[..., 0] + squares[..., 1]  # (N, bins, frames)
         mel = torch.matmul(self.filters.T, power)
@@ -57,6 +59,6 @@ def log_mel(audio: np.ndarray, batch: int = 100) -> np.ndarray:
     extract = LogMel()
     out = np.empty((len(audio), FEATURES.mels, FEATURES.frames), np.float32)
     for start in range(0, len(audio), batch):
-        samples = torch.from_numpy(audio[start:start + batch].astype(np.float32) / 32768)
-        out[start:start + batch] = extract(samples)[:, 0].numpy()
+        samples = torch.from_numpy(audio[start : start + batch].astype(np.float32) / 32768)
+        out[start : start + batch] = extract(samples)[:, 0].numpy()
     return out

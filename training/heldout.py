@@ -6,6 +6,7 @@ The validation split has the same few other words as the training split, so its 
 word named by --without is left out of both splits and of the synthetic words; when the run ends, the network is tested
 with all its recordings of both splits. The checkpoints of --start and --teacher must not be trained on it either.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -33,8 +34,9 @@ def parse_words(text: str) -> tuple[str, ...]:
     words = tuple(sorted({word.strip() for word in text.split(",") if word.strip()}))
     keywords = [word for word in words if word in KEYWORDS]
     if keywords:
-        raise UserError(f"--without {keywords[0]}: a keyword cannot be held out; name other words, as in "
-                        "--without happy,tree")
+        raise UserError(
+            f"--without {keywords[0]}: a keyword cannot be held out; name other words, as in --without happy,tree"
+        )
     return words
 
 
@@ -43,17 +45,20 @@ def check_checkpoint(words: Sequence[str], option: str, checkpoint: Checkpoint |
     held_out = str(checkpoint.training.get(UNHEARD, "")).split() if checkpoint else words
     trained = [word for word in words if word not in held_out]
     if trained:
-        raise UserError(f"--without {trained[0]}: the checkpoint of {option} was trained on it, or does not record that it "
-                        f"was not, so the word would not be new to the network; name a checkpoint that was trained "
-                        f"--without {','.join(words)}, or leave {option} out")
+        raise UserError(
+            f"--without {trained[0]}: the checkpoint of {option} was trained on it, or does not record that it "
+            f"was not, so the word would not be new to the network; name a checkpoint that was trained "
+            f"--without {','.join(words)}, or leave {option} out"
+        )
 
 
 def check_running_speech(words: Sequence[str]) -> None:
     """UserError where synthetic running speech may contain one of the words that a run holds out."""
     contained = [word for word in words if word in running_words()]
     if contained:
-        raise UserError(f"--without {contained[0]}: synthetic running speech contains it; leave that out with "
-                        "--omit running")
+        raise UserError(
+            f"--without {contained[0]}: synthetic running speech contains it; leave that out with --omit running"
+        )
 
 
 def heldout_clips(archive: Path, words: Sequence[str]) -> list[Clip]:

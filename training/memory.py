@@ -1,4 +1,5 @@
 """Keep freed memory in the process, for the next batch."""
+
 from __future__ import annotations
 
 import ctypes

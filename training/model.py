@@ -2,6 +2,7 @@
 
 Tensors are (batch, channel, frequency, time) throughout. Written from the paper.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -40,17 +41,18 @@ class Block(nn.Module):
     The first block of a stage is a transition: it begins with a 1x1 convolution and has no identity shortcut.
     """
 
-    def __init__(self, c_in: int, c_out: int, stride: int, dilation: int, transition: bool,
-                 dropout: float = DROPOUT):
+    def __init__(self, c_in: int, c_out: int, stride: int, dilation: int, transition: bool, dropout: float = DROPOUT):
         super().__init__()
         self.transition = (
             nn.Sequential(nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
-            if transition else None
+            if transition
+            else None
         )
         self.frequency = nn.Conv2d(c_out, c_out, (3, 1), (stride, 1), (1, 0), groups=c_out, bias=False)
         self.ssn = SubSpectralNorm(c_out)
-        self.temporal = nn.Conv2d(c_out, c_out, (1, 3), padding=(0, dilation), dilation=(1, dilation),
-                                  groups=c_out, bias=False)
+        self.temporal = nn.Conv2d(
+            c_out, c_out, (1, 3), padding=(0, dilation), dilation=(1, dilation), groups=c_out, bias=False
+        )
         self.norm = nn.BatchNorm2d(c_out)
         self.pointwise = nn.Conv2d(c_out, c_out, 1, bias=False)
         self.dropout = nn.Dropout2d(dropout)
@@ -109,6 +111,5 @@ def load_weights(model: BCResNet, tensors: dict[str, np.ndarray], source: str) -
     fresh = model.state_dict()
     expected = {name: value.shape for name, value in fresh.items() if not name.endswith("num_batches_tracked")}
     if expected != {name: torch.Size(value.shape) for name, value in tensors.items()}:
-        raise UserError(f"{source}: its weights are not those of this network; name a checkpoint of the same tau "
-                        "and labels")
+        raise UserError(f"{source}: its weights are not those of this network; name a checkpoint of the same tau and labels")
     model.load_state_dict(fresh | {name: torch.from_numpy(value) for name, value in tensors.items()})

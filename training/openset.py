@@ -5,6 +5,7 @@ average keyword, and rare other words more often than in proportion to their rec
 `training.synthesis`): other words, some keywords, and running speech, which is labelled _unknown_. Pieces of recorded
 speech can be added too (see `training.speech`); then some recordings of keywords get the same augmentation as the pieces.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -75,13 +76,20 @@ def parse_omitted(text: str) -> tuple[str, ...]:
     """`"splices,average"` -> the parts that are kept, in the order of PARTS; UserError for a name that is no part."""
     omitted = {part.strip() for part in text.split(",") if part.strip()}
     if not omitted <= {*PARTS}:
-        raise UserError(f"--omit {sorted(omitted - {*PARTS})[0]}: no part of the open recipe; name some of "
-                        f"{', '.join(PARTS)}")
+        raise UserError(
+            f"--omit {sorted(omitted - {*PARTS})[0]}: no part of the open recipe; name some of {', '.join(PARTS)}"
+        )
     return tuple(part for part in PARTS if part not in omitted)
 
 
-def training_set(training: Split, clips: Sequence[Clip], synthetic: Path, recordings: Path | None,
-                 without: Sequence[str], parts: Sequence[str] = PARTS) -> Split:
+def training_set(
+    training: Split,
+    clips: Sequence[Clip],
+    synthetic: Path,
+    recordings: Path | None,
+    without: Sequence[str],
+    parts: Sequence[str] = PARTS,
+) -> Split:
     """`training`, the decoded `clips`, drawn as often as in this recipe, and the clips that the recipe adds.
 
     synthetic: folder of synthetic words, of which those of `without` are left out. recordings: folder of pieces of
@@ -109,8 +117,10 @@ def synthetic_speech(folder: Path, parts: Sequence[str]) -> tuple[np.ndarray, Se
         return np.empty((0, FEATURES.clip_samples), np.int16), []
     audio, words = synthesis.load(folder)
     if "running" in parts and synthesis.RUNNING not in words:
-        raise UserError(f"{folder}: no running speech here; make it again with `python -m training.synthesis --out "
-                        f"{folder}`, or leave it out with --omit running")
+        raise UserError(
+            f"{folder}: no running speech here; make it again with `python -m training.synthesis --out "
+            f"{folder}`, or leave it out with --omit running"
+        )
     return audio, words
 
 
@@ -131,10 +141,14 @@ def rerecorded(recordings: Split, clips: Sequence[Clip]) -> list[Split]:
         share.append(np.full(len(rows), RERECORDED * often[words == word].sum() / len(rows)))
         often[words == word] *= 1 - RERECORDED
     rows = np.concatenate(chosen)
-    made = [recorded_again(recordings.audio[row], RERECORDED_ECHOES, rng)
-            for row in progress.over(rows.tolist(), "recording keywords again", "clip")]
-    return [Split(recordings.audio, recordings.target, often),
-            Split(np.stack(made), recordings.target[rows], np.concatenate(share))]
+    made = [
+        recorded_again(recordings.audio[row], RERECORDED_ECHOES, rng)
+        for row in progress.over(rows.tolist(), "recording keywords again", "clip")
+    ]
+    return [
+        Split(recordings.audio, recordings.target, often),
+        Split(np.stack(made), recordings.target[rows], np.concatenate(share)),
+    ]
 
 
 def synthetic_words(audio: np.ndarray, words: Sequence[str], total: float, without: Sequence[str]) -> Split:
@@ -143,14 +157,22 @@ def synthetic_words(audio: np.ndarray, words: Sequence[str], total: float, witho
     count = Counter(words[index] for index in chosen)
     keywords = sum(count[word] for word in KEYWORDS)
     label = np.array([LABELS.index(words[i] if words[i] in KEYWORDS else UNKNOWN) for i in chosen])
-    often = [SYNTHETIC_KEYWORDS * total / count[words[i]] if words[i] in KEYWORDS
-             else SYNTHETIC_OTHERS * total / (len(chosen) - keywords) for i in chosen]
+    often = [
+        SYNTHETIC_KEYWORDS * total / count[words[i]]
+        if words[i] in KEYWORDS
+        else SYNTHETIC_OTHERS * total / (len(chosen) - keywords)
+        for i in chosen
+    ]
     return Split(audio[chosen], label, np.array(often))
 
 
 def extras(clips: Sequence[Clip], parts: Sequence[str] = PARTS) -> dict:
     """The fields of `train.Recipe` by which this recipe differs from the paper's, apart from its training set."""
     splices = round(SPLICES * average_keyword(clips))
-    fields = {"steps": ("abrupt", ABRUPT), "smoothing": ("smoothing", SMOOTHING), "average": ("average", AVERAGE),
-              "splices": ("splices", splices)}
+    fields = {
+        "steps": ("abrupt", ABRUPT),
+        "smoothing": ("smoothing", SMOOTHING),
+        "average": ("average", AVERAGE),
+        "splices": ("splices", splices),
+    }
     return {"parts": parts} | dict(field for part, field in fields.items() if part in parts)

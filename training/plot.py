@@ -1,4 +1,5 @@
 """Plot the training loss and the validation accuracy of every epoch of a run."""
+
 from __future__ import annotations
 
 import io

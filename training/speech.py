@@ -1,4 +1,5 @@
 """The command `python -m training.speech`: see training/spoken/pieces.py."""
+
 import sys
 
 from training.spoken.pieces import main

@@ -2,6 +2,7 @@
 
 They teach the network that a keyword is all of its sounds, in their order.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -31,9 +32,9 @@ def splice(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """`first` up to its middle, then `second` from its middle on, cross-faded over FADE samples, int16 [16000]; cut or
     zero-padded at the end."""
     ramp = np.linspace(1, 0, FADE)
-    begin, end = first[:middle(first)].astype(np.float64), second[middle(second) - FADE:].astype(np.float64)
+    begin, end = first[: middle(first)].astype(np.float64), second[middle(second) - FADE :].astype(np.float64)
     begin[-FADE:] = begin[-FADE:] * ramp + end[:FADE] * ramp[::-1]
-    out = np.concatenate([begin, end[FADE:]])[:len(first)]
+    out = np.concatenate([begin, end[FADE:]])[: len(first)]
     return np.rint(np.pad(out, (0, len(first) - len(out)))).astype(np.int16)
 
 

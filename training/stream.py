@@ -3,6 +3,7 @@
 The scores of a stream are averages over few columns, and the receptive field of each covers what came before and after
 the word. The excerpts of such a batch are therefore longer than a clip, with the word near their middle.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -28,8 +29,10 @@ def stream_augment(noises: Sequence[np.ndarray], device: torch.device, abrupt: f
     Raises UserError where no recording of noise is that long.
     """
     if all(len(noise) <= SAMPLES for noise in noises):
-        raise UserError("--stream: no recording of background noise is longer than "
-                        f"{SAMPLES / FEATURES.sample_rate:.2f} s; unpack the archive again, or train without --stream")
+        raise UserError(
+            "--stream: no recording of background noise is longer than "
+            f"{SAMPLES / FEATURES.sample_rate:.2f} s; unpack the archive again, or train without --stream"
+        )
     return NoiseAugment(noises, device, SAMPLES, SHIFT, abrupt)
 
 
@@ -41,4 +44,4 @@ def without_edges(logmel: torch.Tensor) -> torch.Tensor:
 def middle_second(logmel: torch.Tensor) -> torch.Tensor:
     """Log-mel (N,1,40,T) -> its middle second, (N,1,40,101), for a network that takes whole clips."""
     start = (logmel.shape[3] - FEATURES.frames) // 2
-    return logmel[..., start:start + FEATURES.frames]
+    return logmel[..., start : start + FEATURES.frames]

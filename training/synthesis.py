@@ -1,4 +1,5 @@
 """The command `python -m training.synthesis`: see training/spoken/synthesis.py."""
+
 import sys
 
 from training.spoken.synthesis import main

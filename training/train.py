@@ -1,4 +1,5 @@
 """The training loop: the paper's recipe, seeded, resumable after every epoch."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -85,8 +86,7 @@ class Split:
     distil: np.ndarray | None = None
 
 
-def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEAK_RATE, trained: bool = False
-                  ) -> float:
+def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEAK_RATE, trained: bool = False) -> float:
     """Linear warm-up over 5 epochs to `peak`, then a cosine to 0. `step` counts batches from 0.
 
     Warm-up takes at most half of the epochs, or a tenth where the initial weights are `trained`.
@@ -142,8 +142,17 @@ class Trainer:
     state: the file that the run is saved to after each epoch.
     """
 
-    def __init__(self, recipe: Recipe, training: Split, validation: np.ndarray, validation_target: np.ndarray,
-                 noises: Sequence[np.ndarray], device: torch.device, state: Path, teacher: Teacher | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        training: Split,
+        validation: np.ndarray,
+        validation_target: np.ndarray,
+        noises: Sequence[np.ndarray],
+        device: torch.device,
+        state: Path,
+        teacher: Teacher | None = None,
+    ):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.state = recipe, device, state
         self.on_device = device.type == "cuda"
@@ -175,15 +184,18 @@ class Trainer:
     def save(self) -> None:
         """Write the state of the run, from which `resume` continues with the same result as without a stop."""
         file = io.BytesIO()  # torch.save to a full disk would hide the reason
-        torch.save({
-            "recipe": dataclasses.asdict(self.recipe),
-            "model": self.model.state_dict(),
-            "average": self.average.weights if self.average else {},
-            "best": self.best,
-            "optimizer": self.optimizer.state_dict(),
-            "history": self.history,
-            "seconds": self.seconds,
-        }, file)
+        torch.save(
+            {
+                "recipe": dataclasses.asdict(self.recipe),
+                "model": self.model.state_dict(),
+                "average": self.average.weights if self.average else {},
+                "best": self.best,
+                "optimizer": self.optimizer.state_dict(),
+                "history": self.history,
+                "seconds": self.seconds,
+            },
+            file,
+        )
         write_bytes(self.state, file.getvalue())
 
     def resume(self) -> None:
@@ -198,8 +210,10 @@ class Trainer:
         differing = [key for key in ours if ours[key] != recipe.get(key)]
         if differing:
             key = differing[0]
-            raise UserError(f"{self.state}: holds a run with {key} {recipe.get(key)}, not {ours[key]}; "
-                            "repeat its options, or choose another --out")
+            raise UserError(
+                f"{self.state}: holds a run with {key} {recipe.get(key)}, not {ours[key]}; "
+                "repeat its options, or choose another --out"
+            )
         try:
             self.take(saved)
         except Exception as error:  # so does what takes the parts
@@ -253,7 +267,7 @@ class Trainer:
             return order
         if self.draws is not None:  # systematic sampling: a clip is drawn its mean number of times, rounded up or down
             passed = np.floor(np.cumsum(self.draws[order]) + rng.random()).astype(int)
-            order = np.repeat(order, np.diff(passed, prepend=0))[:self.drawn - self.recipe.splices]
+            order = np.repeat(order, np.diff(passed, prepend=0))[: self.drawn - self.recipe.splices]
         return rng.permutation(np.concatenate([order, np.full(self.recipe.splices, SPLICE)]))
 
     def batches(self, epoch: int) -> Iterator[Batch]:
@@ -261,7 +275,7 @@ class Trainer:
         rng = np.random.default_rng([self.recipe.seed, epoch])
         order = self.order(rng)
         for start in range(0, len(order) - len(order) % BATCH or len(order), BATCH):
-            index = order[start:start + BATCH]
+            index = order[start : start + BATCH]
             spliced = np.flatnonzero(index == SPLICE)
             picked = torch.from_numpy(index)
             clips, target = self.audio[picked.to(self.audio.device)], self.target[picked]
@@ -276,16 +290,16 @@ class Trainer:
                 augment = self.stream_augment if self.stream_augment and streamed else self.augment
                 logmel = self.log_mel(augment(clips, silence, rng))
                 logmel = spec_augment(without_edges(logmel) if streamed else logmel, self.recipe.tau, rng)
-            yield Batch(logmel, target.to(self.device, non_blocking=True), torch.from_numpy(distil).to(self.device),
-                        streamed)
+            yield Batch(
+                logmel, target.to(self.device, non_blocking=True), torch.from_numpy(distil).to(self.device), streamed
+            )
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of a batch, a scalar: cross-entropy, with the teacher's divergence where there is a teacher."""
         with self.autocast():
             logits = self.model(batch.logmel, valid=batch.stream).float()
             teacher_logits = self.teacher(batch.logmel) if self.teacher else None
-        losses = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing,
-                                             reduction="none")
+        losses = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing, reduction="none")
         if teacher_logits is None:
             return losses.mean()
         return distilled(losses, logits, teacher_logits, batch.distil)
@@ -298,8 +312,9 @@ class Trainer:
         steps = max(1, self.drawn // BATCH)
         self.losses, self.steps = torch.zeros((), device=self.device), 0
         for step, batch in enumerate(progress(self.batches(self.epoch), steps)):
-            rate = learning_rate(self.epoch * steps + step, steps, self.recipe.epochs, self.recipe.rate,
-                                 bool(self.recipe.start))
+            rate = learning_rate(
+                self.epoch * steps + step, steps, self.recipe.epochs, self.recipe.rate, bool(self.recipe.start)
+            )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.zero_grad(set_to_none=True)
@@ -329,12 +344,10 @@ class Trainer:
     def logits(self, logmel: torch.Tensor | np.ndarray) -> np.ndarray:
         """Float log-mel [clips, 40, 101] -> logits, float32 [clips, classes], in full precision."""
         self.model.eval()
-        rows = [self.model(batch[:, None].to(self.device)).cpu()
-                for batch in torch.as_tensor(logmel).split(500)]
+        rows = [self.model(batch[:, None].to(self.device)).cpu() for batch in torch.as_tensor(logmel).split(500)]
         return torch.cat(rows).numpy()
 
     def load_best(self) -> dict[str, np.ndarray]:
         """Load the weights of the epoch with the best validation (the later of equals) into the model; return them."""
         self.model.load_state_dict(self.best)
-        return {name: value.cpu().numpy() for name, value in self.best.items()
-                if not name.endswith("num_batches_tracked")}
+        return {name: value.cpu().numpy() for name, value in self.best.items() if not name.endswith("num_batches_tracked")}

@@ -1,4 +1,5 @@
 """The same clips through PyTorch, ONNX Runtime, int8 TFLite, TFLM and the native engine, in several processes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -132,11 +133,19 @@ def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tu
     audio: int16 [clips, 16000]. source: as `make_backends`. processes: as many as cores where None. Native ones
     are in the second only: they know no other features.
     """
-    chunks = [audio[start:start + CHUNK] for start in range(0, len(audio), CHUNK)]
-    parts = workers.in_order(run_chunk, [(chunk,) for chunk in chunks], "verifying", "clip", processes,
-                             worker_tools.prepare, (make_backends, source))
-    logits, device_logits = ({name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]}
-                             for which in range(2))
+    chunks = [audio[start : start + CHUNK] for start in range(0, len(audio), CHUNK)]
+    parts = workers.in_order(
+        run_chunk,
+        [(chunk,) for chunk in chunks],
+        "verifying",
+        "clip",
+        processes,
+        worker_tools.prepare,
+        (make_backends, source),
+    )
+    logits, device_logits = (
+        {name: np.concatenate([part[which][name] for part in parts]) for name in parts[0][which]} for which in range(2)
+    )
     return logits, device_logits
 
 
@@ -145,6 +154,8 @@ def run_chunk(audio: np.ndarray) -> tuple[Logits, Logits]:
     from training.features import log_mel
 
     backends = worker_tools.get()
-    logits, device_logits = ({name: backends[name](features) for name in NAMES}
-                             for features in (log_mel(audio), FEATURES.dequantize(binding.columns(audio))))
+    logits, device_logits = (
+        {name: backends[name](features) for name in NAMES}
+        for features in (log_mel(audio), FEATURES.dequantize(binding.columns(audio)))
+    )
     return logits, device_logits | {name: backends[name](audio) for name in NATIVES if name in backends}

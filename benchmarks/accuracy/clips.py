@@ -1,4 +1,5 @@
 """Which clips a verification runs over: the official archives, either of them, or any `<label>/*.wav`."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -65,15 +66,21 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
     foreign = [word for word in dataset.keywords(labels) if word not in KEYWORDS]
     if test_set is not None and foreign:
         if training is None and not holds_words(test_set, foreign):
-            raise UserError(f"{test_set}: no recordings of {foreign[0]}, which the model knows; name a folder that holds "
-                            "the training archive, or <label>/*.wav")
+            raise UserError(
+                f"{test_set}: no recordings of {foreign[0]}, which the model knows; name a folder that holds "
+                "the training archive, or <label>/*.wav"
+            )
         test_set = None
     if split in ("validation", "all") and training is None:
-        raise UserError(f"{data}: no training archive here (its validation_list.txt is missing), so no validation "
-                        "split; leave --split out, or name the folder that holds both archives")
+        raise UserError(
+            f"{data}: no training archive here (its validation_list.txt is missing), so no validation "
+            "split; leave --split out, or name the folder that holds both archives"
+        )
     if split == "all" and test_set is None:
-        raise UserError(f"{data}: no test-set archive of the model's words here; use --split validation, or name the folder "
-                        "that holds both archives")
+        raise UserError(
+            f"{data}: no test-set archive of the model's words here; use --split validation, or name the folder "
+            "that holds both archives"
+        )
     if split == "testing" and training is None and test_set is None:
         raise UserError(f"{data}: not an official archive, so it has no splits; leave --split out")
     parts = []
@@ -81,8 +88,14 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
         assert training is not None
         parts.append(split_part(training, "validation", ver, labels))
     if split != "validation" and test_set is not None:
-        parts.append(Part(f"{TEST_SET} ({shown(test_set.name)})", dataset.clips_of_test_set(test_set, labels, ver),
-                          [], dataset.passed_over(test_set)))
+        parts.append(
+            Part(
+                f"{TEST_SET} ({shown(test_set.name)})",
+                dataset.clips_of_test_set(test_set, labels, ver),
+                [],
+                dataset.passed_over(test_set),
+            )
+        )
     elif split != "validation" and training is not None:
         parts.append(split_part(training, "testing", ver, labels))
     elif split is None:
@@ -110,15 +123,20 @@ def background(data: Path) -> Background:
 
 def folder_part(folder: Path, labels: Sequence[str] | None) -> Part:
     """All clips of `<label>/*.wav`."""
-    return Part(f"{WAVS} ({shown(folder.resolve().name)})", dataset.folder_clips(folder, labels), [],
-                dataset.passed_over(folder))
+    return Part(
+        f"{WAVS} ({shown(folder.resolve().name)})", dataset.folder_clips(folder, labels), [], dataset.passed_over(folder)
+    )
 
 
 def split_part(archive: Path, split: str, ver: int, labels: Sequence[str]) -> Part:
     """The validation or testing split of the training archive."""
     clips = dataset.split_clips(archive, split, ver, labels=labels)
-    return Part(f"{split} split of the training archive ({shown(archive.name)})", clips, dataset.read_noises(archive),
-                dataset.passed_over(archive))
+    return Part(
+        f"{split} split of the training archive ({shown(archive.name)})",
+        clips,
+        dataset.read_noises(archive),
+        dataset.passed_over(archive),
+    )
 
 
 def decode(parts: Sequence[Part], labels: Sequence[str]) -> Recordings:

@@ -6,6 +6,7 @@ The figures are those of the verifications recorded with the checkpoints (checkp
 which `make verify SPLIT=all` wrote); one of another checkpoint is an error. Markdown, in per cent and points, brackets
 are 95 % intervals.
 """
+
 from __future__ import annotations
 
 from common import checkpoint
@@ -19,15 +20,28 @@ from convert.macs import network_macs
 
 GRAPH = "accurate"
 TEST_SET = "test-set archive"
-HEAD = ("tau", "parameters", "MACs", "float", "float, test clips", "native", "lost", "TFLM", "lost", "native, in a stream",
-        "streaming costs")
+HEAD = (
+    "tau",
+    "parameters",
+    "MACs",
+    "float",
+    "float, test clips",
+    "native",
+    "lost",
+    "TFLM",
+    "lost",
+    "native, in a stream",
+    "streaming costs",
+)
 
 
 def recorded(tau: float) -> dict:
     """The recorded verification of a shipped checkpoint; UserError where it is missing or of another checkpoint."""
     path = recorded_path(tau, GRAPH)
-    remedy = (f"record it anew: make quantize TAU={tau:g}, make verify TAU={tau:g} SPLIT=all, and copy "
-              f"build/tau{tau:g}/verify.json there")
+    remedy = (
+        f"record it anew: make quantize TAU={tau:g}, make verify TAU={tau:g} SPLIT=all, and copy "
+        f"build/tau{tau:g}/verify.json there"
+    )
     figures = read_json(path, remedy)
     if figures is None:
         raise UserError(f"{path}: missing; {remedy}")
@@ -54,7 +68,7 @@ def lost(figures: dict) -> str:
 
 def on_test_clips(figures: dict) -> str:
     """Accuracy in float over the test-set archive alone."""
-    part, = (part for name, part in figures["parts"].items() if name.startswith(TEST_SET))
+    (part,) = (part for name, part in figures["parts"].items() if name.startswith(TEST_SET))
     right = round(part["top1"]["pytorch"] * part["clips"])
     return interval(*(100 * number for number in (right / part["clips"], *wilson(right, part["clips"]))))
 
@@ -64,9 +78,19 @@ def row(tau: float) -> list[str]:
     made, figures = checkpoint.load(checkpoint_path(tau)), recorded(tau)
     native, tflm, stream = (figures["device_backends"][name] for name in ("native", "tflm", "native_stream"))
     streaming = stream["drop_against_in_noise"]
-    return [f"{tau:g}", f"{parameters(made):,}", f"{network_macs(fold(made)) / 1e6:.2f} M",
-            top1(figures["backends"]["pytorch"]), on_test_clips(figures), top1(native), lost(native), top1(tflm), lost(tflm),
-            top1(stream), interval(streaming["points"], *streaming["ci95"])]
+    return [
+        f"{tau:g}",
+        f"{parameters(made):,}",
+        f"{network_macs(fold(made)) / 1e6:.2f} M",
+        top1(figures["backends"]["pytorch"]),
+        on_test_clips(figures),
+        top1(native),
+        lost(native),
+        top1(tflm),
+        lost(tflm),
+        top1(stream),
+        interval(streaming["points"], *streaming["ci95"]),
+    ]
 
 
 def table() -> str:

@@ -1,4 +1,5 @@
 """The accuracy of a width: verified in its build, else recorded with its checkpoint, else unknown."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -73,8 +74,16 @@ def find(tau: float) -> Accuracy | None:
             if same:
                 check(figures, schemas.KNOWN_ACCURACY)
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
-                known.append(Accuracy(origin, figures["measured"], figures["clips"], figures["data"]["sha256"], verified,
-                                      rows | {"float": figures["backends"]["pytorch"]}))
+                known.append(
+                    Accuracy(
+                        origin,
+                        figures["measured"],
+                        figures["clips"],
+                        figures["data"]["sha256"],
+                        verified,
+                        rows | {"float": figures["backends"]["pytorch"]},
+                    )
+                )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(f"{path}: not a verification of this project ({error}); {remedy}") from None
     same_network = [accuracy for accuracy in known if accuracy.engine == known[0].engine]

@@ -4,6 +4,7 @@
 float [clips, classes]. Fractions are 0 to 1. The interval of one proportion is
 `common.intervals.wilson`; agreement and SQNR are those of `convert.fidelity`.
 """
+
 from __future__ import annotations
 
 import math

@@ -10,6 +10,7 @@ Writes verify.json into the build folder; verify_fewer.json where verify.json is
 status: 1 when the int8 model or the native engine loses more than --max-drop points of top-1 on whole clips, or when an
 output of TFLM differs from TFLite's reference kernels; else 0; 2 for bad input.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,11 +41,19 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     options.add_tau(parser)
     options.add_build(parser)
     options.add_data(parser, "folder that holds both official archives, or one of them, or <label>/*.wav")
-    parser.add_argument("--split", choices=clips.SPLITS,
-                        help="testing: the test-set archive, else the training archive's testing list (default); "
-                             "validation; all: validation and the test-set archive")
-    parser.add_argument("--max-drop", type=float, default=1.0, metavar="POINTS",
-                        help="largest loss of top-1 that passes, in percentage points (default 1.0)")
+    parser.add_argument(
+        "--split",
+        choices=clips.SPLITS,
+        help="testing: the test-set archive, else the training archive's testing list (default); "
+        "validation; all: validation and the test-set archive",
+    )
+    parser.add_argument(
+        "--max-drop",
+        type=float,
+        default=1.0,
+        metavar="POINTS",
+        help="largest loss of top-1 that passes, in percentage points (default 1.0)",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to OUT as well")
     options.add_processes(parser)
     return parser.parse_args(argv)
@@ -58,27 +67,32 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
     remedy = f"run `make quantize TAU={tau:g}`"
     conversion = build_folder.load(build)
     if conversion["tau"] != tau:
-        raise UserError(f"{build}: holds tau {conversion['tau']:g}, not {tau:g}; name its folder with --build, "
-                        f"or {remedy}")
+        raise UserError(f"{build}: holds tau {conversion['tau']:g}, not {tau:g}; name its folder with --build, or {remedy}")
     path = Path(conversion["checkpoint"]["path"])
     path = path if path.exists() else ROOT / path
     if checkpoint.load(path).sha256 != conversion["checkpoint"]["sha256"]:
         raise UserError(f"{path}: not the checkpoint that {build} was converted from; {remedy}")
     if conversion["features"]["id"] != FEATURES.id:
-        raise UserError(f"{build}: made for other features ({conversion['features']['id']}, "
-                        f"not {FEATURES.id}); {remedy}")
+        raise UserError(f"{build}: made for other features ({conversion['features']['id']}, not {FEATURES.id}); {remedy}")
     chosen = conversion["graphs"][conversion["graph"]]
     model = build_folder.converted_model(build, conversion)
     onnx = build / build_folder.ONNX
     if sha256(onnx) != conversion["files"][chosen["onnx"]]:
         raise UserError(f"{onnx}: not the graph that was converted; {remedy}")
     output = conversion["output"]
-    return conversion, {"checkpoint": path, "onnx": onnx, "tflite": model, "scale": output["scale"],
-                        "zero_point": output["zero_point"], "native": native_file(build, conversion)}
+    return conversion, {
+        "checkpoint": path,
+        "onnx": onnx,
+        "tflite": model,
+        "scale": output["scale"],
+        "zero_point": output["zero_point"],
+        "native": native_file(build, conversion),
+    }
 
 
-def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray], recordings: clips.Recordings,
-              labels: list[str]) -> dict:
+def summarise(
+    logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray], recordings: clips.Recordings, labels: list[str]
+) -> dict:
     """The measured part of verify.json: see `statistics.describe` and `statistics.compare`.
 
     logits: of every backend on float log-mel. device_logits: the same on the device's features. All are compared with
@@ -86,25 +100,30 @@ def summarise(logits: dict[str, np.ndarray], device_logits: dict[str, np.ndarray
     compared with whole windows in the same noise: `drop_against_in_noise` is the loss by streaming alone.
     """
     target, reference = recordings.target, logits["pytorch"]
-    rows, device_rows = ({name: statistics.describe(values, target, labels) for name, values in some.items()}
-                         for some in (logits, device_logits))
+    rows, device_rows = (
+        {name: statistics.describe(values, target, labels) for name, values in some.items()}
+        for some in (logits, device_logits)
+    )
     for some, found in ((logits, rows), (device_logits, device_rows)):
         for name, values in some.items():
             if values is not reference:
                 compared = statistics.compare(reference, values, target)
-                found[name] |= {key: value for key, value in compared.items()
-                                if key != "sqnr_db" or name not in backends.IN_NOISE}
+                found[name] |= {
+                    key: value for key, value in compared.items() if key != "sqnr_db" or name not in backends.IN_NOISE
+                }
     if backends.NATIVE_STREAM in device_logits:
         streamed, windows = (device_logits[name] for name in (backends.NATIVE_STREAM, backends.NATIVE_IN_NOISE))
         own = statistics.compare(windows, streamed, target)
         device_rows[backends.NATIVE_STREAM] |= {
-            "drop_against_in_noise": {"points": own["drop_points"], "ci95": own["drop_ci95"]}}
+            "drop_against_in_noise": {"points": own["drop_points"], "ci95": own["drop_ci95"]}
+        }
     parts, start = {}, 0
     for origin, count in recordings.origins.items():
         part = slice(start, start + count)
         parts[origin] = {"clips": count} | {
             key: {name: float((values[part].argmax(1) == target[part]).mean()) for name, values in some.items()}
-            for key, some in (("top1", logits), ("device_top1", device_logits))}
+            for key, some in (("top1", logits), ("device_top1", device_logits))
+        }
         start += count
     return {
         "clips": len(target),
@@ -125,10 +144,14 @@ def native_facts(conversion: dict, background: streaming.Background, recordings:
     spoken = recordings.audio[recordings.target != silence]
     levels = streaming.snr_db(spoken, background.noises)
     quartiles = np.percentile(levels, (25, 50, 75), method="nearest") if len(spoken) else ()
-    return {"sha256": facts["sha256"],
-            "stream": streaming.settings(facts["delay_columns"]) | {
-                "noise": background.origin,
-                "snr_db_quartiles": [round(float(level), 1) if np.isfinite(level) else None for level in quartiles]}}
+    return {
+        "sha256": facts["sha256"],
+        "stream": streaming.settings(facts["delay_columns"])
+        | {
+            "noise": background.origin,
+            "snr_db_quartiles": [round(float(level), 1) if np.isfinite(level) else None for level in quartiles],
+        },
+    }
 
 
 def place(build: Path, figures: dict) -> tuple[Path, int]:
@@ -164,16 +187,17 @@ def failures(figures: dict, max_drop: float) -> list[str]:
 
 def table(figures: dict) -> str:
     """The figures as the terminal shows them."""
-    head = (f"{'backend':<17}{'top-1':>8}  {'95 % interval':<15}{'drop':>6}  {'95 % interval':<16}"
-            f"{'agree':>8}{'SQNR':>9}  ")
+    head = f"{'backend':<17}{'top-1':>8}  {'95 % interval':<15}{'drop':>6}  {'95 % interval':<16}{'agree':>8}{'SQNR':>9}  "
     lines = [head + "worst class"]
     named = list(figures["backends"].items())
     named += [(f"{name}*", row) for name, row in figures["device_backends"].items()]
     for name, row in named:
         line = f"{name:<17}{100 * row['top1']:>7.2f}%  {report_text.span(row['ci95'], 100):<15}"
         if "drop_points" in row:
-            line += (f"{row['drop_points']:>6.2f}  {report_text.span(row['drop_ci95']):<16}"
-                     f"{100 * row['agreement']:>7.2f}%{report_text.sqnr(row):>9}  ")
+            line += (
+                f"{row['drop_points']:>6.2f}  {report_text.span(row['drop_ci95']):<16}"
+                f"{100 * row['agreement']:>7.2f}%{report_text.sqnr(row):>9}  "
+            )
         worst = row["worst"]
         lines.append(f"{line:<{len(head)}}{worst['label']} {100 * worst['recall']:.1f}%")
     lines.append("* on the features of the device's pipeline; every drop is against pytorch on float log-mel")
@@ -198,8 +222,9 @@ def main(argv: list[str] | None = None) -> int:
     for reason in reasons:
         print(f"failed: {reason}", file=sys.stderr)
     if not reasons:
-        print(f"passed: on whole clips no backend loses more than {args.max_drop:g} points, and TFLM equals TFLite bit "
-              "for bit")
+        print(
+            f"passed: on whole clips no backend loses more than {args.max_drop:g} points, and TFLM equals TFLite bit for bit"
+        )
     return 1 if reasons else 0
 
 
@@ -239,6 +264,8 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
         write_text(file, text)
     print(f"{table(figures)}\n{path}")
     if stays:
-        print(f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified "
-              f"over before; remove it to let these {figures['clips']:,} take their place")
+        print(
+            f"{build / build_folder.VERIFY} and the report stay with the {stays:,} clips that this model was verified "
+            f"over before; remove it to let these {figures['clips']:,} take their place"
+        )
     return failures(figures, args.max_drop)

@@ -8,6 +8,7 @@ instruction count, a number of bytes of RAM or of flash has grown by more than 2
 bit-exact, or when the native engine answers as the float network does on a share of clips that is smaller by more
 than 0.3 points. Exit status: 0 when it holds, 1 when not, 2 for bad input.
 """
+
 from __future__ import annotations
 
 import datetime
@@ -30,14 +31,17 @@ CHECKED = (1, 3)
 GROWTH = 0.02
 FALL = 0.003
 FRONTEND = ("frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes")
-ENGINE = ("network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "stack_bytes",
-          "engine_flash_bytes")
+ENGINE = ("network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "stack_bytes", "engine_flash_bytes")
 """What is recorded of each core: instructions, RAM, flash."""
 SHARES = ("engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes")
 """Parts of the flash, recorded but not compared."""
-FORM = {"recorded": str, "compiler": str, "frontend": Each(dict.fromkeys(FRONTEND, int)),
-        "taus": Each({"weights": str, "boards": Each(dict.fromkeys(ENGINE, int))}),
-        "agreement": Each({"native": float, "clips?": int})}
+FORM = {
+    "recorded": str,
+    "compiler": str,
+    "frontend": Each(dict.fromkeys(FRONTEND, int)),
+    "taus": Each({"weights": str, "boards": Each(dict.fromkeys(ENGINE, int))}),
+    "agreement": Each({"native": float, "clips?": int}),
+}
 """Form of baseline.json, as far as it is read."""
 
 
@@ -46,8 +50,11 @@ def load() -> dict:
     figures = read_json(PATH, REMEDY)
     if figures is None:
         raise UserError(f"{PATH}: missing; {REMEDY}")
-    whole = fits(figures, FORM) and figures["agreement"].keys() <= figures["taus"].keys() and all(
-        width["boards"].keys() <= figures["frontend"].keys() for width in figures["taus"].values())
+    whole = (
+        fits(figures, FORM)
+        and figures["agreement"].keys() <= figures["taus"].keys()
+        and all(width["boards"].keys() <= figures["frontend"].keys() for width in figures["taus"].values())
+    )
     if not whole:
         raise UserError(f"{PATH}: damaged, figures are missing; {REMEDY}")
     return figures
@@ -58,32 +65,47 @@ def agreement(tau: float) -> dict | None:
     found = known_accuracy.find(tau)
     if found is None or "native" not in found.rows:
         return None
-    return {"native": found.rows["native"]["agreement"], "clips": found.clips, "data": found.data, "origin": found.origin,
-            "measured": found.date}
+    return {
+        "native": found.rows["native"]["agreement"],
+        "clips": found.clips,
+        "data": found.data,
+        "origin": found.origin,
+        "measured": found.date,
+    }
 
 
 def record(measured: dict) -> dict:
     """The figures of baseline.json, from what `scaling.measure` found."""
-    widths = {tau: {"weights": width["weights"],
-                    "boards": {core: {key: row[key] for key in (*ENGINE, *SHARES)}
-                               for core, row in width["boards"].items()}} for tau, width in measured["taus"].items()}
+    widths = {
+        tau: {
+            "weights": width["weights"],
+            "boards": {core: {key: row[key] for key in (*ENGINE, *SHARES)} for core, row in width["boards"].items()},
+        }
+        for tau, width in measured["taus"].items()
+    }
     known = {tau: found for tau in widths if (found := agreement(float(tau)))}
-    return {"frontend": {core: {key: row[key] for key in FRONTEND} for core, row in measured["frontend"].items()},
-            "taus": widths, "agreement": known}
+    return {
+        "frontend": {core: {key: row[key] for key in FRONTEND} for core, row in measured["frontend"].items()},
+        "taus": widths,
+        "agreement": known,
+    }
 
 
 def grown(where: str, before: dict, after: dict, keys: tuple[str, ...]) -> list[str]:
     """A line for every figure of one core that has grown by more than `GROWTH`."""
-    return [f"{where}: {key} grew from {before[key]:,} to {after[key]:,} "
-            f"({100 * (after[key] / before[key] - 1):+.1f} %)"
-            for key in keys if after[key] > before[key] * (1 + GROWTH)]
+    return [
+        f"{where}: {key} grew from {before[key]:,} to {after[key]:,} ({100 * (after[key] / before[key] - 1):+.1f} %)"
+        for key in keys
+        if after[key] > before[key] * (1 + GROWTH)
+    ]
 
 
 def comparable(before: dict | None, after: dict) -> bool:
     """Whether two agreements are over equally many clips, for of few clips a single one exceeds `FALL`; and over the same
     ones where the baseline names them."""
-    return (before is not None and before.get("clips") == after.get("clips")
-            and before.get("data") in (None, after.get("data")))
+    return (
+        before is not None and before.get("clips") == after.get("clips") and before.get("data") in (None, after.get("data"))
+    )
 
 
 def regressions(before: dict, after: dict) -> list[str]:
@@ -103,28 +125,39 @@ def regressions(before: dict, after: dict) -> list[str]:
     for tau, found in after["agreement"].items():
         agreed = before["agreement"].get(tau)
         if comparable(agreed, found) and found["native"] < agreed["native"] - FALL:
-            lines.append(f"tau {tau}: agreement with float fell from {100 * agreed['native']:.2f} to "
-                         f"{100 * found['native']:.2f} %")
+            lines.append(
+                f"tau {tau}: agreement with float fell from {100 * agreed['native']:.2f} to {100 * found['native']:.2f} %"
+            )
     return lines
 
 
 def passed(before: dict, after: dict) -> str:
     """The line that says what was compared, where nothing was worse."""
-    count = len(after["frontend"]) * len(FRONTEND) + len(ENGINE) * sum(len(width["boards"])
-                                                                      for width in after["taus"].values())
+    count = len(after["frontend"]) * len(FRONTEND) + len(ENGINE) * sum(
+        len(width["boards"]) for width in after["taus"].values()
+    )
     weights = ", ".join(f"{tau} ({width['weights']} weights)" for tau, width in after["taus"].items())
     compared = [tau for tau, found in after["agreement"].items() if comparable(before["agreement"].get(tau), found)]
-    answers = f"agreement with float of tau {', '.join(compared)} has not fallen by more than {100 * FALL:g} points" \
-        if compared else "agreement with float is not compared: no verification of this network over as many clips " \
-                         "(make verify)"
-    return (f"tau {weights}: none of {count} figures on {len(after['frontend'])} cores is more than {100 * GROWTH:g} % "
-            f"above that of {before['recorded']}; {answers}")
+    answers = (
+        f"agreement with float of tau {', '.join(compared)} has not fallen by more than {100 * FALL:g} points"
+        if compared
+        else "agreement with float is not compared: no verification of this network over as many clips (make verify)"
+    )
+    return (
+        f"tau {weights}: none of {count} figures on {len(after['frontend'])} cores is more than {100 * GROWTH:g} % "
+        f"above that of {before['recorded']}; {answers}"
+    )
 
 
 def main_write(tools: dict, name: str, measured: dict) -> None:
     """Rewrite baseline.json. tools: versions of compiler and emulator. name: of the clip."""
-    facts = {"command": "make bench-baseline", "recorded": datetime.date.today().isoformat(), "clip": name,
-             "pipeline": render.pipeline_id(), **tools}
+    facts = {
+        "command": "make bench-baseline",
+        "recorded": datetime.date.today().isoformat(),
+        "clip": name,
+        "pipeline": render.pipeline_id(),
+        **tools,
+    }
     write_text(PATH, json.dumps(facts | record(measured), indent=1) + "\n")
     print(PATH)
 

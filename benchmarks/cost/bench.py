@@ -7,6 +7,7 @@ Writes bench.json into the build folder. Instructions are counted over a clip of
 over one of examples/. They are executed instructions, not cycles; two runs give the same figures. Exit status: 0 when all
 is bit-exact and within its limits (limits.py), 1 when not, 2 for bad input.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -45,8 +46,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     options.add_tau(parser)
     options.add_build(parser)
     options.add_data(parser, "folder with Speech Commands or <label>/*.wav", "examples/")
-    parser.add_argument("--core", choices=CORES, default="cortex-m4",
-                        help="the core whose instructions are shown layer by layer (default cortex-m4)")
+    parser.add_argument(
+        "--core",
+        choices=CORES,
+        default="cortex-m4",
+        help="the core whose instructions are shown layer by layer (default cortex-m4)",
+    )
     return parser.parse_args(argv)
 
 
@@ -60,7 +65,7 @@ def choose_audio(data: Path | None) -> tuple[str, np.ndarray, str, np.ndarray]:
         names = [path.stem for path in paths]
         index = names.index(WORD) if WORD in names else 0
         return f"examples/{paths[index].name}", audio[index], "examples/", audio
-    part, = clips.choose(data, None, None)
+    (part,) = clips.choose(data, None, None)
     audio = dataset.read_clips(part.clips, part.noises)
     spoken = [index for index, clip in enumerate(part.clips) if clip.path]
     index = next((index for index in spoken if part.clips[index].label == WORD), spoken[0])
@@ -75,9 +80,10 @@ def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
         state = emulator.symbols(image.path)["state"].size
         done = frontend_on_core.features(image, clip[None], [FEATURES.hop])
     size = frontend_on_core.footprint(core, folder)
-    bit_exact = (np.array_equal(done.whole[0], golden.columns(clip[None])[0])
-                 and np.array_equal(done.stream[0], golden.stream(clip)))
-    call, = done.run.calls[frontend_on_core.CLIP]
+    bit_exact = np.array_equal(done.whole[0], golden.columns(clip[None])[0]) and np.array_equal(
+        done.stream[0], golden.stream(clip)
+    )
+    (call,) = done.run.calls[frontend_on_core.CLIP]
     return {
         "board": core.board,
         **({"note": core.note} if core.note else {}),
@@ -116,8 +122,9 @@ def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns:
     calls = [*map(engine_on_core.window, windows), *engine_on_core.stream(columns)]
     with tempfile.TemporaryDirectory() as work:
         image = engine_on_core.build(core, firmware, Path(work) / "engine.elf")
-        done = engine_on_core.run(image, calls, (engine_on_core.WINDOW, engine_on_core.HOP,
-                                                 *engine_layers.FUNCTIONS.values()))
+        done = engine_on_core.run(
+            image, calls, (engine_on_core.WINDOW, engine_on_core.HOP, *engine_layers.FUNCTIONS.values())
+        )
     size = engine_on_core.footprint(core, firmware)
     made = firmware.network
     streamed = engine_on_core.stream_scores(made, columns, done.stream_columns)
@@ -134,8 +141,10 @@ def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns:
         "engine_tables_bytes": size["constants"] - size["weights"],
         "engine_ram_bytes": size["ram"],
         "stack_bytes": done.stack,
-        "bit_exact": (np.array_equal(done.scores[:len(windows)], engine_golden.window(made, windows))
-                      and np.array_equal(done.scores[-len(streamed):], streamed)),
+        "bit_exact": (
+            np.array_equal(done.scores[: len(windows)], engine_golden.window(made, windows))
+            and np.array_equal(done.scores[-len(streamed) :], streamed)
+        ),
         "layers": engine_layers.by_layer(made, done.run.calls, window),
     }
 
@@ -161,13 +170,13 @@ def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarra
 def static_ram(row: dict) -> dict[str, int]:
     """Bytes of RAM that an application sets aside, by the variable that it declares; the sources have none of their own
     (`engine_ram_bytes`, `frontend_ram_bytes`)."""
-    return {"kws_frontend": row["frontend_state_bytes"],
-            "kws_engine": row["engine_state_bytes"] + row["stream_state_bytes"]}
+    return {"kws_frontend": row["frontend_state_bytes"], "kws_engine": row["engine_state_bytes"] + row["stream_state_bytes"]}
 
 
 def version(program: str) -> str:
-    return subprocess.run([emulator.need(program), "--version"], capture_output=True, text=True,
-                          errors="replace").stdout.splitlines()[0]
+    return subprocess.run(
+        [emulator.need(program), "--version"], capture_output=True, text=True, errors="replace"
+    ).stdout.splitlines()[0]
 
 
 @one_line_errors
@@ -191,14 +200,22 @@ def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, st
     with frontend_on_core.source_folder(build / "firmware") as folder, ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda core: measure(core, folder, firmware, clip, audio), CORES.values()))
     boards = dict(zip(CORES, rows))
-    figures = {"tau": tau, "clip": name, "audio": origin, "pipeline": render.pipeline_id(),
-               "engine": engine_render.engine_id(firmware.network) if firmware else None, **tools,
-               "boards": boards, "fidelity": fidelity(audio)}
+    figures = {
+        "tau": tau,
+        "clip": name,
+        "audio": origin,
+        "pipeline": render.pipeline_id(),
+        "engine": engine_render.engine_id(firmware.network) if firmware else None,
+        **tools,
+        "boards": boards,
+        "fidelity": fidelity(audio),
+    }
     write_text(build / BENCH, json.dumps(figures, indent=1) + "\n")
     print(bench_text.table(figures))
     if firmware:
-        print(f"instructions of a window on {args.core}\n"
-              + engine_layers.table(firmware.network, boards[args.core]["layers"]))
+        print(
+            f"instructions of a window on {args.core}\n" + engine_layers.table(firmware.network, boards[args.core]["layers"])
+        )
     else:
         print(f"{build}: the native engine is not measured: {engine_on_core.why_none(build, tau)}")
     print(build / BENCH)

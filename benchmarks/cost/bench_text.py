@@ -1,16 +1,31 @@
 """The figures of the bench as the terminal shows them."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from benchmarks.cost.limits import KB, bounds
 
-FRONTEND = {"board": "board", "frontend_hop": "hop, max", "frontend_hop_mean": "mean", "frontend_clip": "clip",
-            "frontend_state_bytes": "state", "frontend_stack_bytes": "stack", "frontend_flash_bytes": "flash",
-            "frontend_code_bytes": "code", "bit_exact": "bit-exact"}
-ENGINE = {"network_window": "window", "network_hop": "hop, max", "engine_state_bytes": "state",
-          "stream_state_bytes": "stream", "stack_bytes": "stack", "engine_flash_bytes": "flash",
-          "engine_code_bytes": "code"}
+FRONTEND = {
+    "board": "board",
+    "frontend_hop": "hop, max",
+    "frontend_hop_mean": "mean",
+    "frontend_clip": "clip",
+    "frontend_state_bytes": "state",
+    "frontend_stack_bytes": "stack",
+    "frontend_flash_bytes": "flash",
+    "frontend_code_bytes": "code",
+    "bit_exact": "bit-exact",
+}
+ENGINE = {
+    "network_window": "window",
+    "network_hop": "hop, max",
+    "engine_state_bytes": "state",
+    "stream_state_bytes": "stream",
+    "stack_bytes": "stack",
+    "engine_flash_bytes": "flash",
+    "engine_code_bytes": "code",
+}
 """Key of bench.json -> title of its column."""
 
 
@@ -35,25 +50,42 @@ def cell(core: str, tau: float, key: str, value: object) -> str:
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns as wide as their widest cell, the first aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return [f"{row[0]:<{widths[0]}}" + "".join(f"  {text:>{width}}" for text, width in zip(row[1:], widths[1:]))
-            for row in rows]
+    return [
+        f"{row[0]:<{widths[0]}}" + "".join(f"  {text:>{width}}" for text, width in zip(row[1:], widths[1:])) for row in rows
+    ]
 
 
 def cores(figures: dict, columns: dict[str, str]) -> list[str]:
     """A line for each core with the figures of `columns`."""
-    return aligned([["core", *columns.values()]] +
-                   [[name, *(cell(name, figures["tau"], key, row[key]) for key in columns)]
-                    for name, row in figures["boards"].items()])
+    return aligned(
+        [["core", *columns.values()]]
+        + [
+            [name, *(cell(name, figures["tau"], key, row[key]) for key in columns)]
+            for name, row in figures["boards"].items()
+        ]
+    )
 
 
 def table(figures: dict) -> str:
     """Feature pipeline, native engine where there is one, and how the features compare with training's."""
     close = figures["fidelity"]
     notes = [f"{name}: {row['note']}" for name, row in figures["boards"].items() if "note" in row]
-    engine = [f"native engine, tau {figures['tau']:g}: a window of a second, a hop of 10 ms with its scores",
-              *cores(figures, ENGINE)] if figures["engine"] else []
-    return "\n".join([
-        "feature pipeline: a hop of 10 ms, a clip of a second", *cores(figures, FRONTEND), *engine, *notes,
-        f"instructions executed (no cycles) over {figures['clip']}; bytes",
-        f"against float log-mel: {100 * close['within_1_lsb']:.4f} % within 1 LSB, at most {close['max_lsb']}, "
-        f"{100 * close['identical']:.2f} % identical; {close['clips']:,} clips of {figures['audio']}"])
+    engine = (
+        [
+            f"native engine, tau {figures['tau']:g}: a window of a second, a hop of 10 ms with its scores",
+            *cores(figures, ENGINE),
+        ]
+        if figures["engine"]
+        else []
+    )
+    return "\n".join(
+        [
+            "feature pipeline: a hop of 10 ms, a clip of a second",
+            *cores(figures, FRONTEND),
+            *engine,
+            *notes,
+            f"instructions executed (no cycles) over {figures['clip']}; bytes",
+            f"against float log-mel: {100 * close['within_1_lsb']:.4f} % within 1 LSB, at most {close['max_lsb']}, "
+            f"{100 * close['identical']:.2f} % identical; {close['clips']:,} clips of {figures['audio']}",
+        ]
+    )

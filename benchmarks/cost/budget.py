@@ -9,6 +9,7 @@ flash and instructions come from the bench of the very engine in build/tau<T>, e
 emulator is needed. Exit status: 0 when the width that --tau names fits, or any does where it names none, 1 when not,
 2 for bad input.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -30,8 +31,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--flash", metavar="SIZE", help="flash that is free, such as 64k")
     parser.add_argument("--clock", metavar="HZ", help="clock of the core, such as 80MHz")
     parser.add_argument("--mode", default="stream", help="stream (default) or window")
-    parser.add_argument("--every", metavar="TIME",
-                        help="for --mode window, from one to the next; 10ms or more (default 100ms)")
+    parser.add_argument(
+        "--every", metavar="TIME", help="for --mode window, from one to the next; 10ms or more (default 100ms)"
+    )
     parser.add_argument("--core", default="cortex-m4", help="the chip's core (default cortex-m4)")
     parser.add_argument("--cpi", default=CPI, help=f"cycles an instruction takes (default {CPI}, an assumption)")
     parser.add_argument("--load", default="70", metavar="PERCENT", help="of the clock that may be used (default 70)")
@@ -46,13 +48,17 @@ def limits_of(args: argparse.Namespace) -> Limits:
         raise UserError(f"EVERY={args.every}: a stream has scores every 10 ms; add MODE=window, or leave EVERY out")
     every = quantities.time("EVERY", args.every or "100ms")
     if every < FEATURES.hop / FEATURES.sample_rate:
-        raise UserError(f"EVERY={args.every}: a window ends with a column of features, one in 10 ms; say for "
-                        "example EVERY=100ms")
-    return Limits(ram=quantities.size("RAM", args.ram, "20k"), flash=quantities.size("FLASH", args.flash, "64k"),
-                  clock=quantities.clock("CLOCK", args.clock),
-                  every=every if windows else None,
-                  cpi=quantities.number("CPI", args.cpi, CPI),
-                  load=quantities.number("LOAD", args.load, "70", 100) / 100)
+        raise UserError(
+            f"EVERY={args.every}: a window ends with a column of features, one in 10 ms; say for example EVERY=100ms"
+        )
+    return Limits(
+        ram=quantities.size("RAM", args.ram, "20k"),
+        flash=quantities.size("FLASH", args.flash, "64k"),
+        clock=quantities.clock("CLOCK", args.clock),
+        every=every if windows else None,
+        cpi=quantities.number("CPI", args.cpi, CPI),
+        load=quantities.number("LOAD", args.load, "70", 100) / 100,
+    )
 
 
 @one_line_errors
@@ -63,8 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     costs = needs.costs()
     if chosen is not None and chosen not in costs:
         raise UserError(f"tau {chosen:g}: no figures of it; run `make bench-baseline`")
-    needed = {tau: {name: needs.need(boards[name], limits.every) for name in CORES}
-              for tau, (_, boards) in costs.items()}
+    needed = {tau: {name: needs.need(boards[name], limits.every) for name in CORES} for tau, (_, boards) in costs.items()}
     fitting = [tau for tau in needed if not needed[tau][core].reasons(limits)]
     print(budget_text.report(limits, core, needed, {tau: origin for tau, (origin, _) in costs.items()}))
     print(budget_text.answer(limits, core, needed, fitting, chosen))

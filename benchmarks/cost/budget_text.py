@@ -1,4 +1,5 @@
 """The text of a budget: every width on one core in detail, on all cores in short, and the answer."""
+
 from __future__ import annotations
 
 from benchmarks.accuracy import known_accuracy
@@ -54,11 +55,17 @@ def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:
 
 def head(limits: Limits) -> list[str]:
     """The limits, and what is assumed."""
-    how = "stream: features and network once every 10 ms" if limits.every is None else (
-        f"window: features every 10 ms, the network over the latest second every {1000 * limits.every:g} ms")
-    return [f"budget: RAM {limits.ram:,} bytes, flash {limits.flash:,} bytes (k is 1,024), {100 * limits.load:g} % of "
-            f"{limits.clock / 1e6:g} MHz", how,
-            f"assumed: {limits.cpi:g} cycles an instruction (CPI; 1.5 unless measured on your board by the self-test)"]
+    how = (
+        "stream: features and network once every 10 ms"
+        if limits.every is None
+        else (f"window: features every 10 ms, the network over the latest second every {1000 * limits.every:g} ms")
+    )
+    return [
+        f"budget: RAM {limits.ram:,} bytes, flash {limits.flash:,} bytes (k is 1,024), {100 * limits.load:g} % of "
+        f"{limits.clock / 1e6:g} MHz",
+        how,
+        f"assumed: {limits.cpi:g} cycles an instruction (CPI; 1.5 unless measured on your board by the self-test)",
+    ]
 
 
 def detail(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -> list[str]:
@@ -66,17 +73,26 @@ def detail(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -
     rows = [["tau", "RAM", "flash", "instructions/s", "load", *(["a window"] if limits.every else []), "fits"]]
     for tau, cores in needs.items():
         need = cores[core]
-        rows.append([f"{tau:g}", f"{need.ram_bytes:,}", f"{need.flash:,}", f"{need.instructions:,.0f}",
-                     percent(need.load(limits)),
-                     *([f"{1000 * need.window * limits.cpi / limits.clock:.1f} ms"] if limits.every else []),
-                     "no" if need.reasons(limits) else "yes"])
+        rows.append(
+            [
+                f"{tau:g}",
+                f"{need.ram_bytes:,}",
+                f"{need.flash:,}",
+                f"{need.instructions:,.0f}",
+                percent(need.load(limits)),
+                *([f"{1000 * need.window * limits.cpi / limits.clock:.1f} ms"] if limits.every else []),
+                "no" if need.reasons(limits) else "yes",
+            ]
+        )
     others = not_compared([*needs])
     notes = ["top-1", *(f"{accuracy(tau, limits, brief=True)} {others.get(tau, '')}".rstrip() for tau in needs)]
     sources: dict[str, list[str]] = {}
     for tau, origin in origins.items():
         sources.setdefault(origin, []).append(f"{tau:g}")
-    return [*(f"{line}  {note}" for line, note in zip(aligned(rows), notes)),
-            *(f"figures of tau {', '.join(taus)}: {origin}" for origin, taus in sources.items())]
+    return [
+        *(f"{line}  {note}" for line, note in zip(aligned(rows), notes)),
+        *(f"figures of tau {', '.join(taus)}: {origin}" for origin, taus in sources.items()),
+    ]
 
 
 def everywhere(limits: Limits, needs: Needs) -> list[str]:
@@ -84,19 +100,31 @@ def everywhere(limits: Limits, needs: Needs) -> list[str]:
     cores = list(next(iter(needs.values())))
     rows = [["tau", *cores]]
     for tau, row in needs.items():
-        rows.append([f"{tau:g}", *(", ".join(reason.split()[0] for reason in row[core].reasons(limits))
-                                   or percent(row[core].load(limits)) for core in cores)])
+        rows.append(
+            [
+                f"{tau:g}",
+                *(
+                    ", ".join(reason.split()[0] for reason in row[core].reasons(limits)) or percent(row[core].load(limits))
+                    for core in cores
+                ),
+            ]
+        )
     return ["load of the clock where it fits, else what is too much:", *aligned(rows)]
 
 
 def report(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -> str:
     """The tables. origins: where the figures of a width come from."""
     ram = "engine, stream, features and the deeper of both stacks"
-    return "\n".join([
-        *head(limits), f"{core}:", *detail(limits, core, needs, origins),
-        f"RAM: {ram}" + f", and {SECOND_OF_FEATURES:,} bytes of features for a window" * bool(limits.every),
-        "flash: pipeline and engine; your own program, its stack and audio buffers come on top",
-        *everywhere(limits, needs)])
+    return "\n".join(
+        [
+            *head(limits),
+            f"{core}:",
+            *detail(limits, core, needs, origins),
+            f"RAM: {ram}" + f", and {SECOND_OF_FEATURES:,} bytes of features for a window" * bool(limits.every),
+            "flash: pipeline and engine; your own program, its stack and audio buffers come on top",
+            *everywhere(limits, needs),
+        ]
+    )
 
 
 def verdict(limits: Limits, core: str, tau: float, need: Need) -> str:
@@ -104,8 +132,10 @@ def verdict(limits: Limits, core: str, tau: float, need: Need) -> str:
     reasons = need.reasons(limits)
     if reasons:
         return f"tau {tau:g} does not fit {core}: {'; '.join(reasons)}"
-    return (f"tau {tau:g} fits {core}: RAM {need.ram_bytes:,} of {limits.ram:,}, flash {need.flash:,} of "
-            f"{limits.flash:,}, load {percent(need.load(limits))} of {100 * limits.load:g} %")
+    return (
+        f"tau {tau:g} fits {core}: RAM {need.ram_bytes:,} of {limits.ram:,}, flash {need.flash:,} of "
+        f"{limits.flash:,}, load {percent(need.load(limits))} of {100 * limits.load:g} %"
+    )
 
 
 def answer(limits: Limits, core: str, needs: Needs, fitting: list[float], chosen: float | None) -> str:

@@ -8,6 +8,7 @@ Programs see `boards/guest.h`; `guests/` holds some. QEMU has no model of time: 
 instructions, never cycles, and exact: two runs give the same figures on any host. QEMU 4.2 to 8.2
 loads the plugin that counts them; Debian 12 has 7.2.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -32,19 +33,32 @@ BAREMETAL = EXAMPLES / "baremetal"
 CACHE = ROOT / "build" / "cache"
 COMPILER, NM, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-nm", "arm-none-eabi-size"
 EMULATOR, HOST_COMPILER = "qemu-system-arm", "cc"
-PACKAGES = {COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi", NM: "binutils-arm-none-eabi",
-            SIZE: "binutils-arm-none-eabi", EMULATOR: "qemu-system-arm", HOST_COMPILER: "gcc"}
+PACKAGES = {
+    COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    NM: "binutils-arm-none-eabi",
+    SIZE: "binutils-arm-none-eabi",
+    EMULATOR: "qemu-system-arm",
+    HOST_COMPILER: "gcc",
+}
 """The Debian package of each program."""
 FAULT_EXIT = 125  # boards/measuring.c
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 OPTIMISATION = ("-std=c99", "-O2", "-ffunction-sections", "-fdata-sections")
 LINKING = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
-CAUSES = ((0x0010_0000, "stack overflow"), (0x0000_1000, "stack overflow"), (0x0000_0010, "stack overflow"),
-          (0x0001_0000, "undefined instruction"), (0x0002_0000, "jump to code that is not Thumb"),
-          (0x0008_0000, "coprocessor that is not enabled"), (0x0100_0000, "unaligned access"),
-          (0x0000_0100, "no memory to fetch an instruction from"), (0x0000_0200, "no memory"),
-          (0x0000_0400, "no memory"), (0x0000_0001, "jump to memory that is not code"),
-          (0x0000_0002, "access that is not allowed"))
+CAUSES = (
+    (0x0010_0000, "stack overflow"),
+    (0x0000_1000, "stack overflow"),
+    (0x0000_0010, "stack overflow"),
+    (0x0001_0000, "undefined instruction"),
+    (0x0002_0000, "jump to code that is not Thumb"),
+    (0x0008_0000, "coprocessor that is not enabled"),
+    (0x0100_0000, "unaligned access"),
+    (0x0000_0100, "no memory to fetch an instruction from"),
+    (0x0000_0200, "no memory"),
+    (0x0000_0400, "no memory"),
+    (0x0000_0001, "jump to memory that is not code"),
+    (0x0000_0002, "access that is not allowed"),
+)
 """Bits of the Configurable Fault Status Register, Armv8-M Architecture Reference Manual D1.2.10."""
 
 
@@ -62,15 +76,22 @@ class Core:
     note: str = ""
 
 
-CORES = {core.name: core for core in (
-    Core("cortex-m0", ("-mcpu=cortex-m0",), "mps2-an385",
-         "Armv6-M code on the Cortex-M3 board with the trap for unaligned access on: the emulated microbit has 16 KB"),
-    Core("cortex-m3", ("-mcpu=cortex-m3",), "mps2-an385"),
-    Core("cortex-m4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"), "mps2-an386"),
-    Core("cortex-m7", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"), "mps2-an500"),
-    Core("cortex-m33", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"), "mps2-an505"),
-    Core("cortex-m55", ("-mcpu=cortex-m55", "-mfloat-abi=hard"), "mps3-an547"),
-)}
+CORES = {
+    core.name: core
+    for core in (
+        Core(
+            "cortex-m0",
+            ("-mcpu=cortex-m0",),
+            "mps2-an385",
+            "Armv6-M code on the Cortex-M3 board with the trap for unaligned access on: the emulated microbit has 16 KB",
+        ),
+        Core("cortex-m3", ("-mcpu=cortex-m3",), "mps2-an385"),
+        Core("cortex-m4", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"), "mps2-an386"),
+        Core("cortex-m7", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"), "mps2-an500"),
+        Core("cortex-m33", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"), "mps2-an505"),
+        Core("cortex-m55", ("-mcpu=cortex-m55", "-mfloat-abi=hard"), "mps3-an547"),
+    )
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,8 +139,9 @@ def call(command: Sequence[str | Path]) -> str:
     return done.stdout
 
 
-def compile(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path,
-            flags: Sequence[str] = ()) -> Image:
+def compile(
+    core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path, flags: Sequence[str] = ()
+) -> Image:
     """Compile C99 `sources` with all that boards/guest.h offers and link them for the core's board into `out`.
 
     Optimised with -O2; a warning is an error. `flags` go to compiler and linker, such as
@@ -128,13 +150,30 @@ def compile(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], o
     return compile_bare(core, [*sorted(BOARDS.glob("*.c")), *sources], [*include_dirs, BOARDS], out, flags)
 
 
-def compile_bare(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path,
-                 flags: Sequence[str] = ()) -> Image:
+def compile_bare(
+    core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path, flags: Sequence[str] = ()
+) -> Image:
     """As `compile`, with nothing but startup code and semihosting, which are those of examples/baremetal."""
     shared = [BAREMETAL / "startup.c", BAREMETAL / "semihosting.c"]
     includes = [f"-I{folder}" for folder in (*include_dirs, BAREMETAL)]
-    call([COMPILER, "-mthumb", *core.flags, *OPTIMISATION, *WARNINGS, *includes, *LINKING, f"-L{BAREMETAL}",
-          f"-T{core.board}.ld", *flags, *shared, *sources, "-o", out])
+    call(
+        [
+            COMPILER,
+            "-mthumb",
+            *core.flags,
+            *OPTIMISATION,
+            *WARNINGS,
+            *includes,
+            *LINKING,
+            f"-L{BAREMETAL}",
+            f"-T{core.board}.ld",
+            *flags,
+            *shared,
+            *sources,
+            "-o",
+            out,
+        ]
+    )
     return Image(core, out)
 
 
@@ -154,8 +193,9 @@ def sections(path: Path) -> dict[str, int]:
     return {name: int(size) for name, size in table if not name.startswith((".debug", ".comment", ".ARM.attributes"))}
 
 
-def footprint(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path],
-              roots: Sequence[str], weights: str = "") -> dict[str, int]:
+def footprint(
+    core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], roots: Sequence[str], weights: str = ""
+) -> dict[str, int]:
     """What `sources` add to a firmware that calls the functions `roots`: bytes of flash and of static RAM.
 
     They are linked alone with what they need of libgcc and the C library, unused functions left
@@ -164,8 +204,22 @@ def footprint(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path],
     """
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "alone.elf"
-        call([COMPILER, "-mthumb", *core.flags, *OPTIMISATION, *WARNINGS, *(f"-I{path}" for path in include_dirs),
-              *LINKING, "-Wl,-e,0", *(f"-Wl,--undefined={root}" for root in roots), *sources, "-o", image])
+        call(
+            [
+                COMPILER,
+                "-mthumb",
+                *core.flags,
+                *OPTIMISATION,
+                *WARNINGS,
+                *(f"-I{path}" for path in include_dirs),
+                *LINKING,
+                "-Wl,-e,0",
+                *(f"-Wl,--undefined={root}" for root in roots),
+                *sources,
+                "-o",
+                image,
+            ]
+        )
         known = symbols(image)
         missing = sorted(set(roots) - set(known))
         if missing:
@@ -174,9 +228,17 @@ def footprint(core: Core, sources: Sequence[Path], include_dirs: Sequence[Path],
     code = sizes.get(".text", 0)
     constants = sum(size for name, size in sizes.items() if name.startswith((".rodata", ".ARM.ex")))
     data = sizes.get(".data", 0)
-    return {"code": code, "constants": constants, "flash": code + constants + data, "ram": data + sizes.get(".bss", 0),
-            "weights": sum(symbol.size for name, symbol in known.items()
-                           if symbol.section.startswith(".rodata") and re.fullmatch(weights, name))}
+    return {
+        "code": code,
+        "constants": constants,
+        "flash": code + constants + data,
+        "ram": data + sizes.get(".bss", 0),
+        "weights": sum(
+            symbol.size
+            for name, symbol in known.items()
+            if symbol.section.startswith(".rodata") and re.fullmatch(weights, name)
+        ),
+    }
 
 
 @functools.cache
@@ -194,8 +256,21 @@ def plugin() -> Path:
 
 def qemu(image: Image) -> list[str]:
     """The command that runs `image`, with files of the current folder for its input and output."""
-    return [need(EMULATOR), "-M", image.core.board, "-display", "none", "-monitor", "none", "-serial", "none",
-            "-semihosting-config", "enable=on,target=native", "-kernel", str(image.path.resolve())]
+    return [
+        need(EMULATOR),
+        "-M",
+        image.core.board,
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-serial",
+        "none",
+        "-semihosting-config",
+        "enable=on,target=native",
+        "-kernel",
+        str(image.path.resolve()),
+    ]
 
 
 def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: float = 60) -> Run:
@@ -217,8 +292,15 @@ def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: flo
         arguments = ["out=counts"] + [f"mark={mark}:{known[mark].address:#x}" for mark in marks]
         command = [*qemu(image), "-plugin", ",".join([str(plugin()).replace(",", ",,"), *arguments])]
         try:
-            done = subprocess.run(command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  errors="replace", timeout=timeout)
+            done = subprocess.run(
+                command,
+                cwd=work,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+            )
         except subprocess.TimeoutExpired:
             raise GuestError(f"{name}: still running after {timeout:g} s; stopped") from None
         if done.returncode:

@@ -3,6 +3,7 @@
 Every kind of layer is one function of the engine (kws_kernels.h), so the emulator counts the instructions of every call;
 the block of a call follows from the order in which the engine goes through its layers, column by column.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -66,15 +67,16 @@ def by_layer(network: Network, calls: Mapping[str, list[int]], total: int) -> di
 
 def table(network: Network, layers: dict) -> str:
     """The instructions of a window by layer and stage, as the terminal shows them."""
-    lines = [f"{'layer':<34}" + "".join(f"{stage:>11}" for stage in STAGES) + f"{'sum':>12}",
-             f"{'head 5x5':<89}{layers['head']:>12,}"]
+    lines = [
+        f"{'layer':<34}" + "".join(f"{stage:>11}" for stage in STAGES) + f"{'sum':>12}",
+        f"{'head 5x5':<89}{layers['head']:>12,}",
+    ]
     for index, (block, row) in enumerate(zip(network.blocks, layers["blocks"])):
         name = f"block {index}: {block.channels} x {block.rows}" + (f" / {block.stride}" if block.stride > 1 else "")
         cells = "".join(f"{row[stage]:>11,}" if row[stage] else f"{'':>11}" for stage in STAGES)
         lines.append(f"{name + f', dilation {block.dilation}':<34}{cells}{sum(row.values()):>12,}")
     sums = {stage: sum(row[stage] for row in layers["blocks"]) for stage in STAGES}
-    lines.append(f"{'all blocks':<34}" + "".join(f"{value:>11,}" for value in sums.values())
-                 + f"{sum(sums.values()):>12,}")
+    lines.append(f"{'all blocks':<34}" + "".join(f"{value:>11,}" for value in sums.values()) + f"{sum(sums.values()):>12,}")
     for stage, name in zip((*TAIL, "rest"), ("depthwise 5x5", "hidden", "output", "rest: rings, loops, average")):
         lines.append(f"{name:<89}{layers[stage]:>12,}")
     total = sum(sums.values()) + sum(layers[stage] for stage in ("head", *TAIL, "rest"))

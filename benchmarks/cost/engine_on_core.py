@@ -1,9 +1,10 @@
 """The generated native engine on an emulated core: its scores, its instructions, its size.
 
-    image = build(core, firmware, Path("engine.elf"))
-    done = run(image, [window(clip), *stream(columns)])
-    done.scores, done.run.calls[WINDOW]
+image = build(core, firmware, Path("engine.elf"))
+done = run(image, [window(clip), *stream(columns)])
+done.scores, done.run.calls[WINDOW]
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -116,11 +117,11 @@ def build(core: Core, firmware: Firmware, out: Path, flags: Sequence[str] = ()) 
     return emulator.compile(core, [GUESTS / "engine.c", *firmware.sources], [firmware.folder], out, flags)
 
 
-def build_listener(core: Core, firmware: Firmware, frontend: Sequence[Path], out: Path,
-                   flags: Sequence[str] = ()) -> Image:
+def build_listener(core: Core, firmware: Firmware, frontend: Sequence[Path], out: Path, flags: Sequence[str] = ()) -> Image:
     """The program guests/listen.c with the engine and the `frontend`, the C files of the feature pipeline."""
-    return emulator.compile(core, [GUESTS / "listen.c", *frontend, *firmware.sources],
-                            [frontend[0].parent, firmware.folder], out, flags)
+    return emulator.compile(
+        core, [GUESTS / "listen.c", *frontend, *firmware.sources], [frontend[0].parent, firmware.folder], out, flags
+    )
 
 
 def footprint(core: Core, firmware: Firmware) -> dict[str, int]:
@@ -150,8 +151,11 @@ def stream(columns: np.ndarray, move_at: int | None = None) -> list[bytes]:
     The state is saved, destroyed and restored ahead of column `move_at`: one call more.
     """
     calls = [call(Call.HOP, column) for column in columns]
-    return [call(Call.RESET), *calls] if move_at is None else [call(Call.RESET), *calls[:move_at], call(Call.MOVE),
-                                                              *calls[move_at:]]
+    return (
+        [call(Call.RESET), *calls]
+        if move_at is None
+        else [call(Call.RESET), *calls[:move_at], call(Call.MOVE), *calls[move_at:]]
+    )
 
 
 def run(image: Image, calls: Sequence[bytes], marks: Sequence[str] = (WINDOW, HOP)) -> Outcome:
@@ -166,8 +170,15 @@ def run(image: Image, calls: Sequence[bytes], marks: Sequence[str] = (WINDOW, HO
     if len(done.output) != 20 + len(calls) * record.itemsize:
         raise emulator.GuestError(f"{image.path.name}: {len(done.output)} bytes of output for {len(calls)} calls")
     records = np.frombuffer(done.output[20:], record)
-    return Outcome([Status(value) for value in records["status"]], int(records["stack"].max()), records["scores"],
-                   engine_state, stream_state, stream_columns, done)
+    return Outcome(
+        [Status(value) for value in records["status"]],
+        int(records["stack"].max()),
+        records["scores"],
+        engine_state,
+        stream_state,
+        stream_columns,
+        done,
+    )
 
 
 def listen(image: Image, clips: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,5 @@
 """The generated feature pipeline on an emulated core: its columns, its instructions, its size."""
+
 from __future__ import annotations
 
 import contextlib
@@ -41,7 +42,7 @@ class Features:
     @property
     def hops(self) -> list[int]:
         """Instructions of every hop of the first clip but the one that completes no column; its blocks must be hops."""
-        return self.run.calls[HOP][1:FEATURES.clip_samples // FEATURES.hop]
+        return self.run.calls[HOP][1 : FEATURES.clip_samples // FEATURES.hop]
 
 
 @contextlib.contextmanager
@@ -84,12 +85,18 @@ def features(image: Image, clips: np.ndarray, blocks: Sequence[int]) -> Features
     Raises GuestError where the program fails.
     """
     if clips.dtype != np.int16 or clips.shape != (len(blocks), FEATURES.clip_samples):
-        raise ValueError(f"clips int16 [{len(blocks)}, {FEATURES.clip_samples}] are needed, not {clips.dtype} "
-                         f"{list(clips.shape)}")
+        raise ValueError(
+            f"clips int16 [{len(blocks)}, {FEATURES.clip_samples}] are needed, not {clips.dtype} {list(clips.shape)}"
+        )
     data = b"".join(np.uint32(block).tobytes() + clip.tobytes() for block, clip in zip(blocks, clips))
     run = emulator.run(image, data, (HOP, CLIP))
-    record = np.dtype([("stack", "<u4", 2), ("stream", "i1", (STREAM_COLUMNS, FEATURES.mels)),
-                       ("whole", "i1", (FEATURES.frames, FEATURES.mels))])
+    record = np.dtype(
+        [
+            ("stack", "<u4", 2),
+            ("stream", "i1", (STREAM_COLUMNS, FEATURES.mels)),
+            ("whole", "i1", (FEATURES.frames, FEATURES.mels)),
+        ]
+    )
     if len(run.output) != len(clips) * record.itemsize:
         raise emulator.GuestError(f"{image.path.name}: {len(run.output)} bytes of output for {len(clips)} clips")
     records = np.frombuffer(run.output, record)

@@ -1,4 +1,5 @@
 """Limits and goals of the firmware's cost on each core: a figure of bench.json beyond its limit fails the bench."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -39,16 +40,18 @@ BOUNDS = (
 
 def bounds(core: str, tau: float | None) -> dict[str, Bound]:
     """The bound of each figure that has one on this core, by its key; without a tau, of those that hold for any."""
-    return {bound.key: bound for bound in BOUNDS
-            if (not bound.cores or core in bound.cores) and bound.tau in (None, tau)}
+    return {bound.key: bound for bound in BOUNDS if (not bound.cores or core in bound.cores) and bound.tau in (None, tau)}
 
 
 def of_cores(boards: dict[str, dict], tau: float | None, what: str) -> list[str]:
     """Figures beyond their limit and cores that are not bit-exact, a line each. what: that is compared, "scores"."""
     lines = []
     for name, row in boards.items():
-        lines += [f"{name}: {key} is {row[key]:,}, above its limit of {bound.limit:,}"
-                  for key, bound in bounds(name, tau).items() if row.get(key, 0) > bound.limit]
+        lines += [
+            f"{name}: {key} is {row[key]:,}, above its limit of {bound.limit:,}"
+            for key, bound in bounds(name, tau).items()
+            if row.get(key, 0) > bound.limit
+        ]
         if not row["bit_exact"]:
             lines.append(f"{name}: its {what} are not those of the integer models in Python")
     return lines
@@ -59,8 +62,9 @@ def failures(figures: dict) -> list[str]:
     lines = of_cores(figures["boards"], figures["tau"], "features or scores" if figures["engine"] else "features")
     share, largest = figures["fidelity"]["within_1_lsb"], figures["fidelity"]["max_lsb"]
     if share < WITHIN_1_LSB:
-        lines.append(f"{100 * share:.3f} % of the features are within 1 LSB of the float log-mel, not "
-                     f"{100 * WITHIN_1_LSB:g} %")
+        lines.append(
+            f"{100 * share:.3f} % of the features are within 1 LSB of the float log-mel, not {100 * WITHIN_1_LSB:g} %"
+        )
     if largest > MAX_LSB:
         lines.append(f"a feature is {largest} LSB from the float log-mel, not at most {MAX_LSB}")
     return lines

@@ -1,4 +1,5 @@
 """What each width of the network needs: RAM, flash and instructions for a second of audio."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -52,21 +53,34 @@ class Need:
     def reasons(self, limits: Limits) -> list[str]:
         """Why it does not fit, a few words each."""
         load = self.load(limits)
-        return [text for text, beyond in (
-            (f"RAM {self.ram_bytes:,} > {limits.ram:,}", self.ram_bytes > limits.ram),
-            (f"flash {self.flash:,} > {limits.flash:,}", self.flash > limits.flash),
-            (f"load {100 * load:.1f} > {100 * limits.load:g} %", load > limits.load)) if beyond]
+        return [
+            text
+            for text, beyond in (
+                (f"RAM {self.ram_bytes:,} > {limits.ram:,}", self.ram_bytes > limits.ram),
+                (f"flash {self.flash:,} > {limits.flash:,}", self.flash > limits.flash),
+                (f"load {100 * load:.1f} > {100 * limits.load:g} %", load > limits.load),
+            )
+            if beyond
+        ]
 
 
 def need(row: dict, every: float | None) -> Need:
     """From the figures of one core, those of pipeline and engine in one row as in bench.json. every: as in `Limits`."""
-    ram = {"engine": row["engine_state_bytes"], "stream": row["stream_state_bytes"],
-           "features": row["frontend_state_bytes"], "stack": max(row["stack_bytes"], row["frontend_stack_bytes"])}
+    ram = {
+        "engine": row["engine_state_bytes"],
+        "stream": row["stream_state_bytes"],
+        "features": row["frontend_state_bytes"],
+        "stack": max(row["stack_bytes"], row["frontend_stack_bytes"]),
+    }
     flash = row["engine_flash_bytes"] + row["frontend_flash_bytes"]
     if every is None:
         return Need(ram, flash, HOPS * (row["frontend_hop"] + row["network_hop"]), 0)
-    return Need(ram | {"window": SECOND_OF_FEATURES}, flash,
-                HOPS * row["frontend_hop"] + row["network_window"] / every, row["network_window"])
+    return Need(
+        ram | {"window": SECOND_OF_FEATURES},
+        flash,
+        HOPS * row["frontend_hop"] + row["network_window"] / every,
+        row["network_window"],
+    )
 
 
 def benched(tau: float) -> dict | None:
@@ -89,6 +103,8 @@ def costs() -> dict[float, tuple[str, dict]]:
             found[tau] = f"{default_build(tau) / BENCH}", boards
         elif f"{tau:g}" in agreed["taus"]:
             width = agreed["taus"][f"{tau:g}"]
-            found[tau] = (f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights",
-                          {core: agreed["frontend"][core] | row for core, row in width["boards"].items()})
+            found[tau] = (
+                f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights",
+                {core: agreed["frontend"][core] | row for core, row in width["boards"].items()},
+            )
     return found

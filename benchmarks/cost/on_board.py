@@ -6,6 +6,7 @@
 The first prints the words that are reported; the second the result of the self-test, and fails where the board computes
 anything else than the golden model. Neither counts instructions: `make bench` does.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,8 +37,7 @@ def firmware_of(build: Path) -> Path:
     if not firmware.is_dir():
         raise UserError(f"{firmware}: missing; {remedy(build)}")
     if not (firmware / "native").is_dir():
-        raise UserError(f"{firmware}/native: missing, for the native engine cannot hold this network "
-                        "(see conversion.json)")
+        raise UserError(f"{firmware}/native: missing, for the native engine cannot hold this network (see conversion.json)")
     return firmware
 
 
@@ -54,11 +54,17 @@ def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "input").write_bytes(samples.astype("<i2").tobytes())
         try:
-            done = subprocess.run(emulator.qemu(image), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
-                                  text=True, errors="replace", timeout=timeout)
+            done = subprocess.run(
+                emulator.qemu(image),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+            )
         except subprocess.TimeoutExpired:
-            raise GuestError(f"{image.path.name} on {image.core.board}: still running after {timeout} s; "
-                             "stopped") from None
+            raise GuestError(f"{image.path.name} on {image.core.board}: still running after {timeout} s; stopped") from None
     return done.returncode, done.stderr
 
 
@@ -67,8 +73,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     options.add_tau(parser)
     parser.add_argument("--board", default="mps2-an386", help=f"one of {', '.join(BOARDS)} (default mps2-an386)")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--wav", type=Path, default=Path("examples/yes.wav"),
-                      help="16 kHz mono 16-bit sound of any length (default examples/yes.wav)")
+    what.add_argument(
+        "--wav",
+        type=Path,
+        default=Path("examples/yes.wav"),
+        help="16 kHz mono 16-bit sound of any length (default examples/yes.wav)",
+    )
     what.add_argument("--selftest", action="store_true", help="run the self-test instead")
     return parser.parse_args(argv)
 

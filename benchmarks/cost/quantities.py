@@ -1,4 +1,5 @@
 """Parse sizes, clocks, times and shares such as 20k, 80MHz, 100ms; anything else is a UserError."""
+
 from __future__ import annotations
 
 import re

@@ -7,6 +7,7 @@ Writes build/bench_all.json. A width that was converted runs its own network (bu
 and its rows say so: sizes do not depend on the weights; instructions do on Cortex-M0 alone, which has no saturating ones, by
 less than 1 %. Exit status: 0 when all is bit-exact and within its limits (limits.py), 1 when not, 2 for bad input.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -71,8 +72,11 @@ def measure(taus: Sequence[float], clip: np.ndarray, audio: np.ndarray) -> dict:
                 rows = list(pool.map(lambda core: bench.measure_engine(core, made, *inputs), CORES.values()))
             for row in rows:
                 del row["layers"]
-            widths[f"{tau:g}"] = {"weights": weights, "engine": engine_render.engine_id(made.network),
-                                  "boards": dict(zip(CORES, rows))}
+            widths[f"{tau:g}"] = {
+                "weights": weights,
+                "engine": engine_render.engine_id(made.network),
+                "boards": dict(zip(CORES, rows)),
+            }
     return {"frontend": frontend, "taus": widths}
 
 
@@ -97,12 +101,18 @@ def table(figures: dict) -> str:
         rows = [["tau", "weights", *bench_text.ENGINE.values(), "bit-exact"]]
         for tau, width in figures["taus"].items():
             row = width["boards"][core]
-            rows.append([tau, width["weights"], *(f"{row[key]:,}" for key in bench_text.ENGINE),
-                         "yes" if row["bit_exact"] else "NO"])
+            rows.append(
+                [tau, width["weights"], *(f"{row[key]:,}" for key in bench_text.ENGINE), "yes" if row["bit_exact"] else "NO"]
+            )
         hop = figures["frontend"][core]["frontend_hop"]
         lines += [f"{core}: feature pipeline {hop:,} instructions a hop", *bench_text.aligned(rows)]
-    return "\n".join([*lines, f"instructions executed (no cycles) over {figures['clip']}: a window of a second, a hop "
-                              "of 10 ms with its scores; bytes"])
+    return "\n".join(
+        [
+            *lines,
+            f"instructions executed (no cycles) over {figures['clip']}: a window of a second, a hop "
+            "of 10 ms with its scores; bytes",
+        ]
+    )
 
 
 @one_line_errors

@@ -12,6 +12,7 @@
 Because no score reaches back beyond a pause, any part of the stream that begins with one gives the same scores as in the
 whole: processes share the recordings, and their number changes nothing.
 """
+
 from __future__ import annotations
 
 import math
@@ -45,9 +46,11 @@ FIRST_COLUMN = 1 + -(FEATURES.window // 2) // HOP
 BLOCK = 30  # seconds that are read at a time
 CHUNK = 20  # recordings of one task
 
-PROTOCOL = (f"one stream: a quiet room's noise ({ROOM_DBFS:.0f} dBFS RMS, white) for {PAUSE / FEATURES.sample_rate:g} s "
-            "before the first recording and behind each;\nhours are those of recordings, without the pauses; a report in a "
-            "pause counts for the recording before it")
+PROTOCOL = (
+    f"one stream: a quiet room's noise ({ROOM_DBFS:.0f} dBFS RMS, white) for {PAUSE / FEATURES.sample_rate:g} s "
+    "before the first recording and behind each;\nhours are those of recordings, without the pauses; a report in a "
+    "pause counts for the recording before it"
+)
 
 
 class Scored(NamedTuple):
@@ -75,7 +78,7 @@ def load_engine(path: Path) -> Engine:
 
 def pause(samples: int) -> np.ndarray:
     """The noise after a recording of `samples` samples, int16: all pauses end with the same samples, and with a hop."""
-    return ROOM[len(ROOM) - PAUSE - -samples % HOP:]
+    return ROOM[len(ROOM) - PAUSE - -samples % HOP :]
 
 
 class Listener:
@@ -117,9 +120,8 @@ def listen(path: Path, paths: Sequence[Path], processes: int | None = None) -> l
     path: of the integer network. processes: as many as cores where None.
     """
     load_engine(path)  # compiled once, and not by every worker at the same time
-    parts = [(paths[start:start + CHUNK],) for start in range(0, len(paths), CHUNK)]
-    made = workers.in_order(chunk, parts, "listening", "recording", processes, worker_tools.prepare,
-                            (load_engine, path))
+    parts = [(paths[start : start + CHUNK],) for start in range(0, len(paths), CHUNK)]
+    made = workers.in_order(chunk, parts, "listening", "recording", processes, worker_tools.prepare, (load_engine, path))
     return [recording for part in made for recording in part if recording.samples]
 
 

@@ -1,4 +1,5 @@
 """The decision rule of examples/baremetal in Python: which words of a stream it reports."""
+
 from __future__ import annotations
 
 from collections.abc import Container, Sequence

@@ -13,6 +13,7 @@ checkpoints/false_accepts.json, which the documentation shows; without it nothin
 The same recordings give the same figures on every machine: everything after decoding is integer arithmetic. A file named
 after a keyword is passed over.
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -45,8 +46,7 @@ def table(found: Mapping[Rule, Sequence[Report]], hours: float, labels: Sequence
 def heading(build: Path, hours: float, count: int, found: recordings.Found, folders: Sequence[Path]) -> str:
     """The recordings, and the protocol."""
     passed = f"; passed over for the names of keywords: {len(found.passed_over)}" if found.passed_over else ""
-    return (f"{build}: {hours:.2f} hours, {count} recordings of {', '.join(map(str, folders))}{passed}\n"
-            f"{continuous.PROTOCOL}")
+    return f"{build}: {hours:.2f} hours, {count} recordings of {', '.join(map(str, folders))}{passed}\n{continuous.PROTOCOL}"
 
 
 @one_line_errors
@@ -71,8 +71,13 @@ def main(argv: list[str] | None = None) -> None:
     print(heading(build, hours, len(stream), found, args.folders))
     print(table(reports, hours, labels))
     if args.record:
-        recorded.record(tau, args.record, conversion, {
-            "hours": hours, "recordings": len(stream), "protocol": continuous.PROTOCOL}, reports)
+        recorded.record(
+            tau,
+            args.record,
+            conversion,
+            {"hours": hours, "recordings": len(stream), "protocol": continuous.PROTOCOL},
+            reports,
+        )
         print(recorded.PATH)
     if args.list:
         for report in reports[EXAMPLE]:

@@ -3,6 +3,7 @@
 `python -m benchmarks.false_accepts FOLDER --tau 1 --record NAME` writes a row, where NAME says which recordings they
 were; a row of the same width and name is replaced. Documentation shows them (benchmarks/report/figures.py).
 """
+
 from __future__ import annotations
 
 import datetime
@@ -37,11 +38,18 @@ def record(tau: float, name: str, conversion: dict, audio: Mapping[str, object],
     """
     converted = conversion["checkpoint"]["sha256"]
     if converted != sha256(checkpoint_path(tau)):
-        raise UserError(f"--record: the build is not of the shipped checkpoint of tau {tau:g}; run `make quantize "
-                        f"TAU={tau:g}`")
-    row = {"tau": tau, "name": name, "checkpoint": converted, "native": conversion["native"]["sha256"],
-           "measured": datetime.date.today().isoformat(), **audio,
-           "reports": {str(rule): len(found) for rule, found in reports.items()}}
+        raise UserError(
+            f"--record: the build is not of the shipped checkpoint of tau {tau:g}; run `make quantize TAU={tau:g}`"
+        )
+    row = {
+        "tau": tau,
+        "name": name,
+        "checkpoint": converted,
+        "native": conversion["native"]["sha256"],
+        "measured": datetime.date.today().isoformat(),
+        **audio,
+        "reports": {str(rule): len(found) for rule, found in reports.items()},
+    }
     kept = [other for other in load() if (other["tau"], other["name"]) != (tau, name)]
     rows = sorted([*kept, row], key=lambda row: (row["tau"], row["name"]))
     write_text(PATH, json.dumps({"rows": rows}, indent=1) + "\n")

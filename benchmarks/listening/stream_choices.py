@@ -11,6 +11,7 @@ Then the reports of rules like that of examples/baremetal: the share of keyword 
 another or as several, and not at all; and the share of silence and unknown words reported as a keyword. The example's own
 rule is stricter than DETECTION_THRESHOLD, to keep false accepts low: benchmarks.false_accepts counts them. Writes nothing.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -63,8 +64,11 @@ class Answers(NamedTuple):
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
         """Those of all parts' clips, in their order."""
-        return cls(joined([part.by_length for part in parts]), joined([part.by_probability for part in parts]),
-                   joined([part.words for part in parts]))
+        return cls(
+            joined([part.by_length for part in parts]),
+            joined([part.by_probability for part in parts]),
+            joined([part.words for part in parts]),
+        )
 
 
 def joined(parts: Sequence[dict[Key, np.ndarray]]) -> dict[Key, np.ndarray]:
@@ -94,9 +98,11 @@ def answers(audio: np.ndarray, silence: int | None) -> Answers:
             for rule in RULES:
                 said = [word for _, word in reported(winner, probability, words, rule)]
                 reports[rule].append(said[0] if len(said) == 1 else SEVERAL if said else NOTHING)
-    return Answers({columns: np.array(rows) for columns, rows in by_length.items()},
-                   {least: np.array(rows) for least, rows in by_probability.items()},
-                   {rule: np.array(rows) for rule, rows in reports.items()})
+    return Answers(
+        {columns: np.array(rows) for columns, rows in by_length.items()},
+        {least: np.array(rows) for least, rows in by_probability.items()},
+        {rule: np.array(rows) for rule, rows in reports.items()},
+    )
 
 
 def rows(scores: dict[int, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> tuple[dict[int, str], int, int]:
@@ -114,9 +120,11 @@ def rows(scores: dict[int, np.ndarray], target: np.ndarray, labels: Sequence[str
         if choice < best and lost["drop_ci95"][0] <= 0:
             least = choice
         recall = [row["recall"].get(label) for label in (SILENCE, UNKNOWN)]
-        found[choice] = (f"{100 * row['top1']:>8.2f}%  {report_text.span(row['ci95'], 100):<15}"
-                         f"{lost['drop_points']:>6.2f}  {report_text.span(lost['drop_ci95']):<15}"
-                         + "".join(percentage(value) for value in recall))
+        found[choice] = (
+            f"{100 * row['top1']:>8.2f}%  {report_text.span(row['ci95'], 100):<15}"
+            f"{lost['drop_points']:>6.2f}  {report_text.span(lost['drop_ci95']):<15}"
+            + "".join(percentage(value) for value in recall)
+        )
     return dict(sorted(found.items())), best, least
 
 
@@ -137,16 +145,26 @@ def lengths_table(scores: dict[int, np.ndarray], target: np.ndarray, labels: Seq
     """A row for each length of the average; the best, and the shortest that does not lose significantly against it."""
     found, best, shortest = rows(scores, target, labels)
     lines = [f"{columns:>7}{streaming.lag_ms(delay, columns):>9}{row}" for columns, row in found.items()]
-    return "\n".join([f"{'columns':>7}{'lag, ms':>9}{HEADING}", *lines,
-                      f"best: {best}; the shortest that does not lose significantly against it: {shortest}; "
-                      f"the default is {STREAM_COLUMNS}"])
+    return "\n".join(
+        [
+            f"{'columns':>7}{'lag, ms':>9}{HEADING}",
+            *lines,
+            f"best: {best}; the shortest that does not lose significantly against it: {shortest}; "
+            f"the default is {STREAM_COLUMNS}",
+        ]
+    )
 
 
 def probabilities_table(scores: dict[int, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> str:
     """A row for each least probability."""
     found, best, _ = rows(scores, target, labels)
-    return "\n".join([f"{'probability':>11}{HEADING}", *(f"{least:>4} of 255{row}" for least, row in found.items()),
-                      f"best: {best}; the default is {DETECTION_THRESHOLD}"])
+    return "\n".join(
+        [
+            f"{'probability':>11}{HEADING}",
+            *(f"{least:>4} of 255{row}" for least, row in found.items()),
+            f"best: {best}; the default is {DETECTION_THRESHOLD}",
+        ]
+    )
 
 
 def rules_table(words: dict[Rule, np.ndarray], target: np.ndarray, labels: Sequence[str]) -> str:
@@ -175,15 +193,16 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("no audio named: give --data DIR, or set GSC_ROOT")
     conversion = build_folder.load(build)
     labels, path = conversion["labels"], needed_native_file(build, conversion)
-    part, = clips.choose(args.data, "validation", labels)
+    (part,) = clips.choose(args.data, "validation", labels)
     if part.passed_over:
         print(part.passed_over)
     recordings = clips.decode([part], labels)
     background, silence = clips.background(args.data), streaming.silence_index(labels)
     column_engine(path)  # compiled once, and not by every worker at the same time
-    tasks = [(recordings.audio[start:start + CHUNK], silence) for start in range(0, len(recordings.audio), CHUNK)]
-    parts = workers.in_order(answers, tasks, "streaming", "clip", None, worker_tools.prepare,
-                             (make_tools, path, background.noises))
+    tasks = [(recordings.audio[start : start + CHUNK], silence) for start in range(0, len(recordings.audio), CHUNK)]
+    parts = workers.in_order(
+        answers, tasks, "streaming", "clip", None, worker_tools.prepare, (make_tools, path, background.noises)
+    )
     found, target = Answers.joined(parts), recordings.target
     print(f"{build}: {len(target)} clips, {' and '.join(recordings.origins)}; noise: {background.origin}")
     print(lengths_table(found.by_length, target, labels, conversion["native"]["delay_columns"]))

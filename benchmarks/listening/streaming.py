@@ -11,9 +11,10 @@ In a stream the network's input also covers what surrounds a word, the start of 
   are longer than the engine's receptive field: no score that counts depends on the reset.
 - The hops that count are those whose score, less the lag (`KWS_STREAM_LAG_MS`), lies within 300 ms of the clip's middle.
 - A hop answers with the class of the highest score, if that is not silence and its probability (`kws_probability`) is at
-  least `common.description.DETECTION_THRESHOLD`. Of the hops that answer, the one with the largest lead over the second class decides;
-  where none does, the answer is silence. Only scores are used, so that a device could do the same.
+  least `common.description.DETECTION_THRESHOLD`. Of the hops that answer, the one with the largest lead over the
+  second class decides; where none does, the answer is silence. Only scores are used, so that a device could do the same.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -62,26 +63,30 @@ def noise_for(clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
     rng = np.random.default_rng([SEED, zlib.crc32(clip.tobytes())])
     noise = noises[rng.integers(len(noises))]
     start = rng.integers(max(1, len(noise) - SAMPLES + 1))
-    return np.resize(noise[start:start + SAMPLES], SAMPLES) * (NOISE_LEVEL * rng.random())
+    return np.resize(noise[start : start + SAMPLES], SAMPLES) * (NOISE_LEVEL * rng.random())
 
 
 def embed(clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
     """The stream of a clip int16 [16000]: int16 [54400], saturated."""
     stream = noise_for(clip, noises)
-    stream[LEAD:LEAD + FEATURES.clip_samples] += clip
+    stream[LEAD : LEAD + FEATURES.clip_samples] += clip
     return np.clip(np.rint(stream), -32768, 32767).astype(np.int16)
 
 
 def noisy_clip(clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
     """The second of a clip's stream in which the clip is: int16 [16000]."""
-    return embed(clip, noises)[LEAD:LEAD + FEATURES.clip_samples]
+    return embed(clip, noises)[LEAD : LEAD + FEATURES.clip_samples]
 
 
 def snr_db(clips: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
     """Signal-to-noise ratio of each clip int16 [clips, 16000] in its stream, dB; infinite without noise."""
     with np.errstate(divide="ignore"):
-        return np.array([10 * np.log10(np.square(clip.astype(np.float64)).mean()
-                                       / np.square(noise_for(clip, noises)).mean()) for clip in clips])
+        return np.array(
+            [
+                10 * np.log10(np.square(clip.astype(np.float64)).mean() / np.square(noise_for(clip, noises)).mean())
+                for clip in clips
+            ]
+        )
 
 
 def lag_ms(delay_columns: int, columns: int) -> int:
@@ -91,8 +96,15 @@ def lag_ms(delay_columns: int, columns: int) -> int:
 
 def settings(delay_columns: int, columns: int = STREAM_COLUMNS) -> dict:
     """All parameters of the measurement but clips, noise and network; JSON-ready."""
-    return {"columns": columns, "lag_ms": lag_ms(delay_columns, columns), "surroundings_ms": SURROUNDINGS_MS,
-            "tolerance_ms": TOLERANCE_MS, "sure": DETECTION_THRESHOLD, "noise_level": [0.0, NOISE_LEVEL], "seed": SEED}
+    return {
+        "columns": columns,
+        "lag_ms": lag_ms(delay_columns, columns),
+        "surroundings_ms": SURROUNDINGS_MS,
+        "tolerance_ms": TOLERANCE_MS,
+        "sure": DETECTION_THRESHOLD,
+        "noise_level": [0.0, NOISE_LEVEL],
+        "seed": SEED,
+    }
 
 
 def hops(engine: Engine, clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:

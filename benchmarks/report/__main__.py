@@ -1,4 +1,5 @@
 """The command `python -m benchmarks.report`: see benchmarks/report/contents.py."""
+
 import sys
 
 from benchmarks.report.contents import main

@@ -1,4 +1,5 @@
 """The two ways onto the chip side by side, with what TFLM and CMSIS-NN were recorded to cost (recorded_tflm.json)."""
+
 from __future__ import annotations
 
 import json
@@ -24,12 +25,25 @@ def recorded() -> list[dict]:
     for row in found["rows"]:
         for build, flags in found["builds"].items():
             code, model = recorded_code(row, build), row["model_bytes"]
-            rows.append({"name": f"{row['name']}, {build} build", "recorded": True, "versions": found["versions"],
-                         "date": found["date"], "build": build, "flags": flags,
-                         "instructions": row["instructions"][build], "ram_bytes": row["arena_bytes"],
-                         "flash_bytes": code + model if code and model else None, "code_bytes": code,
-                         "model_bytes": model, "top1": None, "top1_text": row["top1_text"], "drop_points": None,
-                         "agreement": None})
+            rows.append(
+                {
+                    "name": f"{row['name']}, {build} build",
+                    "recorded": True,
+                    "versions": found["versions"],
+                    "date": found["date"],
+                    "build": build,
+                    "flags": flags,
+                    "instructions": row["instructions"][build],
+                    "ram_bytes": row["arena_bytes"],
+                    "flash_bytes": code + model if code and model else None,
+                    "code_bytes": code,
+                    "model_bytes": model,
+                    "top1": None,
+                    "top1_text": row["top1_text"],
+                    "drop_points": None,
+                    "agreement": None,
+                }
+            )
     return rows
 
 
@@ -48,26 +62,44 @@ def verified(accuracy: dict | None, backend: str) -> dict:
 def tflm_row(report: dict) -> dict:
     """This build's model on TFLM: its bytes and arena are measured here, its code and instructions are not."""
     model, memory = report["model"], report["memory"]
-    return {"name": f"BC-ResNet-{report['tau']:g} here, TFLM, graph `{model['graph']}`", "recorded": False,
-            "versions": memory["arena_measured"], "date": None, "instructions": {}, "ram_bytes": memory["arena_bytes"],
-            "flash_bytes": None, "code_bytes": None, "model_bytes": model["tflite_bytes"],
-            **verified(report["accuracy"], "tflite")}
+    return {
+        "name": f"BC-ResNet-{report['tau']:g} here, TFLM, graph `{model['graph']}`",
+        "recorded": False,
+        "versions": memory["arena_measured"],
+        "date": None,
+        "instructions": {},
+        "ram_bytes": memory["arena_bytes"],
+        "flash_bytes": None,
+        "code_bytes": None,
+        "model_bytes": model["tflite_bytes"],
+        **verified(report["accuracy"], "tflite"),
+    }
 
 
 def native_row(report: dict) -> dict:
     """This build's native engine; its figures are None where `make bench` has not run."""
     native = report["native"]
-    row = {"name": f"BC-ResNet-{report['tau']:g} here, native engine", "recorded": False, "versions": None,
-           "date": None, "instructions": {}, "ram_bytes": None, "flash_bytes": None, "code_bytes": None,
-           "model_bytes": None,
-           **verified(report["accuracy"], "native")}
+    row = {
+        "name": f"BC-ResNet-{report['tau']:g} here, native engine",
+        "recorded": False,
+        "versions": None,
+        "date": None,
+        "instructions": {},
+        "ram_bytes": None,
+        "flash_bytes": None,
+        "code_bytes": None,
+        "model_bytes": None,
+        **verified(report["accuracy"], "native"),
+    }
     if native.get("costs"):
         boards = native["costs"]["boards"]
         shown = boards[FLASH_CORE]
-        row |= {"versions": native["costs"]["compiler"],
-                "instructions": {core: figures["network_window"] for core, figures in boards.items()},
-                "ram_bytes": shown["engine_state_bytes"] + shown["stream_state_bytes"],
-                "flash_bytes": shown["engine_flash_bytes"]}
+        row |= {
+            "versions": native["costs"]["compiler"],
+            "instructions": {core: figures["network_window"] for core, figures in boards.items()},
+            "ram_bytes": shown["engine_state_bytes"] + shown["stream_state_bytes"],
+            "flash_bytes": shown["engine_flash_bytes"],
+        }
     return row
 
 
@@ -104,24 +136,38 @@ def millions_of(count: int) -> str:
 def cells(row: dict) -> list[str]:
     """A row of the Markdown table under `TITLES`."""
     millions = [millions_of(row["instructions"][core]) if core in row["instructions"] else "" for core in CORES]
-    return [row["name"] + " (recorded)" * row["recorded"], *millions,
-            "" if row["ram_bytes"] is None else f"{row['ram_bytes']:,}", flash(row),
-            row["top1_text"] or share(row["top1"]),
-            "" if row["drop_points"] is None else f"{row['drop_points']:.2f}", share(row["agreement"])]
+    return [
+        row["name"] + " (recorded)" * row["recorded"],
+        *millions,
+        "" if row["ram_bytes"] is None else f"{row['ram_bytes']:,}",
+        flash(row),
+        row["top1_text"] or share(row["top1"]),
+        "" if row["drop_points"] is None else f"{row['drop_points']:.2f}",
+        share(row["agreement"]),
+    ]
 
 
-TITLES = ["", *(core.removeprefix("cortex-").upper() for core in CORES), "RAM, bytes", "flash, bytes", "top-1",
-          "drop, points", "agreement"]
+TITLES = [
+    "",
+    *(core.removeprefix("cortex-").upper() for core in CORES),
+    "RAM, bytes",
+    "flash, bytes",
+    "top-1",
+    "drop, points",
+    "agreement",
+]
 
 
 def notes(found: list[dict]) -> str:
     """What the table's figures are and where they come from."""
     then = next(row for row in found if row["recorded"])
-    return (f"Instructions of an inference, executed on emulated cores (no cycles), without the feature pipeline. Rows "
-            f"marked so were recorded {then['date']} with {then['versions']} (`benchmarks/report/recorded_tflm.json`) and "
-            f"cannot be measured again here: neither library is built ({builds(found)}). RAM is the arena (here: of a "
-            "64-bit host; the recorded ones of a Cortex-M) or the native engine's state, a stream's included; without "
-            "stacks. Flash is that of Cortex-M4: code and model, or the native engine's code, weights and tables; TFLM's "
-            "code in a release build of BC-ResNet is that with kernels for int8 alone, as `op_resolver.h` registers them, "
-            "in the other recorded rows with those for all types. An empty cell was not measured; `make bench` and `make "
-            "verify` fill those of this build.")
+    return (
+        f"Instructions of an inference, executed on emulated cores (no cycles), without the feature pipeline. Rows "
+        f"marked so were recorded {then['date']} with {then['versions']} (`benchmarks/report/recorded_tflm.json`) and "
+        f"cannot be measured again here: neither library is built ({builds(found)}). RAM is the arena (here: of a "
+        "64-bit host; the recorded ones of a Cortex-M) or the native engine's state, a stream's included; without "
+        "stacks. Flash is that of Cortex-M4: code and model, or the native engine's code, weights and tables; TFLM's "
+        "code in a release build of BC-ResNet is that with kernels for int8 alone, as `op_resolver.h` registers them, "
+        "in the other recorded rows with those for all types. An empty cell was not measured; `make bench` and `make "
+        "verify` fill those of this build."
+    )

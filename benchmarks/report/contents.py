@@ -5,6 +5,7 @@
 Merges the converter's record, the verification of this very model (else the one recorded in checkpoints/, marked so), the
 costs of its native engine on emulated cores and the manifest of its firmware, and prints the short form.
 """
+
 from __future__ import annotations
 
 import json
@@ -27,12 +28,31 @@ from firmware_gen.settings import arena_estimate
 
 ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
 """What the report takes from a verification."""
-COSTS = ("board", "network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes",
-         "stack_bytes", "bit_exact")
+COSTS = (
+    "board",
+    "network_window",
+    "network_hop",
+    "engine_state_bytes",
+    "stream_state_bytes",
+    "engine_flash_bytes",
+    "stack_bytes",
+    "bit_exact",
+)
 """What it takes from bench.json, for each core."""
-MORE_COSTS = ("board", "note", "layers", "engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes",
-              "frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes",
-              "frontend_code_bytes")
+MORE_COSTS = (
+    "board",
+    "note",
+    "layers",
+    "engine_code_bytes",
+    "engine_weights_bytes",
+    "engine_tables_bytes",
+    "frontend_hop",
+    "frontend_clip",
+    "frontend_state_bytes",
+    "frontend_stack_bytes",
+    "frontend_flash_bytes",
+    "frontend_code_bytes",
+)
 """What else it takes, where bench.json has it."""
 
 
@@ -44,15 +64,21 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
     rows in noise of streams with other settings than now.
     """
     tau, known = conversion["tau"], []
-    for origin, path, remedy in (("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
-                                 ("recorded", recorded, "restore it from the repository")):
+    for origin, path, remedy in (
+        ("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
+        ("recorded", recorded, "restore it from the repository"),
+    ):
         figures = read_json(path, remedy)
         if figures is None:
             continue
         try:
             if figures["model"]["sha256"] == model_sha256:
-                found = {"origin": origin, **{key: figures[key] for key in ACCURACY}, "parts": figures.get("parts"),
-                         **of_this_engine(figures, conversion["native"])}
+                found = {
+                    "origin": origin,
+                    **{key: figures[key] for key in ACCURACY},
+                    "parts": figures.get("parts"),
+                    **of_this_engine(figures, conversion["native"]),
+                }
                 schemas.check_accuracy(found, conversion["labels"])
                 found["recall_drop_points"] = recall_drops(figures)
                 known.append(((found["native"] is not None, found["clips"], origin == "measured"), found))
@@ -66,8 +92,13 @@ def recall_drops(figures: dict) -> dict:
     """Of each backend on device features, the points of recall that each class loses against PyTorch on log-mel; None
     where the class has no clip."""
     before = figures["backends"]["pytorch"]["recall"]
-    return {name: {label: 100 * (before[label] - recall) if None not in (before[label], recall) else None
-                   for label, recall in row["recall"].items()} for name, row in figures["device_backends"].items()}
+    return {
+        name: {
+            label: 100 * (before[label] - recall) if None not in (before[label], recall) else None
+            for label, recall in row["recall"].items()
+        }
+        for name, row in figures["device_backends"].items()
+    }
 
 
 def of_this_engine(figures: dict, native: dict) -> dict:
@@ -94,7 +125,8 @@ def core_costs(row: dict) -> dict:
         costs["stage_instructions"] = {
             "ends": layers["head"] + sum(layers[name] for name in engine_layers.TAIL),
             **{stage: sum(block[stage] for block in layers["blocks"]) for stage in engine_layers.STAGES},
-            "rest": layers["rest"]}
+            "rest": layers["rest"],
+        }
     return costs
 
 
@@ -118,7 +150,8 @@ def native(build: Path, conversion: dict) -> dict:
             check(bench["boards"], Each(schemas.CORE))
             costs = {key: bench[key] for key in ("clip", "compiler")} | {
                 "emulator": bench.get("emulator"),
-                "boards": {core: core_costs(row) for core, row in bench["boards"].items()}}
+                "boards": {core: core_costs(row) for core, row in bench["boards"].items()},
+            }
         except ValueError as error:
             raise UserError(f"{build / build_folder.BENCH}: not a bench of this project ({error}); {remedy}") from None
     return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
@@ -138,9 +171,13 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
     verified = accuracy(build, conversion, sha256, recorded or recorded_path(tau, conversion["graph"]))
     if verified and verified["origin"] == "measured":
         row = verified["device_backends"]["tflite"]
-        fidelity = {"agreement": row["agreement"], "sqnr_db": row["sqnr_db"],
-                    "bit_exact_with_tflm": verified["bit_exact_with_tflm"],
-                    "clips": verified["clips"], "source": "verification"}
+        fidelity = {
+            "agreement": row["agreement"],
+            "sqnr_db": row["sqnr_db"],
+            "bit_exact_with_tflm": verified["bit_exact_with_tflm"],
+            "clips": verified["clips"],
+            "source": "verification",
+        }
     else:
         fidelity = {key: chosen[key] for key in ("agreement", "sqnr_db", "bit_exact_with_tflm")}
         fidelity |= {"clips": conversion["calibration"]["clips"], "source": "calibration clips"}
@@ -166,10 +203,13 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
             "input": conversion["input"],
             "output": conversion["output"],
         },
-        "memory": {"arena_bytes": chosen["arena_bytes"],
-                   "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
-                   "arena_bytes_arm_estimate": arena_estimate(conversion["graph"], chosen["arena_bytes"]),
-                   "live_tensors": live, "live_peak_bytes": max(row["bytes"] for row in live)},
+        "memory": {
+            "arena_bytes": chosen["arena_bytes"],
+            "arena_measured": "tflite-micro on the 64-bit host, reference kernels",
+            "arena_bytes_arm_estimate": arena_estimate(conversion["graph"], chosen["arena_bytes"]),
+            "live_tensors": live,
+            "live_peak_bytes": max(row["bytes"] for row in live),
+        },
         "calibration": conversion["calibration"],
         "fidelity": fidelity,
         "accuracy": verified,

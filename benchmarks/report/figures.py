@@ -7,6 +7,7 @@ A block stands between `<!-- figures: NAME -->` and `<!-- end -->`. Sources: che
 and the cards), baseline.json, recorded_tflm.json, and, for the sample outputs alone, the build of tau 1: as converted,
 without its own verification and bench.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -42,12 +43,17 @@ RELEASE = "release"
 """The build of TFLM that the results are compared with."""
 NAMES = {core: core.replace("cortex-m", "Cortex-M") for core in CORES}
 COST_ROWS = {
-    "features, a hop of 10 ms, instructions": "frontend_hop", "network, a hop of 10 ms, instructions": "network_hop",
+    "features, a hop of 10 ms, instructions": "frontend_hop",
+    "network, a hop of 10 ms, instructions": "network_hop",
     "network, a window of one second, instructions": "network_window",
-    "engine: state, bytes": "engine_state_bytes", "engine: ring of a stream's logits, bytes": "stream_state_bytes",
-    "engine: stack, bytes": "stack_bytes", "engine: flash (code, weights, tables), bytes": "engine_flash_bytes",
-    "features: state, bytes": "frontend_state_bytes", "features: stack, bytes": "frontend_stack_bytes",
-    "features: flash, bytes": "frontend_flash_bytes"}
+    "engine: state, bytes": "engine_state_bytes",
+    "engine: ring of a stream's logits, bytes": "stream_state_bytes",
+    "engine: stack, bytes": "stack_bytes",
+    "engine: flash (code, weights, tables), bytes": "engine_flash_bytes",
+    "features: state, bytes": "frontend_state_bytes",
+    "features: stack, bytes": "frontend_stack_bytes",
+    "features: flash, bytes": "frontend_flash_bytes",
+}
 TYPICAL_LOAD = 0.7
 """Share of the clock that the lowest clocks leave to keyword spotting, as `make budget` assumes."""
 
@@ -80,7 +86,7 @@ def verification(tau: float, graph: str = family.GRAPH) -> dict:
 
 def tflm(name: str) -> dict:
     """The recorded row of TFLM's release build whose name has this in it."""
-    row, = (row for row in comparison.recorded() if name in row["name"] and row["build"] == RELEASE)
+    (row,) = (row for row in comparison.recorded() if name in row["name"] and row["build"] == RELEASE)
     return row
 
 
@@ -95,33 +101,49 @@ def results() -> str:
     def flash(row: dict) -> str:
         return f"{row['flash_bytes']:,}" if row["flash_bytes"] else f"{row['code_bytes']:,} + model"
 
-    rows = [["top-1, %", *(family.top1(row) for row in (native, *models)), ds_cnn["top1_text"].removesuffix(" %")],
-            ["lost against float, points", *(family.lost(row) for row in (native, *models)), ""],
-            ["RAM, bytes", f"{m4['engine_state_bytes']:,}", *(f"{row['ram_bytes']:,}" for row in (accurate, small)), ""],
-            ["flash on Cortex-M4, bytes", f"{m4['engine_flash_bytes']:,}", *map(flash, (accurate, small, ds_cnn))],
-            *([f"instructions of a one-second window, {NAMES[core]}",
-               comparison.millions_of(costs[core]["network_window"]),
-               *(comparison.millions_of(row["instructions"][core]) for row in (accurate, small, ds_cnn))]
-              for core in comparison.CORES)]
+    rows = [
+        ["top-1, %", *(family.top1(row) for row in (native, *models)), ds_cnn["top1_text"].removesuffix(" %")],
+        ["lost against float, points", *(family.lost(row) for row in (native, *models)), ""],
+        ["RAM, bytes", f"{m4['engine_state_bytes']:,}", *(f"{row['ram_bytes']:,}" for row in (accurate, small)), ""],
+        ["flash on Cortex-M4, bytes", f"{m4['engine_flash_bytes']:,}", *map(flash, (accurate, small, ds_cnn))],
+        *(
+            [
+                f"instructions of a one-second window, {NAMES[core]}",
+                comparison.millions_of(costs[core]["network_window"]),
+                *(comparison.millions_of(row["instructions"][core]) for row in (accurate, small, ds_cnn)),
+            ]
+            for core in comparison.CORES
+        ),
+    ]
     for row in rows:
         row[1] = f"**{row[1]}**"
-    return markdown(["", "**native engine**", "TFLM, graph `accurate`", "TFLM, graph `small`", "MLPerf Tiny DS-CNN, TFLM"],
-                    rows)
+    return markdown(
+        ["", "**native engine**", "TFLM, graph `accurate`", "TFLM, graph `small`", "MLPerf Tiny DS-CNN, TFLM"], rows
+    )
 
 
 def widths() -> str:
     """What each width needs in a stream: RAM, flash and the lowest clock of each kind of core."""
-    kinds = {"Cortex-M0": ("cortex-m0",), "M3": ("cortex-m3",), "M4, M7, M33": ("cortex-m4", "cortex-m7", "cortex-m33"),
-             "M55": ("cortex-m55",)}
+    kinds = {
+        "Cortex-M0": ("cortex-m0",),
+        "M3": ("cortex-m3",),
+        "M4, M7, M33": ("cortex-m4", "cortex-m7", "cortex-m33"),
+        "M55": ("cortex-m55",),
+    }
     rows = []
     for tau in TAUS:
         costs = {core: needs.need(row, None) for core, row in boards(tau).items()}
         cycles = {core: need.instructions * float(budget.CPI) / TYPICAL_LOAD for core, need in costs.items()}
         trained = tau in shipped()
         stream = family.top1(verification(tau)["device_backends"]["native_stream"]) if trained else "not trained"
-        rows.append([f"{tau:g}", stream, *(f"{max(getattr(need, key) for need in costs.values()) / 1024:.1f} KB"
-                                           for key in ("ram_bytes", "flash")),
-                     *(f"{max(cycles[core] for core in cores) / 1e6:.0f} MHz" for cores in kinds.values())])
+        rows.append(
+            [
+                f"{tau:g}",
+                stream,
+                *(f"{max(getattr(need, key) for need in costs.values()) / 1024:.1f} KB" for key in ("ram_bytes", "flash")),
+                *(f"{max(cycles[core] for core in cores) / 1e6:.0f} MHz" for cores in kinds.values()),
+            ]
+        )
     return markdown(["tau", "top-1 in a stream, %", "RAM", "flash", *kinds], rows)
 
 
@@ -129,16 +151,28 @@ def verified() -> str:
     """Everything that was verified of tau 1."""
     figures = {graph: verification(1, graph) for graph in ("accurate", "small")}
     device = figures["accurate"]["device_backends"]
-    rows = {"float, PyTorch": figures["accurate"]["backends"]["pytorch"],
-            "float, on the device's features": device["pytorch"],
-            "**native engine**": device["native"], "TFLM, graph `accurate`": device["tflm"],
-            "TFLM, graph `small`": figures["small"]["device_backends"]["tflm"],
-            "native engine, a window in noise": device["native_in_noise"],
-            "native engine, in a stream": device["native_stream"]}
-    return markdown(["", "top-1, %", "lost, points", "answers as in float, %", "SQNR of the logits, dB"],
-                    [[name, family.top1(row), family.lost(row) if "drop_points" in row else "",
-                      f"{100 * row['agreement']:.2f}" if "agreement" in row else "",
-                      f"{row['sqnr_db']:.1f}" if "sqnr_db" in row else ""] for name, row in rows.items()])
+    rows = {
+        "float, PyTorch": figures["accurate"]["backends"]["pytorch"],
+        "float, on the device's features": device["pytorch"],
+        "**native engine**": device["native"],
+        "TFLM, graph `accurate`": device["tflm"],
+        "TFLM, graph `small`": figures["small"]["device_backends"]["tflm"],
+        "native engine, a window in noise": device["native_in_noise"],
+        "native engine, in a stream": device["native_stream"],
+    }
+    return markdown(
+        ["", "top-1, %", "lost, points", "answers as in float, %", "SQNR of the logits, dB"],
+        [
+            [
+                name,
+                family.top1(row),
+                family.lost(row) if "drop_points" in row else "",
+                f"{100 * row['agreement']:.2f}" if "agreement" in row else "",
+                f"{row['sqnr_db']:.1f}" if "sqnr_db" in row else "",
+            ]
+            for name, row in rows.items()
+        ],
+    )
 
 
 def parts() -> str:
@@ -146,8 +180,15 @@ def parts() -> str:
     rows = []
     for tau in shipped():
         for name, part in verification(tau)["parts"].items():
-            rows.append([f"{tau:g}", name.split(" (")[0], f"{part['clips']:,}", f"{100 * part['top1']['pytorch']:.2f}",
-                         *(f"{100 * part['device_top1'][backend]:.2f}" for backend in ("native", "tflm", "native_stream"))])
+            rows.append(
+                [
+                    f"{tau:g}",
+                    name.split(" (")[0],
+                    f"{part['clips']:,}",
+                    f"{100 * part['top1']['pytorch']:.2f}",
+                    *(f"{100 * part['device_top1'][backend]:.2f}" for backend in ("native", "tflm", "native_stream")),
+                ]
+            )
     return markdown(["tau", "clips of", "clips", "float, %", "native, %", "TFLM, %", "native in a stream, %"], rows, 2)
 
 
@@ -156,8 +197,11 @@ def other_words() -> str:
     rows = []
     for tau in shipped():
         card = checkpoint_path(tau).with_suffix(".md")
-        found = re.search(r"^\| test recall _unknown_ \| ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+), (\d+) clips\) \|$",
-                          card.read_text(), re.M)
+        found = re.search(
+            r"^\| test recall _unknown_ \| ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+), (\d+) clips\) \|$",
+            card.read_text(),
+            re.M,
+        )
         if not found:
             raise UserError(f"{card}: tells no test recall of _unknown_; restore it from the repository")
         value, low, high, count = found.groups()
@@ -168,8 +212,10 @@ def other_words() -> str:
 def costs() -> str:
     """Tau 1 on every emulated core."""
     found = boards(1)
-    return markdown(["", *(NAMES[core] for core in found)],
-                    [[name, *(f"{row[key]:,}" for row in found.values())] for name, key in COST_ROWS.items()])
+    return markdown(
+        ["", *(NAMES[core] for core in found)],
+        [[name, *(f"{row[key]:,}" for row in found.values())] for name, key in COST_ROWS.items()],
+    )
 
 
 def costs_by_width() -> str:
@@ -177,22 +223,43 @@ def costs_by_width() -> str:
     rows = []
     for tau in TAUS:
         found = boards(tau)
-        rows.append([f"{tau:g}", f"{found['cortex-m4']['engine_state_bytes']:,}",
-                     *(f"{found[core][key]:,}" for core in comparison.CORES
-                       for key in ("engine_flash_bytes", "network_window", "network_hop"))])
+        rows.append(
+            [
+                f"{tau:g}",
+                f"{found['cortex-m4']['engine_state_bytes']:,}",
+                *(
+                    f"{found[core][key]:,}"
+                    for core in comparison.CORES
+                    for key in ("engine_flash_bytes", "network_window", "network_hop")
+                ),
+            ]
+        )
     titles = ("flash, bytes", "window", "hop")
-    return markdown(["tau", "state, bytes", *(f"{NAMES[core]}: {title}" for core in comparison.CORES for title in titles)],
-                    rows)
+    return markdown(
+        ["tau", "state, bytes", *(f"{NAMES[core]}: {title}" for core in comparison.CORES for title in titles)], rows
+    )
 
 
 def recorded_tflm() -> str:
     """What TFLM with CMSIS-NN was recorded to cost."""
     rows = comparison.recorded()
-    return markdown(["model and build of TFLM", *(f"instructions, {NAMES[core]}" for core in comparison.CORES),
-                     "arena used, bytes", "flash, bytes"],
-                    [[row["name"], *(f"{row['instructions'][core]:,}" if core in row["instructions"] else ""
-                                     for core in comparison.CORES),
-                      f"{row['ram_bytes']:,}" if row["ram_bytes"] else "", comparison.flash(row)] for row in rows])
+    return markdown(
+        [
+            "model and build of TFLM",
+            *(f"instructions, {NAMES[core]}" for core in comparison.CORES),
+            "arena used, bytes",
+            "flash, bytes",
+        ],
+        [
+            [
+                row["name"],
+                *(f"{row['instructions'][core]:,}" if core in row["instructions"] else "" for core in comparison.CORES),
+                f"{row['ram_bytes']:,}" if row["ram_bytes"] else "",
+                comparison.flash(row),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def false_accepts() -> str:
@@ -200,11 +267,15 @@ def false_accepts() -> str:
     rows = []
     for row in recorded.load():
         if row["checkpoint"] != sha256(checkpoint_path(row["tau"])):
-            raise UserError(f"{recorded.PATH}: tau {row['tau']:g} is of another checkpoint; record it anew "
-                            f"with `make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`")
+            raise UserError(
+                f"{recorded.PATH}: tau {row['tau']:g} is of another checkpoint; record it anew "
+                f"with `make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`"
+            )
         if row["protocol"] != continuous.PROTOCOL:
-            raise UserError(f"{recorded.PATH}: tau {row['tau']:g} is of another protocol; record it anew with "
-                            f"`make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`")
+            raise UserError(
+                f"{recorded.PATH}: tau {row['tau']:g} is of another protocol; record it anew with "
+                f"`make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`"
+            )
         rates = []
         for rule in (rule for rule in decisions.RULES if rule.probability == decisions.EXAMPLE.probability):
             count = row["reports"][str(rule)]
@@ -235,7 +306,9 @@ def dates() -> str:
     name, version = compiler.groups()
     return textwrap.fill(
         f"Recorded: accuracy {' and '.join(accuracy)} (`make verify SPLIT=all`), costs {agreed['recorded']} (`make "
-        f"bench-baseline`, {name} {version}), TFLM {then['date']} ({then['versions']}; cannot be built here).", 120)
+        f"bench-baseline`, {name} {version}), TFLM {then['date']} ({then['versions']}; cannot be built here).",
+        120,
+    )
 
 
 def quantize_output(build: Path) -> str:
@@ -254,14 +327,24 @@ def board_output(build: Path, program: str, samples: np.ndarray) -> str:
 
 
 RECORDED: dict[str, Callable[[], str]] = {
-    "results": results, "widths": widths, "family": family.table, "verified": verified, "parts": parts,
-    "other-words": other_words, "costs": costs, "costs-by-width": costs_by_width, "tflm": recorded_tflm,
+    "results": results,
+    "widths": widths,
+    "family": family.table,
+    "verified": verified,
+    "parts": parts,
+    "other-words": other_words,
+    "costs": costs,
+    "costs-by-width": costs_by_width,
+    "tflm": recorded_tflm,
     "false-accepts": false_accepts,
-    "budget": budget_output, "dates": dates}
+    "budget": budget_output,
+    "dates": dates,
+}
 BUILT: dict[str, Callable[[Path], str]] = {
     "quantize": quantize_output,
     "run": lambda build: board_output(build, on_board.LISTEN, read_wav(EXAMPLES / "yes.wav")),
-    "selftest": lambda build: board_output(build, on_board.SELFTEST, np.empty(0, np.int16))}
+    "selftest": lambda build: board_output(build, on_board.SELFTEST, np.empty(0, np.int16)),
+}
 
 
 def pages() -> list[Path]:
@@ -271,6 +354,7 @@ def pages() -> list[Path]:
 
 def rewritten(text: str, page: Path, build: Path | None) -> str:
     """A page with its blocks as the sources have them now. build: of tau 1; None leaves its sample outputs alone."""
+
     def block(match: re.Match) -> str:
         head, name, _, end = match.groups()
         if name in BUILT:
@@ -302,4 +386,3 @@ def main(argv: list[str] | None = None) -> int:
             write_text(page, text)
         print(f"{page.relative_to(ROOT)}: {'rewritten' if args.write else 'out of date; run `make docs-figures`'}")
     return 1 if changed and not args.write else 0
-

@@ -1,4 +1,5 @@
 """Memory by part: the native engine's state, and the tensors that TFLM keeps alive from op to op."""
+
 from __future__ import annotations
 
 import math
@@ -20,9 +21,16 @@ def state_parts(network: Network) -> dict:
     columns of its 16-bit means (`means_bytes`). The members are those of kws_engine in kws_engine.h.
     """
     sizes = plan(network)
-    blocks = [{"channels": layer.channels, "rows": layer.rows, "dilation": layer.dilation,
-               "inputs_bytes": layer.dilation * layer.column, "means_bytes": 4 * layer.dilation * layer.channels}
-              for layer in sizes.layers]
+    blocks = [
+        {
+            "channels": layer.channels,
+            "rows": layer.rows,
+            "dilation": layer.dilation,
+            "inputs_bytes": layer.dilation * layer.column,
+            "means_bytes": 4 * layer.dilation * layer.channels,
+        }
+        for layer in sizes.layers
+    ]
     for block in blocks:
         block["bytes"] = block["inputs_bytes"] + block["means_bytes"]
     parts = {

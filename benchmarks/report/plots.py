@@ -4,6 +4,7 @@ Horizontal coordinates are percentages of the page's width, vertical ones and le
 as a desktop screen. Every mark has its figure in `data-key` (a JSON pointer into report.json) and
 `data-value`; every plot has a title and a description. Classes are the page's: `good`, `bad`, `c0`, `c1`, ....
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -65,15 +66,20 @@ def number(value: float) -> str:
 def text(x: str, y: float, content: str | Figure, kind: str = "", anchor: str = "start") -> str:
     """A line of text whose middle is at y; a figure's is tied to it."""
     shown, marks = (content.text, " " + content.marks) if isinstance(content, Figure) else (content, "")
-    return (f'<text x="{x}" y="{number(y + BASELINE)}" text-anchor="{anchor}"'
-            f'{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}{marks}>{escape(shown)}</text>')
+    return (
+        f'<text x="{x}" y="{number(y + BASELINE)}" text-anchor="{anchor}"'
+        f"{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}{marks}>{escape(shown)}</text>"
+    )
 
 
 def frame(name: str, title: str, description: str, height: float, body: Sequence[str]) -> str:
     """The whole plot. name: unique on the page."""
-    return (f'<svg class="plot" role="img" aria-labelledby="{name}-t {name}-d" width="100%" height="{number(height)}">'
-            f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}</desc>'
-            + "".join(body) + "</svg>")
+    return (
+        f'<svg class="plot" role="img" aria-labelledby="{name}-t {name}-d" width="100%" height="{number(height)}">'
+        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(description)}</desc>'
+        + "".join(body)
+        + "</svg>"
+    )
 
 
 def along(value: float, low: float, high: float, start: float = 2, end: float = 98) -> float:
@@ -81,8 +87,9 @@ def along(value: float, low: float, high: float, start: float = 2, end: float = 
     return start + (end - start) * (value - low) / (high - low)
 
 
-def grid(ticks: Sequence[tuple[float, str]], low: float, high: float, height: float, start: float = 2,
-         end: float = 98) -> list[str]:
+def grid(
+    ticks: Sequence[tuple[float, str]], low: float, high: float, height: float, start: float = 2, end: float = 98
+) -> list[str]:
     """Lines down to the axis with their values below."""
     lines = []
     for value, shown in ticks:
@@ -94,15 +101,26 @@ def grid(ticks: Sequence[tuple[float, str]], low: float, high: float, height: fl
 
 def round_ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round values in low ... high, at most so many."""
-    step = next(step for power in range(-4, 12) for step in (10.0**power, 2 * 10.0**power, 5 * 10.0**power)
-                if high - low <= step * (most - 1) + step * 1e-9)
+    step = next(
+        step
+        for power in range(-4, 12)
+        for step in (10.0**power, 2 * 10.0**power, 5 * 10.0**power)
+        if high - low <= step * (most - 1) + step * 1e-9
+    )
     first = -(-low // step)
     ticks = [(first + index) * step for index in range(most + 1)]
     return [round(tick, 10) for tick in ticks if tick <= high + step / 1e6]
 
 
-def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], unit: float, suffix: str,
-             reference: Figure | None = None) -> str:
+def whiskers(
+    name: str,
+    title: str,
+    description: str,
+    rows: Sequence[Whisker],
+    unit: float,
+    suffix: str,
+    reference: Figure | None = None,
+) -> str:
     """Dots with their intervals, one row each, names above. unit: what a value is times to be on the axis, in `suffix`.
 
     reference: a figure to compare with, a line down through all.
@@ -120,8 +138,10 @@ def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], u
     body = grid(ticks, low, high, height)
     if reference and found:
         x = number(along(reference.value * unit, low, high))
-        body.append(f'<line class="reference" x1="{x}%" x2="{x}%" y1="0" y2="{height}" {reference.marks}>'
-                    f"<title>{escape(reference.text)}</title></line>")
+        body.append(
+            f'<line class="reference" x1="{x}%" x2="{x}%" y1="0" y2="{height}" {reference.marks}>'
+            f"<title>{escape(reference.text)}</title></line>"
+        )
     for top, row in zip(tops, rows):
         body.append(text("0", top + 11, row.label, "name" if row.centre or row.note else "heading"))
         if row.interval is None:
@@ -130,18 +150,23 @@ def whiskers(name: str, title: str, description: str, rows: Sequence[Whisker], u
         lower, centre, upper = row.interval
         places = [number(along(figure.value * unit, low, high)) for figure in row.interval]
         y = top + 29
-        body.append(f'<g class="{row.kind}"><title>{escape(row.label)}: {escape(centre.text)}, 95 % interval '
-                    f"{escape(lower.text)} to {escape(upper.text)}</title>"
-                    f'<line class="whisker" x1="{places[0]}%" x2="{places[2]}%" y1="{y}" y2="{y}"/>'
-                    + "".join(f'<line class="whisker" x1="{place}%" x2="{place}%" y1="{y - 4}" y2="{y + 4}" '
-                              f"{figure.marks}/>" for place, figure in ((places[0], lower), (places[2], upper)))
-                    + f'<circle class="dot" cx="{places[1]}%" cy="{y}" r="5" {centre.marks}/></g>')
+        body.append(
+            f'<g class="{row.kind}"><title>{escape(row.label)}: {escape(centre.text)}, 95 % interval '
+            f"{escape(lower.text)} to {escape(upper.text)}</title>"
+            f'<line class="whisker" x1="{places[0]}%" x2="{places[2]}%" y1="{y}" y2="{y}"/>'
+            + "".join(
+                f'<line class="whisker" x1="{place}%" x2="{place}%" y1="{y - 4}" y2="{y + 4}" {figure.marks}/>'
+                for place, figure in ((places[0], lower), (places[2], upper))
+            )
+            + f'<circle class="dot" cx="{places[1]}%" cy="{y}" r="5" {centre.marks}/></g>'
+        )
         body.append(text("100%", top + 11, centre, "value", "end"))
     return frame(name, title, description, height + (AXIS if found else 0), body)
 
 
-def dumbbells(name: str, title: str, description: str, rows: Sequence[tuple[str, Figure, Figure]], unit: float,
-              gutter: float) -> str:
+def dumbbells(
+    name: str, title: str, description: str, rows: Sequence[tuple[str, Figure, Figure]], unit: float, gutter: float
+) -> str:
     """Two dots a row, an open one before and a filled one after; the value after to the right.
 
     gutter: percent of the width to the left, for the names.
@@ -155,12 +180,14 @@ def dumbbells(name: str, title: str, description: str, rows: Sequence[tuple[str,
     for index, (label, before, after) in enumerate(rows):
         y = ROW * index + ROW / 2
         places = [number(along(figure.value * unit, low, high, start, end)) for figure in (before, after)]
-        body += [text("0", y, label, "name"),
-                 f'<g><title>{escape(label)}: {escape(before.text)}, then {escape(after.text)}</title>'
-                 f'<line class="link" x1="{places[0]}%" x2="{places[1]}%" y1="{number(y)}" y2="{number(y)}"/>'
-                 f'<circle class="open" cx="{places[0]}%" cy="{number(y)}" r="5.5" {before.marks}/>'
-                 f'<circle class="full" cx="{places[1]}%" cy="{number(y)}" r="3.5" {after.marks}/></g>',
-                 text("100%", y, after, "value", "end")]
+        body += [
+            text("0", y, label, "name"),
+            f"<g><title>{escape(label)}: {escape(before.text)}, then {escape(after.text)}</title>"
+            f'<line class="link" x1="{places[0]}%" x2="{places[1]}%" y1="{number(y)}" y2="{number(y)}"/>'
+            f'<circle class="open" cx="{places[0]}%" cy="{number(y)}" r="5.5" {before.marks}/>'
+            f'<circle class="full" cx="{places[1]}%" cy="{number(y)}" r="3.5" {after.marks}/></g>',
+            text("100%", y, after, "value", "end"),
+        ]
     return frame(name, title, description, height + AXIS, body)
 
 
@@ -170,22 +197,24 @@ def differences(name: str, title: str, description: str, rows: Sequence[tuple[st
     margin = (high - low) * 0.06 or 0.5
     low, high, start, end = low - margin, high + margin, gutter, 82
     height = ROW * len(rows)
-    body = grid([(tick, f"{tick:g}".replace("-", "−")) for tick in round_ticks(low, high, 4)], low, high, height,
-                start, end)
+    body = grid([(tick, f"{tick:g}".replace("-", "−")) for tick in round_ticks(low, high, 4)], low, high, height, start, end)
     zero = along(0, low, high, start, end)
     for index, (label, figure) in enumerate(rows):
         y = ROW * index + ROW / 2
         x = along(figure.value, low, high, start, end)
-        body += [text("0", y, label, "name"),
-                 f'<rect class="{"bad" if figure.value > 0 else "good"}" x="{number(min(x, zero))}%" '
-                 f'width="{number(abs(x - zero))}%" y="{number(y - 6)}" height="12" {figure.marks}/>',
-                 text("100%", y, figure, "value", "end")]
+        body += [
+            text("0", y, label, "name"),
+            f'<rect class="{"bad" if figure.value > 0 else "good"}" x="{number(min(x, zero))}%" '
+            f'width="{number(abs(x - zero))}%" y="{number(y - 6)}" height="12" {figure.marks}/>',
+            text("100%", y, figure, "value", "end"),
+        ]
     body.append(f'<line class="zero" x1="{number(zero)}%" x2="{number(zero)}%" y1="0" y2="{height}"/>')
     return frame(name, title, description, height + AXIS, body)
 
 
-def stacks(name: str, title: str, description: str, rows: Sequence[Stack], high: float | None,
-           gutter: float, room: float = 22) -> str:
+def stacks(
+    name: str, title: str, description: str, rows: Sequence[Stack], high: float | None, gutter: float, room: float = 22
+) -> str:
     """Bars of segments from zero to the right, as long as their value is to `high`; each the whole width where None.
 
     gutter, room: percent of the width to the left for names, and to the right for totals.
@@ -199,8 +228,10 @@ def stacks(name: str, title: str, description: str, rows: Sequence[Stack], high:
         for kind, part, figure in row.segments:
             width = figure.value * scale
             if width > 0:
-                body.append(f'<rect class="bar {kind}" x="{number(x)}%" width="{number(width)}%" y="{number(y - 8)}" '
-                            f'height="16" {figure.marks}><title>{escape(part)}: {escape(figure.text)}</title></rect>')
+                body.append(
+                    f'<rect class="bar {kind}" x="{number(x)}%" width="{number(width)}%" y="{number(y - 8)}" '
+                    f'height="16" {figure.marks}><title>{escape(part)}: {escape(figure.text)}</title></rect>'
+                )
             x += width
         if row.total is not None:
             body.append(text("100%", y, row.total, "value", "end"))
@@ -212,32 +243,51 @@ def ribbon(name: str, title: str, description: str, segments: Sequence[tuple[str
     body, x = [], 0.0
     for kind, part, figure in segments:
         width = 100 * figure.value / total
-        body.append(f'<rect class="bar {kind}" x="{number(x)}%" width="{number(width)}%" y="0" height="34" '
-                    f"{figure.marks}><title>{escape(part)}: {escape(figure.text)}</title></rect>")
+        body.append(
+            f'<rect class="bar {kind}" x="{number(x)}%" width="{number(width)}%" y="0" height="34" '
+            f"{figure.marks}><title>{escape(part)}: {escape(figure.text)}</title></rect>"
+        )
         x += width
     return frame(name, title, description, 34, body)
 
 
-def profile(name: str, title: str, description: str, steps: Sequence[tuple[str, Figure]],
-            lines: Sequence[tuple[str, Figure, str]], height: float = 240) -> str:
+def profile(
+    name: str,
+    title: str,
+    description: str,
+    steps: Sequence[tuple[str, Figure]],
+    lines: Sequence[tuple[str, Figure, str]],
+    height: float = 240,
+) -> str:
     """A column for each step from left to right, and lines across all: (name, figure, class) each."""
     high = max(figure.value for figure in [step for _, step in steps] + [line for _, line, _ in lines]) * 1.14
     width = 100 / len(steps)
     body = [f'<line class="zero" x1="0" x2="100%" y1="{number(height)}" y2="{number(height)}"/>']
     for index, (label, figure) in enumerate(steps):
         tall = height * figure.value / high
-        body.append(f'<rect class="step" x="{number(index * width)}%" width="{number(width)}%" '
-                    f'y="{number(height - tall)}" height="{number(tall)}" {figure.marks}>'
-                    f"<title>{escape(label)}: {escape(figure.text)}</title></rect>")
+        body.append(
+            f'<rect class="step" x="{number(index * width)}%" width="{number(width)}%" '
+            f'y="{number(height - tall)}" height="{number(tall)}" {figure.marks}>'
+            f"<title>{escape(label)}: {escape(figure.text)}</title></rect>"
+        )
     for label, figure, kind in lines:
         y = height - height * figure.value / high
-        body += [f'<line class="level {kind}" x1="0" x2="100%" y1="{number(y)}" y2="{number(y)}" {figure.marks}/>',
-                 text("0", y - 10, label, f"name onplot {kind}"), text("100%", y - 10, figure, f"onplot {kind}", "end")]
+        body += [
+            f'<line class="level {kind}" x1="0" x2="100%" y1="{number(y)}" y2="{number(y)}" {figure.marks}/>',
+            text("0", y - 10, label, f"name onplot {kind}"),
+            text("100%", y - 10, figure, f"onplot {kind}", "end"),
+        ]
     return frame(name, title, description, height + 1, body)
 
 
-def heat(name: str, title: str, description: str, labels: Sequence[str], matrix: Sequence[Sequence[Figure]],
-         shares: Sequence[Sequence[float]]) -> str:
+def heat(
+    name: str,
+    title: str,
+    description: str,
+    labels: Sequence[str],
+    matrix: Sequence[Sequence[Figure]],
+    shares: Sequence[Sequence[float]],
+) -> str:
     """A confusion matrix: true class down, answer across; what is right in one colour, what is wrong in another.
 
     shares: of each row's clips, 0 to 1. The wrong ones' colour grows with the root of the share, so that few show too.
@@ -249,19 +299,24 @@ def heat(name: str, title: str, description: str, labels: Sequence[str], matrix:
         middle = cell * index + cell / 2
         body.append(text(str(left - 5), top + middle, label, "class", "end"))
         x, y = left + middle, top - 5
-        body.append(f'<text class="class" transform="translate({number(x + 3)} {number(y)}) rotate(-60)">'
-                    f"{escape(label)}</text>")
+        body.append(
+            f'<text class="class" transform="translate({number(x + 3)} {number(y)}) rotate(-60)">{escape(label)}</text>'
+        )
     for row, figures in enumerate(matrix):
         for column, figure in enumerate(figures):
             share, right = shares[row][column], row == column
             strength = share if right else share**0.5
             x, y = left + cell * column, top + cell * row
-            body.append(f'<rect class="{"good" if right else "bad"} cell" x="{x}" y="{y}" width="{cell - 1}" '
-                        f'height="{cell - 1}" fill-opacity="{number(strength)}" {figure.marks}>'
-                        f"<title>{escape(labels[row])} heard as {escape(labels[column])}: {escape(figure.text)}"
-                        "</title></rect>")
+            body.append(
+                f'<rect class="{"good" if right else "bad"} cell" x="{x}" y="{y}" width="{cell - 1}" '
+                f'height="{cell - 1}" fill-opacity="{number(strength)}" {figure.marks}>'
+                f"<title>{escape(labels[row])} heard as {escape(labels[column])}: {escape(figure.text)}"
+                "</title></rect>"
+            )
             if figure.value:
                 body.append(text(number(x + (cell - 1) / 2), y + (cell - 1) / 2 - 1, figure, "count", "middle"))
-    return (f'<svg class="plot heat" role="img" aria-labelledby="{name}-t {name}-d" '
-            f'viewBox="0 0 {left + size + 14} {top + size}"><title id="{name}-t">{escape(title)}</title>'
-            f'<desc id="{name}-d">{escape(description)}</desc>' + "".join(body) + "</svg>")
+    return (
+        f'<svg class="plot heat" role="img" aria-labelledby="{name}-t {name}-d" '
+        f'viewBox="0 0 {left + size + 14} {top + size}"><title id="{name}-t">{escape(title)}</title>'
+        f'<desc id="{name}-d">{escape(description)}</desc>' + "".join(body) + "</svg>"
+    )

@@ -1,4 +1,5 @@
 """The report as Markdown, and as the few lines a terminal shows. Pure functions of `report.merge`'s dict."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -6,10 +7,15 @@ from pathlib import Path
 
 from benchmarks.report import comparison
 
-TITLES = {"pytorch": "PyTorch, float", "onnx": "ONNX Runtime, float",
-          "tflite": "TFLite, int8, reference kernels", "tflm": "TFLM, int8", "native": "native engine, C",
-          "native_in_noise": "native engine, whole window in the stream's noise",
-          "native_stream": "native engine, in a stream"}
+TITLES = {
+    "pytorch": "PyTorch, float",
+    "onnx": "ONNX Runtime, float",
+    "tflite": "TFLite, int8, reference kernels",
+    "tflm": "TFLM, int8",
+    "native": "native engine, C",
+    "native_in_noise": "native engine, whole window in the stream's noise",
+    "native_stream": "native engine, in a stream",
+}
 MAIN_CORE = "cortex-m4"
 """The core whose costs the short form and the page's headline show."""
 
@@ -48,8 +54,7 @@ def when(accuracy: dict) -> str:
     """Whether the accuracy was measured on this build, or recorded, and how."""
     if accuracy["origin"] == "measured":
         return f"measured {accuracy['measured']} with `{accuracy['command']}`"
-    return (f"recorded {accuracy['measured']} with `{accuracy['command']}` on this very model, "
-            "not measured in this build")
+    return f"recorded {accuracy['measured']} with `{accuracy['command']}` on this very model, not measured in this build"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -62,17 +67,20 @@ def accuracy_section(report: dict) -> str:
     """The figures of the verification, or the command that measures them."""
     found = report["accuracy"]
     if found is None:
-        return (f"Not measured yet for this model: `make verify TAU={report['tau']:g} DATA=<Speech Commands>` "
-                "does it in a few minutes.")
+        return (
+            f"Not measured yet for this model: `make verify TAU={report['tau']:g} DATA=<Speech Commands>` "
+            "does it in a few minutes."
+        )
     rows = []
     named = [(TITLES[name], row) for name, row in found["backends"].items()]
-    named += [(TITLES[name] if name.startswith("native") else f"{TITLES[name]}, device features", row)
-              for name, row in found["device_backends"].items()]  # a native one knows no other features
+    named += [
+        (TITLES[name] if name.startswith("native") else f"{TITLES[name]}, device features", row)
+        for name, row in found["device_backends"].items()
+    ]  # a native one knows no other features
     for title, row in named:
         cells = [title, f"{100 * row['top1']:.2f} %", span(row["ci95"], 100)]
         if "drop_points" in row:
-            cells += [f"{row['drop_points']:.2f}", span(row["drop_ci95"]), f"{100 * row['agreement']:.2f} %",
-                      sqnr(row)]
+            cells += [f"{row['drop_points']:.2f}", span(row["drop_ci95"]), f"{100 * row['agreement']:.2f} %", sqnr(row)]
         else:
             cells += [""] * 4
         rows.append(cells)
@@ -80,26 +88,34 @@ def accuracy_section(report: dict) -> str:
     float_recall, int8_recall = found["backends"]["pytorch"]["recall"], int8["recall"]
     known = [label for label in int8_recall if int8_recall[label] is not None]
     worst = int8["worst"]
-    return "\n\n".join([
-        f"{found['clips']:,} clips: {found['data']['origin']}; {when(found)}.",
-        table(["backend", "top-1", "95 % interval", "drop, points", "95 % interval", "agreement", "SQNR"], rows),
-        table(["recall, %", *(f"`{label}`" for label in known)],
-              [["float", *(f"{100 * float_recall[label]:.1f}" for label in known)],
-               ["int8, device features", *(f"{100 * int8_recall[label]:.1f}" for label in known)]]),
-        f"Worst class in int8 on device features: `{worst['label']}`, {100 * worst['recall']:.1f} %. Outputs of "
-        "TFLite's reference kernels and of TFLM equal in every bit on all these clips: "
-        f"{yes(found['bit_exact_with_tflm'])}. "
-        "A drop is PyTorch's top-1 on float log-mel less the backend's; its interval is the paired one (Tango, 1998).",
-        *([native_note(found["native"])] if found["native"] else []),
-        *([streaming_note(stream)] if (stream := found["device_backends"].get("native_stream")) else []),
-    ])
+    return "\n\n".join(
+        [
+            f"{found['clips']:,} clips: {found['data']['origin']}; {when(found)}.",
+            table(["backend", "top-1", "95 % interval", "drop, points", "95 % interval", "agreement", "SQNR"], rows),
+            table(
+                ["recall, %", *(f"`{label}`" for label in known)],
+                [
+                    ["float", *(f"{100 * float_recall[label]:.1f}" for label in known)],
+                    ["int8, device features", *(f"{100 * int8_recall[label]:.1f}" for label in known)],
+                ],
+            ),
+            f"Worst class in int8 on device features: `{worst['label']}`, {100 * worst['recall']:.1f} %. Outputs of "
+            "TFLite's reference kernels and of TFLM equal in every bit on all these clips: "
+            f"{yes(found['bit_exact_with_tflm'])}. "
+            "A drop is PyTorch's top-1 on float log-mel less the backend's; its interval is the paired one (Tango, 1998).",
+            *([native_note(found["native"])] if found["native"] else []),
+            *([streaming_note(stream)] if (stream := found["device_backends"].get("native_stream")) else []),
+        ]
+    )
 
 
 def streaming_note(row: dict) -> str:
     """The loss of a stream against whole windows in the same noise."""
     own = row["drop_against_in_noise"]
-    return (f"Against whole windows in the same noise, streaming costs {own['points']:.2f} points "
-            f"(95 % interval {span(own['ci95'])}).")
+    return (
+        f"Against whole windows in the same noise, streaming costs {own['points']:.2f} points "
+        f"(95 % interval {span(own['ci95'])})."
+    )
 
 
 def native_note(native: dict) -> str:
@@ -110,11 +126,13 @@ def native_note(native: dict) -> str:
     low, high = stream["noise_level"]
     levels = " / ".join("no noise" if level is None else f"{level:g}" for level in stream["snr_db_quartiles"])
     around = f"{stream['surroundings_ms'] / 1000:g} s"
-    return (f"A stream is {around} of noise ({stream['noise']}, {low:g} to {high:g} of its level), the clip in it and "
-            f"{around} more" + f", speech to noise {levels} dB (quartiles)" * bool(levels) + "; the best score counts "
-            f"that is due within {stream['tolerance_ms']} ms of the clip's middle, with a probability of "
-            f"{100 * stream['sure'] / 255:.0f} % or more, else silence; it comes {stream['lag_ms']} ms later (averages of "
-            f"{stream['columns']} columns).")
+    return (
+        f"A stream is {around} of noise ({stream['noise']}, {low:g} to {high:g} of its level), the clip in it and "
+        f"{around} more" + f", speech to noise {levels} dB (quartiles)" * bool(levels) + "; the best score counts "
+        f"that is due within {stream['tolerance_ms']} ms of the clip's middle, with a probability of "
+        f"{100 * stream['sure'] / 255:.0f} % or more, else silence; it comes {stream['lag_ms']} ms later (averages of "
+        f"{stream['columns']} columns)."
+    )
 
 
 def native_section(report: dict) -> str:
@@ -126,20 +144,46 @@ def native_section(report: dict) -> str:
         f"`{native['file']}`, SHA-256 `{native['sha256']}`; ranges: {native['ranges']}; over the calibration clips "
         f"{kept(native)}. A score is complete {native['delay_columns']} columns after its own.",
         f"TFLM, for comparison: {model['tflite_bytes']:,} bytes of model, the interpreter's and the kernels' code "
-        f"besides; arena {memory['arena_bytes']:,} bytes on a 64-bit host, {on_arm(memory)}."]
+        f"besides; arena {memory['arena_bytes']:,} bytes on a 64-bit host, {on_arm(memory)}.",
+    ]
     if native["costs"] is None:
-        return "\n\n".join([*parts, "Its instructions, flash and RAM are not measured yet: "
-                                    f"`make bench TAU={report['tau']:g}`."])
-    rows = [[core, f"{row['network_window']:,}", f"{row['network_hop']:,}", f"{row['engine_flash_bytes']:,}",
-             f"{row['engine_state_bytes']:,}", f"{row['stream_state_bytes']:,}", f"{row['stack_bytes']:,}",
-             yes(row["bit_exact"])] for core, row in native["costs"]["boards"].items()]
-    return "\n\n".join([
-        *parts,
-        table(["core", "instructions, window", "instructions, hop", "flash, bytes", "state, bytes", "stream, bytes",
-               "stack, bytes", "bit-exact"], rows),
-        f"Instructions executed on emulated cores (no cycles) over {native['costs']['clip']}, "
-        f"{native['costs']['compiler']}; without the feature pipeline. Flash is code, weights and tables. "
-        f"`make bench TAU={report['tau']:g}`."])
+        return "\n\n".join(
+            [*parts, f"Its instructions, flash and RAM are not measured yet: `make bench TAU={report['tau']:g}`."]
+        )
+    rows = [
+        [
+            core,
+            f"{row['network_window']:,}",
+            f"{row['network_hop']:,}",
+            f"{row['engine_flash_bytes']:,}",
+            f"{row['engine_state_bytes']:,}",
+            f"{row['stream_state_bytes']:,}",
+            f"{row['stack_bytes']:,}",
+            yes(row["bit_exact"]),
+        ]
+        for core, row in native["costs"]["boards"].items()
+    ]
+    return "\n\n".join(
+        [
+            *parts,
+            table(
+                [
+                    "core",
+                    "instructions, window",
+                    "instructions, hop",
+                    "flash, bytes",
+                    "state, bytes",
+                    "stream, bytes",
+                    "stack, bytes",
+                    "bit-exact",
+                ],
+                rows,
+            ),
+            f"Instructions executed on emulated cores (no cycles) over {native['costs']['clip']}, "
+            f"{native['costs']['compiler']}; without the feature pipeline. Flash is code, weights and tables. "
+            f"`make bench TAU={report['tau']:g}`.",
+        ]
+    )
 
 
 def native_lines(report: dict) -> list[tuple[str, str]]:
@@ -148,31 +192,50 @@ def native_lines(report: dict) -> list[tuple[str, str]]:
     if "refused" in native:
         return [("native", f"none: {native['refused']}")]
     measured = found["device_backends"] if found else {}
-    lines = [(name, f"top-1 {100 * row['top1']:.2f} % ({span(row['ci95'], 100)}), drop {row['drop_points']:.2f} points "
-                    f"({span(row['drop_ci95'])}), agreement {100 * row['agreement']:.2f} %"
-                    + (f", SQNR {sqnr(row)}" if sqnr(row) else ""))
-             for name, key in (("native", "native"), ("in a stream", "native_stream"))
-             if (row := measured.get(key))]
+    lines = [
+        (
+            name,
+            f"top-1 {100 * row['top1']:.2f} % ({span(row['ci95'], 100)}), drop {row['drop_points']:.2f} points "
+            f"({span(row['drop_ci95'])}), agreement {100 * row['agreement']:.2f} %"
+            + (f", SQNR {sqnr(row)}" if sqnr(row) else ""),
+        )
+        for name, key in (("native", "native"), ("in a stream", "native_stream"))
+        if (row := measured.get(key))
+    ]
     if not lines:
         lines.append(("native", f"{kept(native)}, over the calibration clips"))
     if native["costs"] is None:
         return [*lines, ("", f"its flash, RAM and instructions: not measured yet: make bench TAU={report['tau']:g}")]
     row = native["costs"]["boards"][MAIN_CORE]
-    return [*lines,
-            (MAIN_CORE, f"flash {row['engine_flash_bytes']:,} bytes, state {row['engine_state_bytes']:,} and for a stream "
-                    f"{row['stream_state_bytes']:,} more; TFLM: model {report['model']['tflite_bytes']:,}, arena "
-                    f"{memory['arena_bytes']:,} on a host"),
-            ("", f"{row['network_window']:,} instructions a window, {row['network_hop']:,} a hop; equal to the integer "
-                 f"model bit for bit: {yes(row['bit_exact'])}")]
+    return [
+        *lines,
+        (
+            MAIN_CORE,
+            f"flash {row['engine_flash_bytes']:,} bytes, state {row['engine_state_bytes']:,} and for a stream "
+            f"{row['stream_state_bytes']:,} more; TFLM: model {report['model']['tflite_bytes']:,}, arena "
+            f"{memory['arena_bytes']:,} on a host",
+        ),
+        (
+            "",
+            f"{row['network_window']:,} instructions a window, {row['network_hop']:,} a hop; equal to the integer "
+            f"model bit for bit: {yes(row['bit_exact'])}",
+        ),
+    ]
 
 
 def graph_row(name: str, graph: dict, chosen: bool) -> list[str]:
     """One graph's figures, or why the gate refused it."""
     if "refused" in graph:
         return [f"`{name}`", f"refused: {graph['refused']}", *[""] * 5]
-    return [f"`{name}`" + " (chosen)" * chosen, f"{graph['tflite_bytes']:,}", f"{graph['arena_bytes']:,}",
-            f"{sum(graph['ops'].values())}", f"{100 * graph['agreement']:.1f} %", decibels(graph["sqnr_db"]),
-            yes(graph["bit_exact_with_tflm"])]
+    return [
+        f"`{name}`" + " (chosen)" * chosen,
+        f"{graph['tflite_bytes']:,}",
+        f"{graph['arena_bytes']:,}",
+        f"{sum(graph['ops'].values())}",
+        f"{100 * graph['agreement']:.1f} %",
+        decibels(graph["sqnr_db"]),
+        yes(graph["bit_exact_with_tflm"]),
+    ]
 
 
 def markdown(report: dict) -> str:
@@ -194,27 +257,35 @@ def markdown(report: dict) -> str:
         ["input", f"int8 [{shape}], scale {model['input']['scale']:g}, zero point {model['input']['zero_point']}"],
         ["output", f"int8, {len(report['labels'])} classes: {', '.join(report['labels'])}"],
         ["calibration", f"{calibration['clips']} clips, {calibration['source']}; ranges: {calibration['ranges']}"],
-        ["fidelity", f"{kept(fidelity)}; equal to TFLM in every bit: {yes(fidelity['bit_exact_with_tflm'])} "
-                     f"({fidelity['source']}, {fidelity['clips']:,} clips)"],
+        [
+            "fidelity",
+            f"{kept(fidelity)}; equal to TFLM in every bit: {yes(fidelity['bit_exact_with_tflm'])} "
+            f"({fidelity['source']}, {fidelity['clips']:,} clips)",
+        ],
     ]
-    return "\n\n".join([
-        f"# BC-ResNet-{report['tau']:g}, int8, graph `{model['graph']}`",
-        "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in facts),
-        "## Accuracy and what int8 costs",
-        accuracy_section(report),
-        "## Native engine",
-        native_section(report),
-        "## Beside TFLM with CMSIS-NN",
-        table(comparison.TITLES, [comparison.cells(row) for row in report["comparison"]]),
-        comparison.notes(report["comparison"]),
-        "## Operators",
-        table(["op", "count", "MACs", "bytes of constants"], operators),
-        "MACs here are those of the graph as it stands, the zeros of widened kernels included; the file holds the "
-        "constants and the description of the graph.",
-        "## Graphs",
-        "Fidelity here is over the calibration clips.",
-        table(["graph", "bytes", "arena, bytes", "ops", "agreement", "SQNR", "equals TFLM"], graphs),
-    ]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                f"# BC-ResNet-{report['tau']:g}, int8, graph `{model['graph']}`",
+                "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in facts),
+                "## Accuracy and what int8 costs",
+                accuracy_section(report),
+                "## Native engine",
+                native_section(report),
+                "## Beside TFLM with CMSIS-NN",
+                table(comparison.TITLES, [comparison.cells(row) for row in report["comparison"]]),
+                comparison.notes(report["comparison"]),
+                "## Operators",
+                table(["op", "count", "MACs", "bytes of constants"], operators),
+                "MACs here are those of the graph as it stands, the zeros of widened kernels included; the file holds the "
+                "constants and the description of the graph.",
+                "## Graphs",
+                "Fidelity here is over the calibration clips.",
+                table(["graph", "bytes", "arena, bytes", "ops", "agreement", "SQNR", "equals TFLM"], graphs),
+            ]
+        )
+        + "\n"
+    )
 
 
 def short(report: dict, build: Path | None = None) -> str:
@@ -230,15 +301,23 @@ def short(report: dict, build: Path | None = None) -> str:
         ("arena", f"{report['memory']['arena_bytes']:,} bytes on a 64-bit host, {on_arm(report['memory'])}"),
         ("calibration", f"{calibration['clips']} clips, {calibration['source']}"),
         ("fidelity", kept(fidelity)),
-        ("", f"over {fidelity['clips']:,} clips ({fidelity['source']}); "
-             f"equal to TFLM bit for bit: {yes(fidelity['bit_exact_with_tflm'])}"),
+        (
+            "",
+            f"over {fidelity['clips']:,} clips ({fidelity['source']}); "
+            f"equal to TFLM bit for bit: {yes(fidelity['bit_exact_with_tflm'])}",
+        ),
     ]
     if found:
         before, after = found["backends"]["pytorch"], found["device_backends"]["tflite"]
-        rows += [("accuracy", f"float {100 * before['top1']:.2f} %, int8 on device features "
-                              f"{100 * after['top1']:.2f} %: drop {after['drop_points']:.2f} points "
-                              f"(95 % interval {span(after['drop_ci95'])})"),
-                 ("", f"over {found['clips']:,} clips, {found['origin']} {found['measured']}")]
+        rows += [
+            (
+                "accuracy",
+                f"float {100 * before['top1']:.2f} %, int8 on device features "
+                f"{100 * after['top1']:.2f} %: drop {after['drop_points']:.2f} points "
+                f"(95 % interval {span(after['drop_ci95'])})",
+            ),
+            ("", f"over {found['clips']:,} clips, {found['origin']} {found['measured']}"),
+        ]
     else:
         rows.append(("accuracy", "not measured yet"))
     rows += native_lines(report)

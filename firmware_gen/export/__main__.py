@@ -5,6 +5,7 @@
 Formats: arduino, cmsis-pack, zephyr, esp-idf, platformio. Reads the build's firmware/ folder, writes
 export/<format>/ beside it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -65,8 +66,9 @@ def bring_up_to_date(build: Path, form: str) -> None:
         return
     files = FORMATS[form](source)
     count = len(files)
-    files[folder.MANIFEST] = folder.manifest(files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}",
-                                             fingerprint=stamp)
+    files[folder.MANIFEST] = folder.manifest(
+        files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}", fingerprint=stamp
+    )
     out.parent.mkdir(exist_ok=True)
     folder.replace_folder(out, files)
     print(f"{out}: {count} files; how to use them: {out / next(name for name in files if name.endswith('/README.md'))}")

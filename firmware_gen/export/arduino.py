@@ -3,6 +3,7 @@
 Format: Arduino library specification, 1.5 format, rev. 2.2. Everything under src/ is compiled, and src/ alone is on the
 include path, so all sources lie there side by side.
 """
+
 from __future__ import annotations
 
 from firmware_gen.export.library import Library, below, documents, render, zipped

@@ -2,6 +2,7 @@
 
 Format: Open-CMSIS-Pack specification 1.7, PACK.xsd. A project's own main.c is a user code template of the component.
 """
+
 from __future__ import annotations
 
 from firmware_gen.export.library import Library, below, documents, in_two_folders, render, zipped
@@ -13,9 +14,14 @@ def files(library: Library) -> dict[str, str | bytes]:
     """Path -> content of the whole export."""
     sources = in_two_folders(library)
     tree = {
-        f"{VENDOR}.{NAME}.pdsc": render("cmsis_pack/pdsc.j2", library, vendor=VENDOR, pack=NAME,
-                                        headers=sorted(name for name in sources if name.endswith(".h")),
-                                        compiled=sorted(name for name in sources if name.endswith(".c"))),
+        f"{VENDOR}.{NAME}.pdsc": render(
+            "cmsis_pack/pdsc.j2",
+            library,
+            vendor=VENDOR,
+            pack=NAME,
+            headers=sorted(name for name in sources if name.endswith(".h")),
+            compiled=sorted(name for name in sources if name.endswith(".c")),
+        ),
         "examples/listen/main.c": render("cmsis_pack/main.c.j2", library),
         **sources,
         **documents(library, "cmsis_pack/README.md.j2"),

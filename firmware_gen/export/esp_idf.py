@@ -3,6 +3,7 @@
 Format: ESP-IDF's build system (idf_component_register) and the IDF Component Manager's idf_component.yml. The cores are
 Xtensa or RISC-V, so the plain C kernels run.
 """
+
 from __future__ import annotations
 
 from firmware_gen.export.library import NAME, Library, below, documents, in_two_folders, render

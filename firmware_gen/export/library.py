@@ -1,4 +1,5 @@
 """What is exported: the generated files of the build's firmware/ folder, unchanged, and their names."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -59,16 +60,22 @@ def load(build: Path) -> Library:
     source = inputs.load(build)
     firmware, stamp = build / "firmware", fingerprint(build)
     if source.native is None:
-        raise UserError(f"{build}: the native engine cannot hold this network (see {inputs.CONVERSION}), "
-                        "and nothing else is exported")
+        raise UserError(
+            f"{build}: the native engine cannot hold this network (see {inputs.CONVERSION}), and nothing else is exported"
+        )
     if not folder.is_up_to_date(firmware, stamp):
         raise UserError(f"{firmware}: missing, changed or of another conversion or generator; {remedy(build)}")
     paths = [firmware / name for name in frontend.FILES]
     paths += sorted((firmware / NATIVE).glob("*.[ch]"))
-    return Library(tau=f"{source.tau:g}", labels=source.labels, checkpoint_sha256=source.checkpoint_sha256,
-                   sources={path.name: path.read_bytes().decode() for path in paths},
-                   license=(ROOT / "LICENSE").read_text("utf-8"), notice=(ROOT / "NOTICE").read_text("utf-8"),
-                   fingerprint=stamp)
+    return Library(
+        tau=f"{source.tau:g}",
+        labels=source.labels,
+        checkpoint_sha256=source.checkpoint_sha256,
+        sources={path.name: path.read_bytes().decode() for path in paths},
+        license=(ROOT / "LICENSE").read_text("utf-8"),
+        notice=(ROOT / "NOTICE").read_text("utf-8"),
+        fingerprint=stamp,
+    )
 
 
 def render(template: str, library: Library, **values: object) -> str:
@@ -78,8 +85,11 @@ def render(template: str, library: Library, **values: object) -> str:
 
 def documents(library: Library, readme: str) -> dict[str, str]:
     """LICENSE, NOTICE and README.md, the latter from a template."""
-    return {"LICENSE": library.license, "NOTICE": render("NOTICE.j2", library).rstrip() + "\n",
-            "README.md": render(readme, library)}
+    return {
+        "LICENSE": library.license,
+        "NOTICE": render("NOTICE.j2", library).rstrip() + "\n",
+        "README.md": render(readme, library),
+    }
 
 
 def in_two_folders(library: Library) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 Format: PlatformIO's documentation, "library.json". include/ and src/ are on the include path, src/ is compiled.
 """
+
 from __future__ import annotations
 
 import json
@@ -14,28 +15,37 @@ PLATFORMS = ("atmelsam", "espressif32", "native", "nordicnrf52", "raspberrypi", 
 
 def manifest(library: Library) -> str:
     """library.json."""
-    return json.dumps({
-        "name": NAME,
-        "version": library.version,
-        "description": f"Keyword spotting with BC-ResNet-{library.tau} in integers: 16 kHz sound in, words out. "
-                       "No interpreter, no allocation.",
-        "keywords": "keyword spotting, speech, tinyml, microcontroller, cortex-m",
-        "authors": [{"name": "BC-ResNet KWS", "maintainer": True}],
-        "license": "Apache-2.0",
-        "headers": ["frontend.h", "kws_engine.h"],
-        "frameworks": "*",
-        "platforms": PLATFORMS,
-        "build": {"includeDir": "include", "srcDir": "src"},
-        "examples": [{"name": "listen", "base": "examples/listen", "files": ["platformio.ini", "src/main.cpp"]}],
-    }, indent=2) + "\n"
+    return (
+        json.dumps(
+            {
+                "name": NAME,
+                "version": library.version,
+                "description": f"Keyword spotting with BC-ResNet-{library.tau} in integers: 16 kHz sound in, words out. "
+                "No interpreter, no allocation.",
+                "keywords": "keyword spotting, speech, tinyml, microcontroller, cortex-m",
+                "authors": [{"name": "BC-ResNet KWS", "maintainer": True}],
+                "license": "Apache-2.0",
+                "headers": ["frontend.h", "kws_engine.h"],
+                "frameworks": "*",
+                "platforms": PLATFORMS,
+                "build": {"includeDir": "include", "srcDir": "src"},
+                "examples": [{"name": "listen", "base": "examples/listen", "files": ["platformio.ini", "src/main.cpp"]}],
+            },
+            indent=2,
+        )
+        + "\n"
+    )
 
 
 def files(library: Library) -> dict[str, str | bytes]:
     """Path -> content of the whole export."""
-    return below(NAME, {
-        "library.json": manifest(library),
-        "examples/listen/platformio.ini": render("platformio/platformio.ini.j2", library),
-        "examples/listen/src/main.cpp": render("platformio/main.cpp.j2", library),
-        **in_two_folders(library),
-        **documents(library, "platformio/README.md.j2"),
-    })
+    return below(
+        NAME,
+        {
+            "library.json": manifest(library),
+            "examples/listen/platformio.ini": render("platformio/platformio.ini.j2", library),
+            "examples/listen/src/main.cpp": render("platformio/main.cpp.j2", library),
+            **in_two_folders(library),
+            **documents(library, "platformio/README.md.j2"),
+        },
+    )

@@ -3,6 +3,7 @@
 Format: Zephyr's documentation, "Modules (External projects)": zephyr/module.yml names the CMake folder, the Kconfig
 file and the samples.
 """
+
 from __future__ import annotations
 
 from engine.render import STREAM_COLUMNS
@@ -22,6 +23,7 @@ TEMPLATES = {
 
 def files(library: Library) -> dict[str, str | bytes]:
     """Path -> content of the whole export."""
-    tree = {path: render(f"zephyr/{template}", library, stream_columns=STREAM_COLUMNS)
-            for path, template in TEMPLATES.items()}
+    tree = {
+        path: render(f"zephyr/{template}", library, stream_columns=STREAM_COLUMNS) for path, template in TEMPLATES.items()
+    }
     return below(NAME, {**tree, **in_two_folders(library), **documents(library, "zephyr/README.md.j2")})

@@ -1,4 +1,5 @@
 """`python -m benchmarks.bench`: what it writes, that it repeats, and when it fails."""
+
 from __future__ import annotations
 
 import copy
@@ -19,9 +20,21 @@ from engine.random_network import random_network
 from frontend import render
 from training.description import FEATURES
 
-KEYS = {"frontend_hop", "frontend_hop_mean", "frontend_state_bytes", "frontend_flash_bytes", "network_window",
-        "network_hop", "engine_state_bytes", "stream_state_bytes", "engine_flash_bytes", "engine_code_bytes",
-        "stack_bytes", "bit_exact", "layers"}
+KEYS = {
+    "frontend_hop",
+    "frontend_hop_mean",
+    "frontend_state_bytes",
+    "frontend_flash_bytes",
+    "network_window",
+    "network_hop",
+    "engine_state_bytes",
+    "stream_state_bytes",
+    "engine_flash_bytes",
+    "engine_code_bytes",
+    "stack_bytes",
+    "bit_exact",
+    "layers",
+}
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +125,15 @@ def test_the_table_shows_every_core_and_the_fidelity(figures):
 
 
 def test_the_table_shows_goals_beside_what_they_are_for(figures):
-    rows = {name: [line for line in bench_text.table(figures).splitlines() if line.startswith(name + " ")][1]
-            for name in figures["boards"]}
-    for name, goals in (("cortex-m4", ("(goal 5.0 M)", "(goal 60 k)", "(goal 12 KB)", "(goal 32 KB)")),
-                        ("cortex-m55", ("(goal 1.6 M)", "(goal 12 KB)")), ("cortex-m0", ("(goal 12 KB)",))):
+    rows = {
+        name: [line for line in bench_text.table(figures).splitlines() if line.startswith(name + " ")][1]
+        for name in figures["boards"]
+    }
+    for name, goals in (
+        ("cortex-m4", ("(goal 5.0 M)", "(goal 60 k)", "(goal 12 KB)", "(goal 32 KB)")),
+        ("cortex-m55", ("(goal 1.6 M)", "(goal 12 KB)")),
+        ("cortex-m0", ("(goal 12 KB)",)),
+    ):
         assert rows[name].count("goal") == len(goals) and all(goal in rows[name] for goal in goals)
         assert f"{figures['boards'][name]['network_window']:,}" in rows[name]
 
@@ -134,25 +152,28 @@ def test_counts_over_a_real_clip_are_within_a_percent_of_those_over_an_example(f
             assert row[key] == pytest.approx(figures["boards"]["cortex-m4"][key], rel=0.01)
 
 
-@pytest.mark.parametrize("where, value, reason", [
-    (("boards", "cortex-m4", "frontend_hop"), 45_001, "cortex-m4: frontend_hop is 45,001, above its limit of 45,000"),
-    (("boards", "cortex-m7", "frontend_state_bytes"), 4097, "cortex-m7: frontend_state_bytes is 4,097"),
-    (("boards", "cortex-m33", "bit_exact"), False, "cortex-m33: its features or scores are not"),
-    (("boards", "cortex-m7", "network_window"), 7_000_001, "cortex-m7: network_window is 7,000,001"),
-    (("boards", "cortex-m55", "network_window"), 3_000_001, "above its limit of 3,000,000"),
-    (("boards", "cortex-m4", "network_hop"), 80_001, "above its limit of 80,000"),
-    (("boards", "cortex-m0", "engine_state_bytes"), 16_385, "above its limit of 16,384"),
-    (("boards", "cortex-m3", "stream_state_bytes"), 5121, "above its limit of 5,120"),
-    (("boards", "cortex-m4", "engine_flash_bytes"), 40 * 1024 + 1, "above its limit of 40,960"),
-    (("fidelity", "within_1_lsb"), 0.9989, "99.890 % of the features"),
-    (("fidelity", "max_lsb"), 3, "3 LSB from the float log-mel"),
-])
+@pytest.mark.parametrize(
+    "where, value, reason",
+    [
+        (("boards", "cortex-m4", "frontend_hop"), 45_001, "cortex-m4: frontend_hop is 45,001, above its limit of 45,000"),
+        (("boards", "cortex-m7", "frontend_state_bytes"), 4097, "cortex-m7: frontend_state_bytes is 4,097"),
+        (("boards", "cortex-m33", "bit_exact"), False, "cortex-m33: its features or scores are not"),
+        (("boards", "cortex-m7", "network_window"), 7_000_001, "cortex-m7: network_window is 7,000,001"),
+        (("boards", "cortex-m55", "network_window"), 3_000_001, "above its limit of 3,000,000"),
+        (("boards", "cortex-m4", "network_hop"), 80_001, "above its limit of 80,000"),
+        (("boards", "cortex-m0", "engine_state_bytes"), 16_385, "above its limit of 16,384"),
+        (("boards", "cortex-m3", "stream_state_bytes"), 5121, "above its limit of 5,120"),
+        (("boards", "cortex-m4", "engine_flash_bytes"), 40 * 1024 + 1, "above its limit of 40,960"),
+        (("fidelity", "within_1_lsb"), 0.9989, "99.890 % of the features"),
+        (("fidelity", "max_lsb"), 3, "3 LSB from the float log-mel"),
+    ],
+)
 def test_a_figure_beyond_its_limit_fails_the_bench(figures, where, value, reason):
     worse = entry = copy.deepcopy(figures)
     for key in where[:-1]:
         entry = entry[key]
     entry[where[-1]] = value
-    line, = limits.failures(worse)
+    (line,) = limits.failures(worse)
     assert reason in line
 
 
@@ -187,8 +208,9 @@ def test_without_an_engine_the_features_are_measured_alone_and_the_reason_is_tol
 
 def test_wrong_scores_fail_the_bench(one_core, random_build, capsys):
     other, native = engine_render.sources(random_network(3, seed=1)), random_build / "firmware" / "native"
-    given, expected = (re.search(r"KWS_ENGINE_ID (0x\w+)", text)[1] for text in
-                       (other["kws_model.h"], (native / "kws_model.h").read_text()))
+    given, expected = (
+        re.search(r"KWS_ENGINE_ID (0x\w+)", text)[1] for text in (other["kws_model.h"], (native / "kws_model.h").read_text())
+    )
     for name, text in other.items():
         (native / name).write_text(text.replace(given, expected))
     assert bench.main(["--tau", "3", "--build", str(random_build), "--core", "cortex-m3"]) == 1

@@ -1,4 +1,5 @@
 """`make bench-check` fails where a cost grew or agreement fell, and for nothing else."""
+
 from __future__ import annotations
 
 import json
@@ -25,8 +26,15 @@ def before() -> dict:
     """A baseline of two widths on two cores."""
     cores = ("cortex-m4", "cortex-m55")
     width = {"weights": "random", "boards": dict.fromkeys(cores, ENGINE)}
-    return apart({"recorded": "2031-05-07", "compiler": "a compiler", "frontend": dict.fromkeys(cores, FRONTEND),
-                  "taus": {"1": width, "3": width}, "agreement": {"1": {"native": 0.99}}})
+    return apart(
+        {
+            "recorded": "2031-05-07",
+            "compiler": "a compiler",
+            "frontend": dict.fromkeys(cores, FRONTEND),
+            "taus": {"1": width, "3": width},
+            "agreement": {"1": {"native": 0.99}},
+        }
+    )
 
 
 @pytest.fixture
@@ -40,8 +48,7 @@ def test_a_figure_of_the_engine_that_grows_by_more_than_2_percent_is_named(befor
     after["taus"][tau]["boards"]["cortex-m55"][key] = 10_200
     assert baseline.regressions(before, after) == []
     after["taus"][tau]["boards"]["cortex-m55"][key] = 10_201
-    assert baseline.regressions(before, after) == [
-        f"cortex-m55, tau {tau}: {key} grew from 10,000 to 10,201 (+2.0 %)"]
+    assert baseline.regressions(before, after) == [f"cortex-m55, tau {tau}: {key} grew from 10,000 to 10,201 (+2.0 %)"]
 
 
 @pytest.mark.parametrize("key", baseline.FRONTEND)
@@ -131,8 +138,16 @@ def test_agreement_comes_from_a_verification_of_the_native_engine(monkeypatch):
         assert (baseline.agreement(1) or {}).get("native") == expected
 
 
-@pytest.mark.parametrize("before, can", [(None, False), ({"clips": 39}, False), ({"clips": 40}, True),
-                                         ({"clips": 40, "data": "mine"}, True), ({"clips": 40, "data": "others"}, False)])
+@pytest.mark.parametrize(
+    "before, can",
+    [
+        (None, False),
+        ({"clips": 39}, False),
+        ({"clips": 40}, True),
+        ({"clips": 40, "data": "mine"}, True),
+        ({"clips": 40, "data": "others"}, False),
+    ],
+)
 def test_agreements_are_compared_over_the_same_clips_alone(before, can):
     assert baseline.comparable(before, {"clips": 40, "data": "mine"}) == can
 

@@ -1,4 +1,5 @@
 """`make budget`: which width fits a chip, with figures that are worked out by hand."""
+
 from __future__ import annotations
 
 import json
@@ -19,16 +20,26 @@ from engine import network, render
 from engine.random_network import random_network
 from frontend.render import pipeline_id
 
-FRONTEND = {"frontend_hop": 20_000, "frontend_clip": 2_000_000, "frontend_state_bytes": 3000,
-            "frontend_stack_bytes": 400, "frontend_flash_bytes": 7000}
+FRONTEND = {
+    "frontend_hop": 20_000,
+    "frontend_clip": 2_000_000,
+    "frontend_state_bytes": 3000,
+    "frontend_stack_bytes": 400,
+    "frontend_flash_bytes": 7000,
+}
 CHIP = ("--ram", "20k", "--flash", "64k", "--clock", "80MHz")
 
 
 def engine(tau: float) -> dict:
     """Figures of an engine that grow with its width."""
-    return {"network_window": int(4_000_000 * tau), "network_hop": int(40_000 * tau),
-            "engine_state_bytes": int(11_000 * tau), "stream_state_bytes": 700, "stack_bytes": 300,
-            "engine_flash_bytes": int(30_000 * tau)}
+    return {
+        "network_window": int(4_000_000 * tau),
+        "network_hop": int(40_000 * tau),
+        "engine_state_bytes": int(11_000 * tau),
+        "stream_state_bytes": 700,
+        "stack_bytes": 300,
+        "engine_flash_bytes": int(30_000 * tau),
+    }
 
 
 @pytest.fixture
@@ -38,15 +49,26 @@ def agreed(monkeypatch, tmp_path) -> dict:
     shipped.parent.mkdir()
     shipped.write_bytes(b"a checkpoint")
     row = {"top1": 0.9437, "ci95": [0.937, 0.9498]}
-    (shipped.parent / "tau1-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06",
-        "checkpoint": {"sha256": sha256(shipped)},
-        "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
+    (shipped.parent / "tau1-accurate.verify.json").write_text(
+        json.dumps(
+            {
+                "clips": 5013,
+                "data": {"sha256": "official"},
+                "measured": "2031-05-06",
+                "checkpoint": {"sha256": sha256(shipped)},
+                "backends": {"pytorch": row},
+                "device_backends": {"native_stream": row},
+            }
+        )
+    )
     monkeypatch.setattr(shipped_files, "CHECKPOINTS", tmp_path / "checkpoints")
-    figures = {"recorded": "2031-05-07", "compiler": "a compiler", "agreement": {},
-               "frontend": dict.fromkeys(CORES, FRONTEND),
-               "taus": {f"{tau:g}": {"weights": "random", "boards": {core: engine(tau) for core in CORES}}
-                        for tau in TAUS}}
+    figures = {
+        "recorded": "2031-05-07",
+        "compiler": "a compiler",
+        "agreement": {},
+        "frontend": dict.fromkeys(CORES, FRONTEND),
+        "taus": {f"{tau:g}": {"weights": "random", "boards": {core: engine(tau) for core in CORES}} for tau in TAUS},
+    }
     path = tmp_path / "baseline.json"
     path.write_text(json.dumps(figures))
     monkeypatch.setattr(baseline, "PATH", path)
@@ -79,8 +101,9 @@ def test_the_widest_that_fits_is_the_answer_with_its_accuracy(agreed, capsys):
     assert budget.main([*CHIP]) == 0
     out = capsys.readouterr().out
     answer = [line for line in out.splitlines() if line.startswith("the best")]
-    assert answer == ["the best model that fits cortex-m4: tau 1, accuracy 94.37 % [93.70, 94.98] (5,013 clips), "
-                      "recorded 2031-05-06"]
+    assert answer == [
+        "the best model that fits cortex-m4: tau 1, accuracy 94.37 % [93.70, 94.98] (5,013 clips), recorded 2031-05-06"
+    ]
     assert "20,480" in out and "1.5 cycles an instruction" in out and "unless measured on your board" in out
 
 
@@ -96,10 +119,18 @@ def test_of_trained_widths_the_most_accurate_is_the_best(agreed, tmp_path, capsy
     wider = tmp_path / "checkpoints" / "tau1.5.safetensors"
     wider.write_bytes(b"another checkpoint")
     row = {"top1": of_the_wider, "ci95": [of_the_wider - 0.01, of_the_wider + 0.01]}
-    (wider.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
-        "clips": 5013, "data": {"sha256": "official"}, "measured": "2031-05-06",
-        "checkpoint": {"sha256": sha256(wider)},
-        "backends": {"pytorch": {**row, "top1": 0.1}}, "device_backends": {"native_stream": row}}))
+    (wider.parent / "tau1.5-accurate.verify.json").write_text(
+        json.dumps(
+            {
+                "clips": 5013,
+                "data": {"sha256": "official"},
+                "measured": "2031-05-06",
+                "checkpoint": {"sha256": sha256(wider)},
+                "backends": {"pytorch": {**row, "top1": 0.1}},
+                "device_backends": {"native_stream": row},
+            }
+        )
+    )
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     answer = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the best")]
     assert len(answer) == 1 and f"tau {best}, accuracy 9" in answer[0]
@@ -109,10 +140,18 @@ def test_an_accuracy_over_a_few_other_clips_beats_no_width_that_was_verified_ove
     few = tmp_path / "checkpoints" / "tau1.5.safetensors"
     few.write_bytes(b"another checkpoint")
     row = {"top1": 1.0, "ci95": [0.44, 1.0]}
-    (few.parent / "tau1.5-accurate.verify.json").write_text(json.dumps({
-        "clips": 3, "data": {"sha256": "mine"}, "measured": "2031-05-06",
-        "checkpoint": {"sha256": sha256(few)},
-        "backends": {"pytorch": row}, "device_backends": {"native_stream": row}}))
+    (few.parent / "tau1.5-accurate.verify.json").write_text(
+        json.dumps(
+            {
+                "clips": 3,
+                "data": {"sha256": "mine"},
+                "measured": "2031-05-06",
+                "checkpoint": {"sha256": sha256(few)},
+                "backends": {"pytorch": row},
+                "device_backends": {"native_stream": row},
+            }
+        )
+    )
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("the best") and "tau 1, accuracy 94.37" in line for line in lines)
@@ -120,8 +159,10 @@ def test_an_accuracy_over_a_few_other_clips_beats_no_width_that_was_verified_ove
     assert any(line.endswith("100.00 % over 3 other clips") for line in lines)
 
 
-@pytest.mark.parametrize("data, compared", [
-    ({1: ("a", 9), 2: ("b", 3), 3: ("b", 3)}, [2, 3]), ({1: ("a", 3), 2: ("b", 9)}, [2]), ({1: ("a", 3)}, [1]), ({}, [])])
+@pytest.mark.parametrize(
+    "data, compared",
+    [({1: ("a", 9), 2: ("b", 3), 3: ("b", 3)}, [2, 3]), ({1: ("a", 3), 2: ("b", 9)}, [2]), ({1: ("a", 3)}, [1]), ({}, [])],
+)
 def test_compared_are_verifications_over_the_same_clips_as_most(data, compared):
     found = {tau: known_accuracy.Accuracy("measured", "", clips, of, None, {}) for tau, (of, clips) in data.items()}
     assert list(known_accuracy.over_the_same_clips(found)) == compared
@@ -162,31 +203,42 @@ def test_every_width_and_core_is_in_the_table(agreed, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 120
     start = next(index for index, line in enumerate(lines) if line.split()[1:] == list(CORES))
-    assert [line.split()[0] for line in lines[start + 1:start + 1 + len(TAUS)]] == [f"{tau:g}" for tau in TAUS]
+    assert [line.split()[0] for line in lines[start + 1 : start + 1 + len(TAUS)]] == [f"{tau:g}" for tau in TAUS]
 
 
-@pytest.mark.parametrize("text, value", [("20k", 20_480), ("64kB", 65_536), ("64KiB", 65_536), ("1M", 1 << 20),
-                                         ("20480", 20_480), ("0.5k", 512)])
+@pytest.mark.parametrize(
+    "text, value", [("20k", 20_480), ("64kB", 65_536), ("64KiB", 65_536), ("1M", 1 << 20), ("20480", 20_480), ("0.5k", 512)]
+)
 def test_sizes(text, value):
     assert quantities.size("RAM", text, "20k") == value
 
 
-@pytest.mark.parametrize("text, value", [("80MHz", 80e6), ("80M", 80e6), ("80000000", 80e6), ("32.768kHz", 32768),
-                                         ("1.2GHz", 1.2e9)])
+@pytest.mark.parametrize(
+    "text, value", [("80MHz", 80e6), ("80M", 80e6), ("80000000", 80e6), ("32.768kHz", 32768), ("1.2GHz", 1.2e9)]
+)
 def test_clocks(text, value):
     assert quantities.clock("CLOCK", text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("option, value, line", [
-    ("--ram", "20q", "RAM=20q: say for example RAM=20k"), ("--ram", "", "RAM: not given"),
-    ("--flash", "-1k", "FLASH=-1k"), ("--clock", "0", "CLOCK=0: say for example CLOCK=80MHz"),
-    ("--clock", "80kB", "CLOCK=80kB"), ("--clock", "80", "CLOCK=80: that is 80 Hz"),
-    ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
-    ("--every", "100", "EVERY=100: a stream has scores every 10 ms; add MODE=window"), ("--cpi", "0", "CPI=0"),
-    ("--cpi", "nan", "CPI=nan"), ("--load", "101", "LOAD=101: above 100"), ("--load", "x", "LOAD=x"),
-    ("--core", "cortex-m1", "CORE=cortex-m1: does not exist; choose one of cortex-m0"),
-    ("--tau", "4", "tau 4 does not exist"),
-])
+@pytest.mark.parametrize(
+    "option, value, line",
+    [
+        ("--ram", "20q", "RAM=20q: say for example RAM=20k"),
+        ("--ram", "", "RAM: not given"),
+        ("--flash", "-1k", "FLASH=-1k"),
+        ("--clock", "0", "CLOCK=0: say for example CLOCK=80MHz"),
+        ("--clock", "80kB", "CLOCK=80kB"),
+        ("--clock", "80", "CLOCK=80: that is 80 Hz"),
+        ("--mode", "foo", "MODE=foo: does not exist; choose one of stream, window"),
+        ("--every", "100", "EVERY=100: a stream has scores every 10 ms; add MODE=window"),
+        ("--cpi", "0", "CPI=0"),
+        ("--cpi", "nan", "CPI=nan"),
+        ("--load", "101", "LOAD=101: above 100"),
+        ("--load", "x", "LOAD=x"),
+        ("--core", "cortex-m1", "CORE=cortex-m1: does not exist; choose one of cortex-m0"),
+        ("--tau", "4", "tau 4 does not exist"),
+    ],
+)
 def test_bad_values_are_one_line_and_status_2(agreed, capsys, option, value, line):
     arguments = dict(zip(CHIP[::2], CHIP[1::2])) | {option: value}
     assert budget.main([f"{name}={text}" for name, text in arguments.items()]) == 2
@@ -214,8 +266,12 @@ def bench_of(made: network.Network, **changes) -> dict:
 def test_the_bench_of_this_very_engine_goes_before_the_baseline(agreed, tmp_path):
     made, build = random_network(1), tmp_path / "build" / "tau1"
     network.save(build / NATIVE, made)
-    for changes, origin in (({}, "build/tau1/bench.json"), ({"engine": "0" * 16}, "baseline.json"),
-                            ({"pipeline": "0" * 16}, "baseline.json"), ({"boards": {}}, "baseline.json")):
+    for changes, origin in (
+        ({}, "build/tau1/bench.json"),
+        ({"engine": "0" * 16}, "baseline.json"),
+        ({"pipeline": "0" * 16}, "baseline.json"),
+        ({"boards": {}}, "baseline.json"),
+    ):
         (build / "bench.json").write_text(json.dumps(bench_of(made, **changes)))
         where, boards = needs.costs()[1]
         assert where.startswith(origin) and (boards["cortex-m4"]["network_hop"] == 1) == (not changes)
@@ -233,8 +289,13 @@ def test_accuracy_is_of_the_build_where_it_was_verified_else_of_the_shipped_chec
     build, row = tmp_path / "build" / "tau1", {"top1": 0.5, "ci95": [0.4, 0.6], "agreement": 0.9}
     build.mkdir(parents=True)
     (build / NATIVE).write_bytes(b"a network")
-    figures = {"clips": 40, "data": {"sha256": "mine"}, "measured": "2031-05-07", "backends": {"pytorch": row},
-               "device_backends": {"native": row}}
+    figures = {
+        "clips": 40,
+        "data": {"sha256": "mine"},
+        "measured": "2031-05-07",
+        "backends": {"pytorch": row},
+        "device_backends": {"native": row},
+    }
     (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": "0" * 64}}))
     assert known_accuracy.find(1).origin == "recorded"
     own = sha256(build / NATIVE)

@@ -1,4 +1,5 @@
 """The report's comparison: this build's engine and TFLM model beside the recorded costs of TFLM with CMSIS-NN."""
+
 from __future__ import annotations
 
 import json
@@ -14,13 +15,25 @@ KEYS = {"name", "recorded", "versions", "date", "instructions", "ram_bytes", "fl
 @pytest.fixture
 def report() -> dict:
     """What the comparison reads of a report."""
-    row = {"network_window": 4_444_444, "engine_state_bytes": 11_000, "stream_state_bytes": 700,
-           "engine_flash_bytes": 32_000}
-    accuracy = {"device_backends": {"tflite": {"top1": 0.9423, "drop_points": 0.14, "agreement": 0.9928},
-                                    "native": {"top1": 0.9437, "drop_points": 0.0, "agreement": 0.999}}}
-    return {"tau": 1, "model": {"graph": "accurate", "tflite_bytes": 79_464}, "accuracy": accuracy,
-            "memory": {"arena_bytes": 108_048, "arena_measured": "tflite-micro"},
-            "native": {"costs": {"compiler": "a compiler", "boards": {"cortex-m4": row, "cortex-m55": row}}}}
+    row = {
+        "network_window": 4_444_444,
+        "engine_state_bytes": 11_000,
+        "stream_state_bytes": 700,
+        "engine_flash_bytes": 32_000,
+    }
+    accuracy = {
+        "device_backends": {
+            "tflite": {"top1": 0.9423, "drop_points": 0.14, "agreement": 0.9928},
+            "native": {"top1": 0.9437, "drop_points": 0.0, "agreement": 0.999},
+        }
+    }
+    return {
+        "tau": 1,
+        "model": {"graph": "accurate", "tflite_bytes": 79_464},
+        "accuracy": accuracy,
+        "memory": {"arena_bytes": 108_048, "arena_measured": "tflite-micro"},
+        "native": {"costs": {"compiler": "a compiler", "boards": {"cortex-m4": row, "cortex-m55": row}}},
+    }
 
 
 def test_own_rows_come_first_and_every_row_has_every_key(report):
@@ -58,8 +71,11 @@ def test_a_build_without_assertions_and_messages_takes_fewer_instructions_and_le
 
 def test_recorded_flash_is_that_of_int8_kernels_where_it_is_known(monkeypatch, tmp_path):
     found = json.loads(comparison.RECORDED.read_text())
-    row = found["rows"][0] | {"code_bytes": {"default": {"cortex-m4": 900}, "release": {"cortex-m4": 700}},
-                              "int8_code_bytes": {"release": {"cortex-m4": 500}}, "model_bytes": 40}
+    row = found["rows"][0] | {
+        "code_bytes": {"default": {"cortex-m4": 900}, "release": {"cortex-m4": 700}},
+        "int8_code_bytes": {"release": {"cortex-m4": 500}},
+        "model_bytes": 40,
+    }
     monkeypatch.setattr(comparison, "RECORDED", tmp_path / "recorded.json")
     comparison.RECORDED.write_text(json.dumps(found | {"rows": [row]}))
     default, release = comparison.recorded()
@@ -67,8 +83,11 @@ def test_recorded_flash_is_that_of_int8_kernels_where_it_is_known(monkeypatch, t
 
 
 def test_recorded_arenas_are_those_that_the_estimate_rests_on():
-    rows = {(row["graph"], row["tau"]): (row["host_arena_bytes"], row["arena_bytes"])
-            for row in json.loads(comparison.RECORDED.read_text())["rows"] if "graph" in row}
+    rows = {
+        (row["graph"], row["tau"]): (row["host_arena_bytes"], row["arena_bytes"])
+        for row in json.loads(comparison.RECORDED.read_text())["rows"]
+        if "graph" in row
+    }
     assert rows == settings.RECORDED_ARENAS
 
 

@@ -1,4 +1,5 @@
 """Recordings as one stream: the scores of each are those of the whole stream, and each report has its place in it."""
+
 from __future__ import annotations
 
 import itertools
@@ -39,7 +40,7 @@ def paths(tmp_path_factory) -> list[Path]:
     """Words without a pause before or behind them, at several rates, none as long as whole hops; and an empty one."""
     folder = tmp_path_factory.mktemp("recordings")
     for index, (path, rate) in enumerate(zip(EXAMPLES, itertools.cycle((16000, 22050, 16000, 8000)))):
-        soundfile.write(folder / f"{index}.wav", np.tile(read_wav(path), 1 + index % 3)[:-index - 1], rate)
+        soundfile.write(folder / f"{index}.wav", np.tile(read_wav(path), 1 + index % 3)[: -index - 1], rate)
     soundfile.write(folder / "empty.wav", np.zeros(0), SECOND)
     return recordings.find([folder]).paths
 
@@ -65,16 +66,18 @@ def one_stream(engine: Engine, sounds: list[np.ndarray]) -> tuple[np.ndarray, li
 
 
 def same(one: list[Scored], other: list[Scored]) -> bool:
-    return all(a[:2] == b[:2] and np.array_equal(a.winner, b.winner) and np.array_equal(a.probability, b.probability)
-               for a, b in zip(one, other, strict=True))
+    return all(
+        a[:2] == b[:2] and np.array_equal(a.winner, b.winner) and np.array_equal(a.probability, b.probability)
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def test_scores_of_the_recordings_are_those_of_one_stream(engine, scored):
     scores, starts = one_stream(engine, [sound(each.path) for each in scored])
     winner, probability = (np.concatenate([each[field] for each in scored]) for field in (2, 3))
     assert len(winner) == len(scores) + engine.network.delay + STREAM_COLUMNS - starts[0] // HOP
-    assert np.array_equal(winner, scores.argmax(1)[-len(winner):])
-    assert np.array_equal(probability, streaming.winner_probability(engine.network, scores)[-len(winner):])
+    assert np.array_equal(winner, scores.argmax(1)[-len(winner) :])
+    assert np.array_equal(probability, streaming.winner_probability(engine.network, scores)[-len(winner) :])
     assert len(np.unique(winner)) > 6
 
 
@@ -121,7 +124,7 @@ def test_a_pause_is_noise_of_the_stated_level_and_ends_with_a_hop_and_always_ali
     for samples in (0, 1, HOP - 1, HOP, 16001):
         pause = continuous.pause(samples)
         assert continuous.PAUSE <= len(pause) < continuous.PAUSE + HOP and (samples + len(pause)) % HOP == 0
-        assert np.array_equal(pause[-continuous.PAUSE:], continuous.pause(0))
+        assert np.array_equal(pause[-continuous.PAUSE :], continuous.pause(0))
     level = 10 * np.log10(np.square(continuous.ROOM / 32768).mean())
     assert level == pytest.approx(continuous.ROOM_DBFS, abs=0.1) and round(level) == -60
 

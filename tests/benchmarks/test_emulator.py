@@ -1,4 +1,5 @@
 """The emulator harness: what it counts is exact, what goes wrong in a program is told, on every core."""
+
 from __future__ import annotations
 
 import struct
@@ -27,7 +28,7 @@ def run(image: emulator.Image, *checks: tuple[int, int], marks=(), timeout: floa
 
 
 def words(done: emulator.Run) -> list[int]:
-    return [word for word, in struct.iter_unpack("<I", done.output)]
+    return [word for (word,) in struct.iter_unpack("<I", done.output)]
 
 
 def write(path: Path, text: str) -> Path:
@@ -36,6 +37,7 @@ def write(path: Path, text: str) -> Path:
 
 
 # ---- counting ----
+
 
 def test_a_loop_of_known_length_reads_back_exactly(image):
     lengths = [1, 2, 1000, 1_000_000]
@@ -56,10 +58,13 @@ def test_a_repeated_run_is_identical(image):
 
 def test_an_instruction_that_its_it_block_skips_counts(tmp_path):
     need_emulator()
-    program = write(tmp_path / "program.c", """
+    program = write(
+        tmp_path / "program.c",
+        """
         __attribute__((naked, noinline)) void five(void);
         void five(void) { __asm__("cmp r0, r0\\n ite eq\\n moveq r0, #1\\n movne r0, #2\\n bx lr"); }
-        int main(void) { five(); return 0; }""")
+        int main(void) { five(); return 0; }""",
+    )
     image = emulator.compile(CORES["cortex-m3"], [program], [], tmp_path / "program.elf")
     assert emulator.run(image, marks=("five",)).calls == {"five": [5]}
 
@@ -76,6 +81,7 @@ def test_a_function_that_is_not_there_is_refused(image):
 
 # ---- memory ----
 
+
 def test_the_stack_of_a_known_frame_is_measured(image):
     small, large = words(run(image, (STACK, 10), (STACK, 1000)))
     assert 4 * 10 <= small <= 4 * 10 + 16 and large - small == 4 * 990
@@ -83,7 +89,9 @@ def test_the_stack_of_a_known_frame_is_measured(image):
 
 def test_symbols_and_sections_have_their_sizes(tmp_path):
     need_emulator()
-    program = write(tmp_path / "program.c", """
+    program = write(
+        tmp_path / "program.c",
+        """
         #include "guest.h"
         static const uint32_t table[250] = {1, 2};
         static uint32_t initialised[100] = {3};
@@ -94,7 +102,8 @@ def test_symbols_and_sections_have_their_sizes(tmp_path):
             zeroed[0] = at < 100 ? table[at] + initialised[at] : 0;
             host_write(zeroed, sizeof zeroed);
             return 0;
-        }""")
+        }""",
+    )
     image = emulator.compile(CORES["cortex-m4"], [program], [], tmp_path / "program.elf")
     symbols, sections = emulator.symbols(image.path), emulator.sections(image.path)
     assert {name: symbols[name].size for name in ("table", "zeroed")} == {"table": 1000, "zeroed": 4000}
@@ -105,14 +114,17 @@ def test_symbols_and_sections_have_their_sizes(tmp_path):
 
 def test_a_footprint_holds_what_the_roots_need_and_nothing_else(tmp_path):
     need_emulator()
-    module = write(tmp_path / "module.c", """
+    module = write(
+        tmp_path / "module.c",
+        """
         #include <stdint.h>
         uint32_t used(uint32_t at), divide(uint32_t a, uint32_t b), unused(uint32_t at);
         static const uint32_t table[100] = {1}, other[5000] = {2};
         static uint32_t counter[25];
         uint32_t used(uint32_t at) { return counter[at]++ + table[at]; }
         uint32_t divide(uint32_t a, uint32_t b) { return a / b; }
-        uint32_t unused(uint32_t at) { return other[at]; }""")
+        uint32_t unused(uint32_t at) { return other[at]; }""",
+    )
     m0 = CORES["cortex-m0"]
     size = emulator.footprint(m0, [module], [], ["used"])
     assert size["constants"] == 400 and size["ram"] == 100 and size["flash"] == size["constants"] + size["code"]
@@ -124,8 +136,11 @@ def test_a_footprint_holds_what_the_roots_need_and_nothing_else(tmp_path):
 
 # ---- what a program may need ----
 
+
 def test_floating_point_works_on_every_core(image, tmp_path):
-    program = write(tmp_path / "program.c", """
+    program = write(
+        tmp_path / "program.c",
+        """
         #include "guest.h"
         int main(void)
         {
@@ -133,14 +148,17 @@ def test_floating_point_works_on_every_core(image, tmp_path):
             float product = a * b;
             host_write(&product, sizeof product);
             return 0;
-        }""")
+        }""",
+    )
     built = emulator.compile(image.core, [program], [], tmp_path / "program.elf")
     assert struct.unpack("<f", emulator.run(built).output) == (-3.375,)
 
 
 def test_bytes_pass_in_and_out_unchanged(tmp_path):
     need_emulator()
-    program = write(tmp_path / "program.c", """
+    program = write(
+        tmp_path / "program.c",
+        """
         #include "guest.h"
         int main(void)
         {
@@ -149,7 +167,8 @@ def test_bytes_pass_in_and_out_unchanged(tmp_path):
                 host_write(buffer, got);
             host_print("done\\n");
             return 0;
-        }""")
+        }""",
+    )
     image = emulator.compile(CORES["cortex-m0"], [program], [], tmp_path / "program.elf")
     data = bytes(range(256)) * 40
     done = emulator.run(image, data)
@@ -158,13 +177,17 @@ def test_bytes_pass_in_and_out_unchanged(tmp_path):
 
 # ---- what goes wrong ----
 
-@pytest.mark.parametrize("check, cause", [
-    ((READ_NOTHING, 0), r"fault in main, pc 0x\w{8}: no memory at 0xf0000000 \(CFSR"),
-    ((UNDEFINED, 0), r"fault in main, pc 0x\w{8}: undefined instruction \(CFSR"),
-    ((OVERFLOW, 1_000_000), r"fault.*: stack overflow \(CFSR"),
-    ((EXIT, 3), "ended with status 3$"),
-    ((99, 0), "ended with status 1: no such check$"),
-])
+
+@pytest.mark.parametrize(
+    "check, cause",
+    [
+        ((READ_NOTHING, 0), r"fault in main, pc 0x\w{8}: no memory at 0xf0000000 \(CFSR"),
+        ((UNDEFINED, 0), r"fault in main, pc 0x\w{8}: undefined instruction \(CFSR"),
+        ((OVERFLOW, 1_000_000), r"fault.*: stack overflow \(CFSR"),
+        ((EXIT, 3), "ended with status 3$"),
+        ((99, 0), "ended with status 1: no such check$"),
+    ],
+)
 def test_a_fault_ends_the_run_with_its_cause(image, check, cause):
     with pytest.raises(GuestError, match=cause) as error:
         run(image, (LOOP, 10), check, timeout=20)

@@ -1,4 +1,5 @@
 """False accepts an hour: words in recordings are found where they are, and rates have exact intervals."""
+
 from __future__ import annotations
 
 import re
@@ -33,7 +34,7 @@ def recordings(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
     samples = np.zeros(15 * SECOND, np.int16)
     for word, start in WORDS.items():
-        samples[start * SECOND:(start + 1) * SECOND] = example(word)
+        samples[start * SECOND : (start + 1) * SECOND] = example(word)
     soundfile.write(folder / "words.wav", samples, SECOND)
     soundfile.write(folder / "silence.flac", np.zeros((60 * 8000, 2)), 8000)
     for name in ("no.wav", "deep/Yes.WAV"):
@@ -65,7 +66,7 @@ def test_seconds_and_hours_are_those_of_a_recording_of_any_rate(tau1_build, tmp_
     sound = np.concatenate([np.zeros(7 * SECOND), example("yes"), np.zeros(10 * SECOND)])
     soundfile.write(tmp_path / "some.wav", by_spectrum(sound / 32768, rate / SECOND), rate)
     text = run(tmp_path, tau1_build, capsys, "--list")
-    (name, second, word), = listed(text)
+    ((name, second, word),) = listed(text)
     assert (name, word) == ("some.wav", "yes") and second == pytest.approx(7.5, abs=0.3)
     rate_an_hour = re.search(rf"^ *{EXAMPLE.probability} of 255 +{EXAMPLE.hops} +1 +([\d.]+) ", text, re.M)[1]
     assert float(rate_an_hour) == pytest.approx(3600 / 18, abs=0.1)
@@ -88,8 +89,10 @@ def test_every_rule_has_its_rate(recordings, tau1_build, capsys):
     text = run(recordings, tau1_build, capsys)
     _, table = text.split("probability  hops")
     assert not listed(text)
-    rows = [re.fullmatch(r" *(\d+) of 255 +(\d+) +(\d+) +([\d.]+)  \[([\d.]+), ([\d.]+)\] *(.*)", line)
-            for line in table.splitlines()[1:1 + len(RULES)]]
+    rows = [
+        re.fullmatch(r" *(\d+) of 255 +(\d+) +(\d+) +([\d.]+)  \[([\d.]+), ([\d.]+)\] *(.*)", line)
+        for line in table.splitlines()[1 : 1 + len(RULES)]
+    ]
     assert [(int(row[1]), int(row[2])) for row in rows] == [*RULES]
     own = rows[RULES.index(EXAMPLE)]
     assert own[7] == "left 1, right 1, go 1" and float(own[4]) == pytest.approx(3 / (75 / 3600), abs=0.05)

@@ -1,4 +1,5 @@
 """The table of the shipped checkpoints."""
+
 from __future__ import annotations
 
 import json

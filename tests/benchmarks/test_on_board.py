@@ -1,4 +1,5 @@
 """The bare-metal example and the self-test on the emulated boards."""
+
 from __future__ import annotations
 
 import re
@@ -41,9 +42,9 @@ def listener(tau1_build, tmp_path_factory) -> Callable[[str], emulator.Image]:
     def image(core: str) -> emulator.Image:
         need_emulator()
         if core not in images:
-            images[core] = on_board.build_program(CORES[core], on_board.LISTEN, tau1_build / "firmware",
-                                                  out / f"{core}.elf")
+            images[core] = on_board.build_program(CORES[core], on_board.LISTEN, tau1_build / "firmware", out / f"{core}.elf")
         return images[core]
+
     return image
 
 
@@ -67,18 +68,22 @@ def expected(loaded: Network, samples: np.ndarray) -> list[str]:
     padded = np.pad(samples, (0, SILENT_HOPS * hop))
     scores = golden.moving_average(golden.stream(loaded, frontend.stream(padded)), width)
     lines, probability = [], golden.probability(loaded, scores).max(1)
-    for index, word in decisions.reported(scores.argmax(1), probability, decisions.word_classes(loaded.labels),
-                                             decisions.EXAMPLE):
+    for index, word in decisions.reported(
+        scores.argmax(1), probability, decisions.word_classes(loaded.labels), decisions.EXAMPLE
+    ):
         complete = (index + width - 1 + loaded.delay) * hop + 240  # samples that this column needs
         lines.append(line("stream", loaded.labels[word], probability[index], ends[ends >= complete][0] * 1000 // 16000))
     window = np.pad(padded[:clip], (0, max(0, clip - len(padded))))
     row = golden.window(loaded, frontend.columns(window[None]).transpose(0, 2, 1))
     best = row[0].argmax()
-    return [*(lines or ["stream: no word"]),
-            line("window", loaded.labels[best], golden.probability(loaded, row)[0, best], 1000)]
+    return [
+        *(lines or ["stream: no word"]),
+        line("window", loaded.labels[best], golden.probability(loaded, row)[0, best], 1000),
+    ]
 
 
 # ---- the example ----
+
 
 @pytest.mark.parametrize("core", on_board.BOARDS.values(), ids=on_board.BOARDS)
 def test_the_word_is_heard_on_every_board_as_a_stream_and_as_a_window(listener, loaded, core):
@@ -92,9 +97,14 @@ def sounds() -> dict[str, np.ndarray]:
     """Of all lengths; those between whole hops end in the middle of one."""
     words = {word: read_wav(EXAMPLES / f"{word}.wav") for word in ("go", "left", "no", "right", "stop")}
     quiet = np.zeros(2 * FEATURES.sample_rate, np.int16)
-    return {"no sample": quiet[:0], "one sample": words["go"][8000:8001], "0.3 s": words["no"][3000:7813],
-            "a word that ends early": words["stop"][:13001], "silence": quiet,
-            "three words": np.concatenate([words["left"], quiet, words["right"], quiet[:777], words["go"]])}
+    return {
+        "no sample": quiet[:0],
+        "one sample": words["go"][8000:8001],
+        "0.3 s": words["no"][3000:7813],
+        "a word that ends early": words["stop"][:13001],
+        "silence": quiet,
+        "three words": np.concatenate([words["left"], quiet, words["right"], quiet[:777], words["go"]]),
+    }
 
 
 @pytest.mark.parametrize("name", sounds())
@@ -133,6 +143,7 @@ def test_the_example_needs_nothing_of_the_benchmarks():
 
 # ---- the self-test ----
 
+
 @pytest.mark.parametrize("core", CORES)
 def test_the_self_test_passes_on_every_core(tau1_build, tmp_path, core):
     """QEMU has no cycle counter, so there is nothing to say of cycles."""
@@ -153,6 +164,7 @@ def test_a_changed_weight_fails_on_the_board_and_ends_the_command_with_an_error(
 
 # ---- the command ----
 
+
 def test_the_command_prints_the_word(build, capsys):
     need_emulator()
     assert on_board.main(["--board", "mps2-an385", "--wav", str(EXAMPLES / "left.wav")]) == 0
@@ -164,9 +176,11 @@ def test_bad_input_is_one_line(build, failure, write_wav, tmp_path):
     assert "choose one of mps2-an385, mps2-an386" in failure(on_board.main, "--board", "nucleo")
     assert "tau 5 does not exist" in failure(on_board.main, "--tau", "5")
     assert "missing.wav: no such file; name a" in failure(on_board.main, "--wav", tmp_path / "missing.wav")
-    for name, path in {"8000 Hz": write_wav(tmp_path / "slow.wav", silence, rate=8000),
-                       "2 channels": write_wav(tmp_path / "stereo.wav", silence, channels=2),
-                       "8 bits": write_wav(tmp_path / "bytes.wav", np.zeros(800, np.uint8))}.items():
+    for name, path in {
+        "8000 Hz": write_wav(tmp_path / "slow.wav", silence, rate=8000),
+        "2 channels": write_wav(tmp_path / "stereo.wav", silence, channels=2),
+        "8 bits": write_wav(tmp_path / "bytes.wav", np.zeros(800, np.uint8)),
+    }.items():
         line = failure(on_board.main, "--wav", path)
         assert name in line and "16 kHz mono 16-bit PCM is needed; convert it with" in line
     (tmp_path / "text.wav").write_text("no sound")
@@ -192,7 +206,7 @@ def test_a_missing_program_names_its_package(build, failure, monkeypatch, tmp_pa
 
 def test_a_program_that_does_not_end_is_stopped(tmp_path, monkeypatch):
     need_emulator()
-    (tmp_path / "endless.c").write_text("int main(void) { for (;;) { __asm__ volatile(\"\"); } }\n")
+    (tmp_path / "endless.c").write_text('int main(void) { for (;;) { __asm__ volatile(""); } }\n')
     image = emulator.compile_bare(CORES["cortex-m4"], [tmp_path / "endless.c"], [], tmp_path / "endless.elf")
     monkeypatch.setattr(on_board, "TIMEOUT", 0.3)
     with pytest.raises(GuestError, match="endless.elf on mps2-an386: still running after 0.3 s; stopped"):
@@ -201,7 +215,7 @@ def test_a_program_that_does_not_end_is_stopped(tmp_path, monkeypatch):
 
 def test_a_fault_is_told(tmp_path):
     need_emulator()
-    (tmp_path / "bad.c").write_text("int main(void) { __asm__ volatile(\"udf #0\"); return 0; }\n")
+    (tmp_path / "bad.c").write_text('int main(void) { __asm__ volatile("udf #0"); return 0; }\n')
     image = emulator.compile_bare(CORES["cortex-m3"], [tmp_path / "bad.c"], [], tmp_path / "bad.elf")
     assert on_board.run_program(image, np.empty(0, np.int16)) == (1, "fault\n")
 

@@ -1,4 +1,5 @@
 """False accepts of the shipped networks are recorded with checkpoint and recordings, and shown as rates."""
+
 from __future__ import annotations
 
 import json
@@ -24,8 +25,7 @@ def path(tmp_path, monkeypatch):
 
 
 def record(tau: float, name: str, count: int) -> None:
-    conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(tau))},
-                  "native": {"sha256": "ab" * 32}}
+    conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(tau))}, "native": {"sha256": "ab" * 32}}
     recorded.record(tau, name, conversion, AUDIO, {rule: range(count) for rule in RULES})
 
 
@@ -36,7 +36,10 @@ def test_the_row_of_a_width_and_of_recordings_is_replaced(path):
     record(1, "Dutch", 8)
     rows = recorded.load()
     assert [(row["tau"], row["name"], row["reports"][str(EXAMPLE)]) for row in rows] == [
-        (1, "Czech", 7), (1, "Dutch", 8), (2, "Czech", 5)]
+        (1, "Czech", 7),
+        (1, "Dutch", 8),
+        (2, "Czech", 5),
+    ]
 
 
 def test_rates_are_counts_an_hour_with_their_interval(path):

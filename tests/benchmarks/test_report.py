@@ -1,4 +1,5 @@
 """The report says what was measured, where it comes from, and nothing of another model."""
+
 from __future__ import annotations
 
 import hashlib
@@ -48,22 +49,37 @@ def verification(build: Path, **changes) -> dict:
     rng = np.random.default_rng(3)
     target = np.arange(40) % len(labels)
     reference = rng.normal(size=(40, len(labels))) + 4 * np.eye(len(labels))[target]
-    logits = {name: reference + 0.1 * scale * rng.normal(size=reference.shape)
-              for scale, name in enumerate(("pytorch", "onnx", "tflite", "tflm"))}
+    logits = {
+        name: reference + 0.1 * scale * rng.normal(size=reference.shape)
+        for scale, name in enumerate(("pytorch", "onnx", "tflite", "tflm"))
+    }
     rows = {name: statistics.describe(values, target, labels) for name, values in logits.items()}
     for name in list(logits)[1:]:
         rows[name] |= statistics.compare(reference, logits[name], target)
     device = {name: {**rows[name], **statistics.compare(reference, logits[name] + 0.01, target)} for name in rows}
-    device |= {"native": device["tflm"], **{name: {key: value for key, value in device["tflm"].items()
-                                                   if key != "sqnr_db"} for name in backends.IN_NOISE}}
+    device |= {
+        "native": device["tflm"],
+        **{name: {key: value for key, value in device["tflm"].items() if key != "sqnr_db"} for name in backends.IN_NOISE},
+    }
     device["native_stream"]["drop_against_in_noise"] = {"points": 0.7, "ci95": [0.35, 1.08]}
     facts = json.loads((build / "conversion.json").read_text())["native"]
-    native = {"sha256": facts["sha256"], "stream": streaming.settings(facts["delay_columns"]) | {
-        "noise": "a fan", "snr_db_quartiles": [10.0, 20.0, None]}}
+    native = {
+        "sha256": facts["sha256"],
+        "stream": streaming.settings(facts["delay_columns"]) | {"noise": "a fan", "snr_db_quartiles": [10.0, 20.0, None]},
+    }
     sha256 = hashlib.sha256((build / build_folder.MODEL).read_bytes()).hexdigest()
-    return {"clips": 40, "split": "testing", "backends": rows, "device_backends": device, "bit_exact_with_tflm": True,
-            "data": {"origin": "forty clips", "sha256": "0"}, "model": {"sha256": sha256}, "native": native,
-            "measured": "2031-05-07", "command": "python -m benchmarks.verify_int8 --tau 1 --data DATA"} | changes
+    return {
+        "clips": 40,
+        "split": "testing",
+        "backends": rows,
+        "device_backends": device,
+        "bit_exact_with_tflm": True,
+        "data": {"origin": "forty clips", "sha256": "0"},
+        "model": {"sha256": sha256},
+        "native": native,
+        "measured": "2031-05-07",
+        "command": "python -m benchmarks.verify_int8 --tau 1 --data DATA",
+    } | changes
 
 
 def write_json(path: Path, content: dict) -> Path:
@@ -113,10 +129,20 @@ def test_a_recorded_accuracy_of_another_model_is_left_out(build, tmp_path):
 
 def bench(build: Path, **changes) -> dict:
     """What a bench of the build's native engine would have found on two cores."""
-    rows = {core: {"board": "a board", "network_window": 4_567_890 + index, "network_hop": 56_789,
-                   "engine_state_bytes": 12_345, "stream_state_bytes": 789, "engine_flash_bytes": 34_567,
-                   "stack_bytes": 321, "bit_exact": True, "frontend_hop": 1}
-            for index, core in enumerate(("cortex-m4", "cortex-m55"))}
+    rows = {
+        core: {
+            "board": "a board",
+            "network_window": 4_567_890 + index,
+            "network_hop": 56_789,
+            "engine_state_bytes": 12_345,
+            "stream_state_bytes": 789,
+            "engine_flash_bytes": 34_567,
+            "stack_bytes": 321,
+            "bit_exact": True,
+            "frontend_hop": 1,
+        }
+        for index, core in enumerate(("cortex-m4", "cortex-m55"))
+    }
     engine = render.engine_id(network.load(build / build_folder.NATIVE))
     return {"engine": engine, "clip": "a clip", "compiler": "a compiler", "boards": rows} | changes
 

@@ -1,4 +1,5 @@
 """The report's page: well formed, complete in one file, and every figure on it is the one in report.json."""
+
 from __future__ import annotations
 
 import json
@@ -30,8 +31,9 @@ KINDS = ("complete", "nothing measured", "no native engine", "costs without laye
 def layers(build: Path) -> dict:
     """Instructions of a window by layer, of no particular core."""
     numbers = iter(range(1_000, 100_000, 517))
-    blocks = [{stage: next(numbers) for stage in engine_layers.STAGES}
-              for _ in network.load(build / build_folder.NATIVE).blocks]
+    blocks = [
+        {stage: next(numbers) for stage in engine_layers.STAGES} for _ in network.load(build / build_folder.NATIVE).blocks
+    ]
     tail = {name: next(numbers) for name in engine_layers.TAIL}
     return {"head": next(numbers), "blocks": blocks, **tail, "rest": 4711}
 
@@ -41,8 +43,13 @@ def build(request, tau1_build, tmp_path) -> Path:
     """A build of which more or less was measured."""
     path = tmp_path / "tau1"
     shutil.copytree(tau1_build, path)
-    for name in (build_folder.VERIFY, build_folder.BENCH, build_folder.REPORT_JSON, build_folder.REPORT_MARKDOWN,
-                 build_folder.REPORT_HTML):
+    for name in (
+        build_folder.VERIFY,
+        build_folder.BENCH,
+        build_folder.REPORT_JSON,
+        build_folder.REPORT_MARKDOWN,
+        build_folder.REPORT_HTML,
+    ):
         (path / name).unlink(missing_ok=True)
     if request.param == "nothing measured":
         return path
@@ -50,9 +57,16 @@ def build(request, tau1_build, tmp_path) -> Path:
     write_json(path / build_folder.VERIFY, verification(path, parts={"test-set archive (v0.02/x~y)": origin}, split="all"))
     costs = bench(path)
     if request.param != "costs without layers":
-        more = {"layers": layers(path), "engine_code_bytes": 5_432, "frontend_hop": 20_123, "frontend_clip": 2_345_678,
-                "frontend_state_bytes": 2_100, "frontend_stack_bytes": 111, "frontend_flash_bytes": 7_654,
-                "frontend_code_bytes": 2_765}
+        more = {
+            "layers": layers(path),
+            "engine_code_bytes": 5_432,
+            "frontend_hop": 20_123,
+            "frontend_clip": 2_345_678,
+            "frontend_state_bytes": 2_100,
+            "frontend_stack_bytes": 111,
+            "frontend_flash_bytes": 7_654,
+            "frontend_code_bytes": 2_765,
+        }
         costs["boards"] = {core: row | more for core, row in costs["boards"].items()}
     write_json(path / build_folder.BENCH, costs)
     if request.param == "no native engine":
@@ -107,9 +121,15 @@ class Reader(HTMLParser):
         elif tag == "title" and len(self.open) > 1 and "data-key" in self.open[-2][1]:  # of a mark in a plot
             mark = self.open[-2][1]
             self.figures.append((mark["data-key"], mark["data-value"], text.rpartition(": ")[2]))
-        elif re.search(r"\d", text) and tag not in ("title", "desc") and (
-                any(name == "td" for name, _ in self.open) or "big" in kinds
-                or (tag == "text" and not kinds & {"tick", "name", "class"})):
+        elif (
+            re.search(r"\d", text)
+            and tag not in ("title", "desc")
+            and (
+                any(name == "td" for name, _ in self.open)
+                or "big" in kinds
+                or (tag == "text" and not kinds & {"tick", "name", "class"})
+            )
+        ):
             self.loose.append(text)
 
 
@@ -146,7 +166,7 @@ def test_no_figure_of_a_table_headline_or_plot_stands_there_without_its_key(writ
 
 def test_the_check_of_figures_sees_a_wrong_one(written):
     content, page = written
-    shown = f'{content["model"]["parameters"]:,}</data>'
+    shown = f"{content['model']['parameters']:,}</data>"
     assert shown in page
     assert len(mismatches(page.replace(shown, "9,999</data>"), content)) >= 1
     content["memory"]["arena_bytes"] += 1
@@ -196,18 +216,43 @@ def test_a_native_engine_without_accuracy_is_said_to_be_unmeasured(tau1_build, t
 
 def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):
     content = json.loads(json.dumps(contents.merge(tau1_build, tmp_path / "absent.verify.json")))
-    row = {"name": "another `graph`", "recorded": True, "versions": "TFLM of old", "date": "2031-05-07",
-           "build": "tiny", "flags": "-Oz alone",
-           "instructions": {"cortex-m4": 91_600_000}, "ram_bytes": 81_234, "flash_bytes": None, "code_bytes": 70_001,
-           "model_bytes": None, "top1": None, "top1_text": "91 to 92 %"}
-    here = row | {"name": "here", "recorded": False, "instructions": {}, "code_bytes": None, "model_bytes": 79_000,
-                  "top1": 0.9437, "top1_text": None}
+    row = {
+        "name": "another `graph`",
+        "recorded": True,
+        "versions": "TFLM of old",
+        "date": "2031-05-07",
+        "build": "tiny",
+        "flags": "-Oz alone",
+        "instructions": {"cortex-m4": 91_600_000},
+        "ram_bytes": 81_234,
+        "flash_bytes": None,
+        "code_bytes": 70_001,
+        "model_bytes": None,
+        "top1": None,
+        "top1_text": "91 to 92 %",
+    }
+    here = row | {
+        "name": "here",
+        "recorded": False,
+        "instructions": {},
+        "code_bytes": None,
+        "model_bytes": 79_000,
+        "top1": 0.9437,
+        "top1_text": None,
+    }
     content["comparison"] = [here, row]
     page = html.page(content)
     assert mismatches(page, content) == [] and Reader(page).loose == []
     section = page.partition("Beside TFLM")[2].partition("</section>")[0]
-    for text in ("another graph", "on 2031-05-07 with TFLM of old", "tiny build: -Oz alone", "91.60\N{NO-BREAK SPACE}M",
-                 "81,234", "91 to 92 %", "94.37\N{NO-BREAK SPACE}%"):
+    for text in (
+        "another graph",
+        "on 2031-05-07 with TFLM of old",
+        "tiny build: -Oz alone",
+        "91.60\N{NO-BREAK SPACE}M",
+        "81,234",
+        "91 to 92 %",
+        "94.37\N{NO-BREAK SPACE}%",
+    ):
         assert text in section
     assert 'data-key="/comparison/0/instructions' not in page
 
@@ -215,10 +260,16 @@ def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):
 def test_flash_is_shown_in_as_many_parts_as_the_bench_tells(tau1_build, tmp_path):
     content = json.loads(json.dumps(contents.merge(tau1_build, tmp_path / "absent.verify.json")))
     row = bench(tau1_build)["boards"]["cortex-m4"] | {"engine_flash_bytes": 100, "engine_code_bytes": 40}
-    for more, expected in (({}, {"code", "constants"}),
-                           ({"engine_weights_bytes": 50, "engine_tables_bytes": 10}, {"code", "weights", "tables"})):
-        costs = {"clip": "a clip", "compiler": "a compiler", "emulator": None,
-                 "boards": {"cortex-m4": contents.core_costs(row | more)}}
+    for more, expected in (
+        ({}, {"code", "constants"}),
+        ({"engine_weights_bytes": 50, "engine_tables_bytes": 10}, {"code", "weights", "tables"}),
+    ):
+        costs = {
+            "clip": "a clip",
+            "compiler": "a compiler",
+            "emulator": None,
+            "boards": {"cortex-m4": contents.core_costs(row | more)},
+        }
         content["native"]["costs"] = costs
         page = html.page(content)
         assert mismatches(page, content) == []
@@ -240,8 +291,10 @@ def test_state_by_part_is_the_size_of_the_c_struct(tau1_build, tmp_path):
     if compiler is None:
         pytest.skip("needs a C compiler")
     source = tmp_path / "size.c"
-    source.write_text('#include <stdio.h>\n#include "kws_engine.h"\n'
-                      'int main(void) { printf("%d", (int)KWS_ENGINE_STATE_BYTES); return 0; }\n')
+    source.write_text(
+        '#include <stdio.h>\n#include "kws_engine.h"\n'
+        'int main(void) { printf("%d", (int)KWS_ENGINE_STATE_BYTES); return 0; }\n'
+    )
     subprocess.run([compiler, f"-I{tau1_build / 'firmware' / 'native'}", source, "-o", tmp_path / "size"], check=True)
     size = int(subprocess.run([tmp_path / "size"], capture_output=True, check=True).stdout)
     state = memory.state_parts(network.load(tau1_build / build_folder.NATIVE))
@@ -260,8 +313,10 @@ def test_live_tensors_fit_the_measured_arena(tau1_build):
 
 @COMPLETE
 def test_the_page_shows_the_latest_bench(build, monkeypatch):
-    row = json.loads((build / build_folder.BENCH).read_text())["boards"]["cortex-m4"] | {"network_window": 5_432_109,
-                                                                                 "frontend_hop_mean": 1.0}
+    row = json.loads((build / build_folder.BENCH).read_text())["boards"]["cortex-m4"] | {
+        "network_window": 5_432_109,
+        "frontend_hop_mean": 1.0,
+    }
     monkeypatch.delenv("GSC_ROOT", raising=False)
     monkeypatch.setattr(run_bench, "CORES", {"cortex-m4": run_bench.CORES["cortex-m4"]})
     monkeypatch.setattr(run_bench, "measure", lambda *arguments: row)
@@ -286,7 +341,7 @@ def numbers(svg: str, tag: str, name: str) -> list[float]:
 def test_a_whisker_goes_from_low_to_high_with_its_dot_between():
     rows = [Whisker("a", figure(0.5), figure(0.2), figure(0.6)), Whisker("b", note="not yet")]
     svg = plots.whiskers("n", "t", "d", rows, 100, " %")
-    dot, = numbers(svg, "circle", "cx")
+    (dot,) = numbers(svg, "circle", "cx")
     start, end = numbers(svg, 'line class="whisker"', "x1")[0], numbers(svg, 'line class="whisker"', "x2")[0]
     assert start < dot < end and (dot - start) / (end - start) == pytest.approx(0.75, abs=1e-3)
     assert svg.count("<circle") == 1 and "not yet" in svg
@@ -330,9 +385,22 @@ def chromium() -> str:
 def browse(chromium: str, page: Path, *options: str) -> subprocess.CompletedProcess:
     """Open a page in a fresh headless browser; the DOM or messages of the page are in its output."""
     done = subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
-         "--v=0", f"--user-data-dir={page.parent / 'browser'}", *options, page.as_uri()],
-        capture_output=True, text=True, timeout=180)
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--enable-logging=stderr",
+            "--v=0",
+            f"--user-data-dir={page.parent / 'browser'}",
+            *options,
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
     assert done.returncode == 0, done.stderr
     return done
 
@@ -354,8 +422,9 @@ def widths(chromium: str, page: Path, width: int) -> tuple[int, int, int, str]:
     """Of a page in a window: the window's width, the page's, how many elements are wider, and which."""
     inner = page.read_text().replace("</body>", MEASURE + "</body>")
     outer = page.with_name("outer.html")  # a browser's own window has a least width
-    outer.write_text(f'<title>none</title><iframe width="{width}" height="900" style="border: 0" '
-                     f'srcdoc="{escape(inner)}"></iframe>')
+    outer.write_text(
+        f'<title>none</title><iframe width="{width}" height="900" style="border: 0" srcdoc="{escape(inner)}"></iframe>'
+    )
     found = re.search(r"<title>(.*?)</title>", browse(chromium, outer, "--dump-dom").stdout, re.S)[1].split("|", 3)
     return *map(int, found[:3]), found[-1]
 
@@ -396,8 +465,13 @@ def test_the_page_is_light_or_dark_as_preferred(chromium, page, width):
     brightness = {}
     for scheme, preference in (("dark", 0), ("light", 1)):
         picture = page.with_name(f"{scheme}.png")
-        browse(chromium, page, f"--window-size={width},900", f"--blink-settings=preferredColorScheme={preference}",
-               f"--screenshot={picture}")
+        browse(
+            chromium,
+            page,
+            f"--window-size={width},900",
+            f"--blink-settings=preferredColorScheme={preference}",
+            f"--screenshot={picture}",
+        )
         pixels = tf.io.decode_png(picture.read_bytes(), channels=3).numpy()
         assert pixels.shape[1] == width
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50

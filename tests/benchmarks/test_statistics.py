@@ -1,4 +1,5 @@
 """The statistics of the verification, against independent computations."""
+
 from __future__ import annotations
 
 import math
@@ -79,7 +80,7 @@ def test_sqnr_is_the_ratio_of_signal_power_to_the_power_of_the_difference():
     logits = rng.normal(size=(50, 12)).astype(np.float32)
     assert statistics.sqnr_db(logits, logits * np.float32(1.1)) == pytest.approx(20, abs=1e-4)
     noise = rng.normal(size=logits.shape)
-    expected = 10 * math.log10(sum(float(x)**2 for x in logits.flat) / sum(float(x)**2 for x in noise.flat))
+    expected = 10 * math.log10(sum(float(x) ** 2 for x in logits.flat) / sum(float(x) ** 2 for x in noise.flat))
     assert statistics.sqnr_db(logits, logits + noise) == pytest.approx(expected, rel=1e-9)
 
 

@@ -1,4 +1,5 @@
 """Clips in streams: where they lie, which hops count, which one decides, and that all of it is the C engine's."""
+
 from __future__ import annotations
 
 import re
@@ -43,9 +44,9 @@ def test_a_stream_is_noise_with_the_clip_in_its_middle(audio, noises):
     assert len(stream) == len(noise) == CLIP + 2 * 19_200
     assert np.abs(noise).max() > 10
     within = np.zeros(len(noise))
-    within[19_200:19_200 + CLIP] = audio[0]
+    within[19_200 : 19_200 + CLIP] = audio[0]
     assert np.abs(stream - noise - within).max() <= 0.5
-    assert np.array_equal(streaming.noisy_clip(audio[0], noises), stream[19_200:19_200 + CLIP])
+    assert np.array_equal(streaming.noisy_clip(audio[0], noises), stream[19_200 : 19_200 + CLIP])
 
 
 def test_a_clip_has_the_same_noise_wherever_it_is_measured_and_another_clip_other_noise(audio, noises):
@@ -64,7 +65,7 @@ def test_noise_is_as_loud_as_training_adds_it(noises):
 
 def test_loud_clips_saturate(noises):
     stream = streaming.embed(np.full(CLIP, 32767, np.int16), [np.full(streaming.SAMPLES, 30_000, np.int16)])
-    assert (stream[19_200:19_200 + CLIP] == 32767).all()
+    assert (stream[19_200 : 19_200 + CLIP] == 32767).all()
 
 
 def test_speech_to_noise_is_a_ratio_of_powers():
@@ -200,8 +201,9 @@ def test_the_sweep_runs_over_validation_clips(tau1_build, tiny_speech_commands, 
     said = capsys.readouterr().out
     assert "validation split" in said and f"the default is {render.STREAM_COLUMNS}" in said
     assert f"the default is {DETECTION_THRESHOLD}" in said
-    assert len(said.splitlines()) == 9 + sum(len(some) for some in (stream_choices.COLUMNS, stream_choices.PROBABILITIES,
-                                                                    decisions.RULES))
+    assert len(said.splitlines()) == 9 + sum(
+        len(some) for some in (stream_choices.COLUMNS, stream_choices.PROBABILITIES, decisions.RULES)
+    )
 
 
 def test_the_sweep_without_validation_clips_is_one_line(tau1_build, tiny_speech_commands, failure, monkeypatch):

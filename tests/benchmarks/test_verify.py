@@ -1,4 +1,5 @@
 """`python -m benchmarks.verify_int8`: the same clips on every backend, honest exit codes, one line for bad input."""
+
 from __future__ import annotations
 
 import json
@@ -52,8 +53,9 @@ def command(build: Path, data: Path, *options: str) -> list[str]:
 def verified(tau1_build, tiny_speech_commands, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     """A build verified on the tiny test-set archive in a process of its own, with its report; and that process."""
     build = copy_build(tau1_build, tmp_path_factory.mktemp("verified") / "tau1")
-    done = subprocess.run(command(build, tiny_speech_commands, "--max-drop", "100"), cwd=ROOT,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        command(build, tiny_speech_commands, "--max-drop", "100"), cwd=ROOT, capture_output=True, text=True
+    )
     contents.write(build)
     return build, done
 
@@ -116,8 +118,7 @@ def test_native_backends_give_the_engines_scores_and_repeat(tau1_build, tiny_spe
     noises, path = clips.background(tiny_speech_commands).noises, tau1_build / build_folder.NATIVE
     made = network.load(path)
     first, second = backends.native_backends(path, noises), backends.native_backends(path, noises)
-    assert np.array_equal(first["native"](audio), np.float32(made.score_scale)
-                          * golden.window(made, binding.columns(audio)))
+    assert np.array_equal(first["native"](audio), np.float32(made.score_scale) * golden.window(made, binding.columns(audio)))
     noisy = np.stack([streaming.noisy_clip(clip, noises) for clip in audio])
     assert np.array_equal(first["native_in_noise"](audio), first["native"](noisy))
     for name in backends.NATIVES:
@@ -147,8 +148,7 @@ def refuse(build: Path) -> str:
 def test_a_network_that_the_engine_cannot_hold_is_verified_without_it(build, tmp_path, write_wav):
     reason = refuse(build)
     write_wav(tmp_path / "mine" / "yes" / "a.wav", np.ones(RATE, np.int16))
-    done = subprocess.run(command(build, tmp_path / "mine", "--max-drop", "100"), cwd=ROOT, capture_output=True,
-                          text=True)
+    done = subprocess.run(command(build, tmp_path / "mine", "--max-drop", "100"), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads((build / build_folder.VERIFY).read_text())
     assert list(found["device_backends"]) == list(found["backends"]) and found["native"] == {"refused": reason}
@@ -166,7 +166,7 @@ def test_a_network_that_fell_is_a_failure_of_the_native_engine_but_streams_are_n
     found["device_backends"]["native_stream"]["drop_points"] = 5.0
     assert verify.failures(found, 1.0) == []
     found["device_backends"]["native"]["drop_points"] = 1.5
-    line, = verify.failures(found, 1.0)
+    (line,) = verify.failures(found, 1.0)
     assert line.startswith("native on device features loses 1.50 points")
 
 
@@ -203,8 +203,9 @@ def test_a_drop_beyond_the_bound_is_exit_code_1_and_one_line(build, tmp_path, wr
     for label in KEYWORDS[:2]:
         write_wav(tmp_path / "mine" / label / "a.wav", rng.integers(-999, 999, RATE // 2).astype(np.int16))
     out = tmp_path / "figures.json"
-    done = subprocess.run(command(build, tmp_path / "mine", "--max-drop", "-101", "--json", str(out)),
-                          cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        command(build, tmp_path / "mine", "--max-drop", "-101", "--json", str(out)), cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert len(lines) == 5 and all("--max-drop -101" in line for line in lines)
@@ -220,8 +221,12 @@ def noisy_backends(monkeypatch):
 
     def run_all(source, audio, processes=None):
         rng = np.random.default_rng(5)
-        answers.update({name: rng.normal(size=(len(audio), len(LABELS))).astype(np.float32)
-                        for name in backends.NAMES + backends.NATIVES})
+        answers.update(
+            {
+                name: rng.normal(size=(len(audio), len(LABELS))).astype(np.float32)
+                for name in backends.NAMES + backends.NATIVES
+            }
+        )
         answers["tflm"] = answers["tflite"].copy()
         return {name: answers[name].copy() for name in backends.NAMES}, answers
 
@@ -230,7 +235,8 @@ def noisy_backends(monkeypatch):
 
 
 def test_tflm_that_differs_in_one_logit_of_one_clip_is_a_failure(
-        build, tiny_speech_commands, noisy_backends, monkeypatch, capsys):
+    build, tiny_speech_commands, noisy_backends, monkeypatch, capsys
+):
     def differing(*arguments):
         logits, device_logits = noisy_backends(*arguments)
         device_logits["tflm"][3, 4] += 1e-3
@@ -244,8 +250,9 @@ def test_tflm_that_differs_in_one_logit_of_one_clip_is_a_failure(
     assert json.loads((build / build_folder.VERIFY).read_text())["bit_exact_with_tflm"] is False
 
 
-def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are(build, tiny_speech_commands,
-                                                                               noisy_backends, capsys):
+def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are(
+    build, tiny_speech_commands, noisy_backends, capsys
+):
     run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--split"]
     assert verify.main([*run, "all"]) == 0
     whole = (build / build_folder.VERIFY).read_text()
@@ -273,8 +280,17 @@ def test_a_verification_of_other_networks_or_a_damaged_one_gives_way(build, tiny
 
 
 def test_all_means_validation_and_test_set_together(build, tiny_speech_commands, noisy_backends, tmp_path):
-    run = ["--build", str(build), "--data", str(tiny_speech_commands), "--max-drop", "100", "--json", str(tmp_path / "out"),
-           "--split"]
+    run = [
+        "--build",
+        str(build),
+        "--data",
+        str(tiny_speech_commands),
+        "--max-drop",
+        "100",
+        "--json",
+        str(tmp_path / "out"),
+        "--split",
+    ]
     sizes = {}
     for split in ("validation", "testing", "all"):
         assert verify.main([*run, split]) == 0
@@ -323,7 +339,7 @@ def test_official_archives_serve_models_of_other_labels(tiny_speech_commands, tm
     assert labels(tiny_speech_commands, "validation", LABELS[1:]) == [{*LABELS[1:]}]
     assert labels(tiny_speech_commands, "all", ("yes", "no")) == 2 * [{"yes", "no"}]
     with_bed = (SILENCE, "yes", "bed")
-    part, = clips.choose(tiny_speech_commands, None, with_bed)  # the test set does not say which clips are "bed"
+    (part,) = clips.choose(tiny_speech_commands, None, with_bed)  # the test set does not say which clips are "bed"
     assert part.clips == dataset.split_clips(archive, "testing", 2, labels=with_bed)
     with pytest.raises(UserError, match="no recordings of bed, which the model knows"):
         clips.choose(test_set, None, with_bed)
@@ -337,7 +353,7 @@ def test_a_folder_of_the_benchmarks_labels_and_more_is_a_folder_of_wav_files(tin
     mine = shutil.copytree(tiny_speech_commands / dataset.archive_names(2)[1], tmp_path / "mine")
     write_wav(mine / "lamp" / "a.wav", np.ones(RATE, np.int16))
     for model in ((*LABELS, "lamp"), None):
-        part, = clips.choose(mine, None, model)
+        (part,) = clips.choose(mine, None, model)
         assert {clip.label for clip in part.clips} == {*LABELS, "lamp"}
     with pytest.raises(UserError, match="'lamp' is not a label"):
         clips.choose(mine, None, LABELS)
@@ -346,8 +362,10 @@ def test_a_folder_of_the_benchmarks_labels_and_more_is_a_folder_of_wav_files(tin
 def spoilt_folders(write_wav, root: Path) -> dict[str, tuple[Path, str]]:
     """Name -> folder of one bad kind, and what the line must name."""
     tone = (5000 * np.sin(np.arange(RATE) / 5)).astype(np.int16)
-    path = {name: root / name / "yes" / f"{name}.wav" for name in
-            ("stereo", "8kHz", "8bit", "empty", "truncated", "long", "float", "text")}
+    path = {
+        name: root / name / "yes" / f"{name}.wav"
+        for name in ("stereo", "8kHz", "8bit", "empty", "truncated", "long", "float", "text")
+    }
     write_wav(path["stereo"], tone, channels=2)
     write_wav(path["8kHz"], tone[::2], rate=8000)
     write_wav(path["8bit"], (tone >> 8).astype(np.uint8))
@@ -362,12 +380,16 @@ def spoilt_folders(write_wav, root: Path) -> dict[str, tuple[Path, str]]:
     folders = {name: (root / name, wav.name) for name, wav in path.items()}
     (root / "nothing").mkdir()
     write_wav(root / "foreign" / "banana" / "a.wav", tone)
-    return folders | {"nothing": (root / "nothing", "nothing"), "foreign": (root / "foreign", "banana"),
-                      "absent": (root / "absent", "absent")}
+    return folders | {
+        "nothing": (root / "nothing", "nothing"),
+        "foreign": (root / "foreign", "banana"),
+        "absent": (root / "absent", "absent"),
+    }
 
 
-@pytest.mark.parametrize("kind", ["stereo", "8kHz", "8bit", "empty", "truncated", "long", "float", "text",
-                                  "nothing", "foreign", "absent"])
+@pytest.mark.parametrize(
+    "kind", ["stereo", "8kHz", "8bit", "empty", "truncated", "long", "float", "text", "nothing", "foreign", "absent"]
+)
 def test_bad_audio_is_one_line_and_nothing_is_written(kind, build, tmp_path, write_wav, failure):
     folder, named = spoilt_folders(write_wav, tmp_path / "data")[kind]
     before = sorted(path.name for path in build.rglob("*"))
@@ -389,8 +411,12 @@ def test_names_that_are_no_utf_8_are_measured_and_written_as_escapes(build, tmp_
 def test_a_terminal_and_a_locale_of_ascii_do_for_a_folder_with_an_umlaut(build, tmp_path, write_wav):
     write_wav(tmp_path / "dät" / "yes" / "a.wav", np.ones(RATE, np.int16))
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command(build, tmp_path / "dät", "--max-drop", "100"), cwd=ROOT, capture_output=True,
-                          env={**os.environ, **ascii_alone})
+    done = subprocess.run(
+        command(build, tmp_path / "dät", "--max-drop", "100"),
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, **ascii_alone},
+    )
     assert done.returncode == 0, done.stderr
     assert "folder of wav files (dät)" in (build / build_folder.REPORT_MARKDOWN).read_text("utf-8")
 
@@ -416,8 +442,13 @@ def test_an_empty_split_is_one_line(build, tiny_speech_commands, tmp_path, failu
 def test_a_split_that_the_data_does_not_have_is_one_line(build, tiny_speech_commands, failure, tmp_path, write_wav):
     archive, test_set = (tiny_speech_commands / name for name in dataset.archive_names(2))
     write_wav(tmp_path / "wavs" / "yes" / "a.wav", np.ones(RATE, np.int16))
-    for data, split in ((test_set, "validation"), (test_set, "all"), (archive, "all"), (tmp_path / "wavs", "testing"),
-                        (tmp_path / "wavs", "validation")):
+    for data, split in (
+        (test_set, "validation"),
+        (test_set, "all"),
+        (archive, "all"),
+        (tmp_path / "wavs", "testing"),
+        (tmp_path / "wavs", "validation"),
+    ):
         assert "--split" in failure(verify.main, "--build", build, "--data", data, "--split", split)
 
 
@@ -454,16 +485,23 @@ def test_impossible_options_are_one_line(options, build, tiny_speech_commands, f
     assert options[1] in failure(verify.main, "--build", build, "--data", tiny_speech_commands, *options)
 
 
-def test_a_build_that_cannot_be_written_is_one_line_before_the_work(build, tiny_speech_commands, failure, read_only,
-                                                                   monkeypatch):
+def test_a_build_that_cannot_be_written_is_one_line_before_the_work(
+    build, tiny_speech_commands, failure, read_only, monkeypatch
+):
     monkeypatch.setattr(backends, "run_all", lambda *arguments: pytest.fail("it began to measure"))
     line = failure(verify.main, "--build", build, "--data", tiny_speech_commands)
     assert line == f"error: {build}: Read-only file system"
 
 
 def test_ctrl_c_ends_all_processes_in_one_line_and_writes_nothing(build, tiny_speech_commands):
-    process = subprocess.Popen(command(build, tiny_speech_commands), text=True, cwd=ROOT, start_new_session=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command(build, tiny_speech_commands),
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     process.stdout.readline()  # the audio is decoded; workers start next
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
@@ -481,8 +519,10 @@ class Fatal:
         return os._exit, (1,)
 
 
-@pytest.mark.parametrize("source, words", [({"checkpoint": Fatal()}, "killed"),
-                                           ({"checkpoint": Path("absent.safetensors")}, "absent.safetensors")])
+@pytest.mark.parametrize(
+    "source, words",
+    [({"checkpoint": Fatal()}, "killed"), ({"checkpoint": Path("absent.safetensors")}, "absent.safetensors")],
+)
 def test_a_failure_in_a_worker_reaches_the_user(source, words):
     with pytest.raises(UserError, match=words):
         backends.run_all(source, np.zeros((2, FEATURES.clip_samples), np.int16), 1)

@@ -1,4 +1,5 @@
 """Files appear whole or not at all, and a message names them as the user knows them."""
+
 from __future__ import annotations
 
 import errno
@@ -25,6 +26,7 @@ def test_a_file_that_cannot_be_put_in_its_place_is_named_and_not_the_temporary_o
 def test_a_folder_in_which_no_temporary_file_can_be_made_is_told_by_the_file_that_was_to_be(tmp_path, monkeypatch):
     def refused(*_, **options):
         raise PermissionError(errno.EACCES, "Permission denied", f"{options['dir']}/{options['prefix']}x{options['suffix']}")
+
     monkeypatch.setattr(atomic.tempfile, "mkstemp", refused)
     with pytest.raises(PermissionError) as caught:
         atomic.write_text(tmp_path / "verify.json", "text")
@@ -36,6 +38,7 @@ def test_a_folder_of_generated_files_is_named_and_not_the_temporary_one(tmp_path
     def refused(*arguments, **options):
         name = arguments[0] if arguments else f"{options['dir']}/{options['prefix']}x"
         raise PermissionError(errno.EACCES, "Permission denied", str(name))
+
     monkeypatch.setattr(*((folder.tempfile, "mkdtemp") if failing == "mkdtemp" else (os, "rename")), refused)
     with pytest.raises(PermissionError) as caught:
         folder.replace_folder(tmp_path / "firmware", {"a/b.c": "text"})
@@ -57,6 +60,7 @@ def test_an_error_that_names_another_file_keeps_its_name(tmp_path):
 def test_a_build_folder_that_cannot_be_written_is_told_before_the_conversion(tmp_path, monkeypatch, failure):
     def refused(*_, **options):
         raise OSError(errno.EROFS, "Read-only file system", f"{options['dir']}/{options['prefix']}x")
+
     monkeypatch.setattr(converter.tempfile, "TemporaryDirectory", refused)
     monkeypatch.setattr(converter, "convert_both", lambda *arguments: pytest.fail("it began to convert"))
     assert failure(converter.main, "--build", tmp_path / "tau1") == f"error: {tmp_path / 'tau1'}: Read-only file system"

@@ -1,4 +1,5 @@
 """Which wav files are read, and the one line that each of the others gets."""
+
 from __future__ import annotations
 
 import os
@@ -62,7 +63,7 @@ def piped(path: Path, samples: np.ndarray, size: int) -> Path:
     """A wav file as a program writes it to a pipe: it cannot go back and fill in the sizes."""
     data = chunks((b"fmt ", pcm_format()), (b"LIST", b"INFOISFT\x04\0\0\0abc\0"), (b"data", samples.tobytes()))
     at = len(data) - samples.nbytes - 4
-    path.write_bytes(data[:4] + struct.pack("<I", size) + data[8:at] + struct.pack("<I", size) + data[at + 4:])
+    path.write_bytes(data[:4] + struct.pack("<I", size) + data[8:at] + struct.pack("<I", size) + data[at + 4 :])
     return path
 
 
@@ -104,8 +105,9 @@ def test_a_pipe_and_a_folder_are_refused_at_once(tmp_path, samples):
     assert "a folder" in refusal(tmp_path / "folder.wav")
 
 
-def test_a_missing_file_a_folder_and_one_that_cannot_be_read_end_a_command_alike(tmp_path, monkeypatch, capsys, write_wav,
-                                                                                 samples):
+def test_a_missing_file_a_folder_and_one_that_cannot_be_read_end_a_command_alike(
+    tmp_path, monkeypatch, capsys, write_wav, samples
+):
     monkeypatch.setattr(on_board, "firmware_of", lambda build: build)
     locked = write_wav(tmp_path / "locked.wav", samples)
     whole = Path.read_bytes
@@ -118,7 +120,7 @@ def test_a_missing_file_a_folder_and_one_that_cannot_be_read_end_a_command_alike
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     for path, reason in ((tmp_path / "none.wav", "no such file"), (tmp_path, "a folder"), (locked, "Permission denied")):
         assert on_board.main(["--wav", str(path)]) == 2
-        line, = capsys.readouterr().err.splitlines()
+        (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"error: {path}: ") and reason in line
 
 
@@ -164,10 +166,19 @@ def test_a_truncated_file_is_refused(tmp_path, write_wav, samples, missing):
     assert "truncated" in refusal(path)
 
 
-@pytest.mark.parametrize("content", [
-    b"ID3 some other music format", bytes(1000), b"RIFF\0\0\0\0AVI ", chunks((b"data", bytes(100))),
-    chunks((b"fmt ", pcm_format())), chunks((b"fmt ", b"\1\0")), chunks((b"fmt ", pcm_format(1, 16)[:14] + b"\0\0")),
-], ids=["text", "zeros", "avi", "no format", "no data", "short format", "zero bits"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ID3 some other music format",
+        bytes(1000),
+        b"RIFF\0\0\0\0AVI ",
+        chunks((b"data", bytes(100))),
+        chunks((b"fmt ", pcm_format())),
+        chunks((b"fmt ", b"\1\0")),
+        chunks((b"fmt ", pcm_format(1, 16)[:14] + b"\0\0")),
+    ],
+    ids=["text", "zeros", "avi", "no format", "no data", "short format", "zero bits"],
+)
 def test_what_is_no_wav_file_is_refused(tmp_path, content):
     path = tmp_path / "a.wav"
     path.write_bytes(content)

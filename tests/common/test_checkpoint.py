@@ -1,4 +1,5 @@
 """Checkpoints from strangers: what is no network of this project is one line, before anything is converted."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -42,8 +43,16 @@ def refusal(path: Path) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("dtype, name", [(torch.bfloat16, "BF16"), (torch.float8_e4m3fn, "F8_E4M3"), (torch.int32, "I32"),
-                                         (torch.bool, "BOOL"), (torch.complex64, "C64")])
+@pytest.mark.parametrize(
+    "dtype, name",
+    [
+        (torch.bfloat16, "BF16"),
+        (torch.float8_e4m3fn, "F8_E4M3"),
+        (torch.int32, "I32"),
+        (torch.bool, "BOOL"),
+        (torch.complex64, "C64"),
+    ],
+)
 def test_weights_of_another_type_are_refused_by_name(write, dtype, name):
     line = refusal(write(convert=lambda _, tensor: tensor.to(dtype)))
     assert f"blocks.0.frequency.weight is of type {name}, but weights must be F32" in line
@@ -66,29 +75,57 @@ def test_numbers_that_cannot_be_weights_are_refused(write):
     assert "head.1.running_var, a variance, is negative" in negative
 
 
-@pytest.mark.parametrize("training, words", [
-    (None, "no JSON object"), ([1], "no JSON object"), ("long", "no JSON object"),
-    ({"epochs": None}, "'epochs' neither a text nor a number"), ({"from": {"a": 1}}, "'from' neither"),
-])
+@pytest.mark.parametrize(
+    "training, words",
+    [
+        (None, "no JSON object"),
+        ([1], "no JSON object"),
+        ("long", "no JSON object"),
+        ({"epochs": None}, "'epochs' neither a text nor a number"),
+        ({"from": {"a": 1}}, "'from' neither"),
+    ],
+)
 def test_a_record_of_training_that_is_none_is_refused(write, training, words):
     assert words in refusal(write(HEADER | {"training": training}))
 
 
-@pytest.mark.parametrize("header", [
-    {key: value for key, value in HEADER.items() if key != "training"}, HEADER | {"format": []}, HEADER | {"tau": True},
-    HEADER | {"tau": "1"}, HEADER | {"tau": [1]}, "[]", "", "[" * 100_000 + "]" * 100_000,
-], ids=["no training", "format", "true", "text", "list", "no object", "nothing", "deep"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        {key: value for key, value in HEADER.items() if key != "training"},
+        HEADER | {"format": []},
+        HEADER | {"tau": True},
+        HEADER | {"tau": "1"},
+        HEADER | {"tau": [1]},
+        "[]",
+        "",
+        "[" * 100_000 + "]" * 100_000,
+    ],
+    ids=["no training", "format", "true", "text", "list", "no object", "nothing", "deep"],
+)
 def test_a_foreign_header_is_refused(write, header):
     assert "its header is foreign" in refusal(write(header))
 
 
-@pytest.mark.parametrize("labels, words", [
-    (3, "no list of texts"), ("abc", "no list of texts"), ({"yes": 1}, "no list of texts"), ([1, 2], "no list of texts"),
-    ([["yes"], ["no"]], "no list of texts"), ([], "fewer than two"), (["yes"], "fewer than two"), (["yes", ""], "is empty"),
-    (["yes", " no"], "begins or ends with a blank"), (["yes", "n\0o"], "cannot be printed"),
-    (["yes", "n\no"], "cannot be printed"), (["yes", "\ud800"], "cannot be printed"),
-    (["yes", "n\u2028o"], "cannot be printed"), (["no", "yes", "no"], "'no' stands twice"),
-])
+@pytest.mark.parametrize(
+    "labels, words",
+    [
+        (3, "no list of texts"),
+        ("abc", "no list of texts"),
+        ({"yes": 1}, "no list of texts"),
+        ([1, 2], "no list of texts"),
+        ([["yes"], ["no"]], "no list of texts"),
+        ([], "fewer than two"),
+        (["yes"], "fewer than two"),
+        (["yes", ""], "is empty"),
+        (["yes", " no"], "begins or ends with a blank"),
+        (["yes", "n\0o"], "cannot be printed"),
+        (["yes", "n\no"], "cannot be printed"),
+        (["yes", "\ud800"], "cannot be printed"),
+        (["yes", "n\u2028o"], "cannot be printed"),
+        (["no", "yes", "no"], "'no' stands twice"),
+    ],
+)
 def test_labels_that_cannot_be_are_refused(write, labels, words):
     assert words in refusal(write(HEADER | {"labels": labels}))
 

@@ -1,4 +1,5 @@
 """Text in C sources: whatever it is, the compiler reads back the same bytes, or it is refused in one line."""
+
 from __future__ import annotations
 
 import ctypes
@@ -16,11 +17,35 @@ from engine.random_network import random_network
 from engine.render import engine_id
 from firmware_gen import __main__ as firmware_gen
 
-COMPILERS = {"C99 of gcc": ["gcc", "-std=c99", "-xc"], "C99 of clang": ["clang", "-std=c99", "-xc"],
-             "C++11": ["g++", "-std=c++11", "-xc++"], "C++17": ["g++", "-std=c++17", "-xc++"]}
+COMPILERS = {
+    "C99 of gcc": ["gcc", "-std=c99", "-xc"],
+    "C99 of clang": ["clang", "-std=c99", "-xc"],
+    "C++11": ["g++", "-std=c++11", "-xc++"],
+    "C++17": ["g++", "-std=c++17", "-xc++"],
+}
 EVERY_ASCII = "".join(map(chr, range(1, 128)))
-TEXTS = (*AWKWARD, "", EVERY_ASCII, EVERY_ASCII[::-1], "\U0001f600", "a\u20acb\uffff\U0010ffff", "\x1b7", "\x7f0", "ü9",
-         "??=??(??/??)??'??<??!??>??-", "???/", '??/"', "\\", "\\\n", "%s%n", "R\"(x)\"", "//", "/*", "\\u00e9", "\ufeff")
+TEXTS = (
+    *AWKWARD,
+    "",
+    EVERY_ASCII,
+    EVERY_ASCII[::-1],
+    "\U0001f600",
+    "a\u20acb\uffff\U0010ffff",
+    "\x1b7",
+    "\x7f0",
+    "ü9",
+    "??=??(??/??)??'??<??!??>??-",
+    "???/",
+    '??/"',
+    "\\",
+    "\\\n",
+    "%s%n",
+    'R"(x)"',
+    "//",
+    "/*",
+    "\\u00e9",
+    "\ufeff",
+)
 NO_C_STRINGS = ("a\0b", "\0", "behind\0", "\ud83d", "\ude00\ud83d")
 
 
@@ -30,9 +55,11 @@ def test_compiler_reads_back_every_text(compiler, tmp_path):
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     literals = "".join(f"    {ctext.c_string(text)},\n" for text in TEXTS)
-    program = f"#include <stdio.h>\n\nstatic const char *const texts[] = {{\n{literals}}};\n\nint main(void) {{\n" \
-              f"  for (int i = 0; i < {len(TEXTS)}; ++i) {{\n    fputs(texts[i], stdout);\n    putchar(0);\n  }}\n" \
-              "  return 0;\n}\n"
+    program = (
+        f"#include <stdio.h>\n\nstatic const char *const texts[] = {{\n{literals}}};\n\nint main(void) {{\n"
+        f"  for (int i = 0; i < {len(TEXTS)}; ++i) {{\n    fputs(texts[i], stdout);\n    putchar(0);\n  }}\n"
+        "  return 0;\n}\n"
+    )
     assert program.isascii()
     subprocess.run([*command, *WARNINGS, "-pedantic", "-", "-o", tmp_path / "texts"], input=program, text=True, check=True)
     printed = subprocess.run(tmp_path / "texts", capture_output=True, check=True).stdout
@@ -56,6 +83,7 @@ def test_comments_are_what_is_left_out_and_strings_are_not():
 
 
 # ---- labels ----
+
 
 def test_native_engine_names_its_classes_byte_for_byte():
     labels = tuple(text for text in TEXTS if text)

@@ -1,4 +1,5 @@
 """Two commands in one folder: one waits for the other, whatever becomes of that."""
+
 from __future__ import annotations
 
 import os
@@ -26,12 +27,14 @@ HOLDER = """if True:
 
 def holder(kind: str, folder: Path) -> subprocess.Popen:
     """A process that has the lock until its input ends."""
-    return subprocess.Popen([sys.executable, "-c", HOLDER, kind, str(folder)], cwd=ROOT, text=True, stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, kind, str(folder)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
-@pytest.mark.parametrize("first, second", [("writing", "writing"), ("reading", "writing"), ("writing", "reading"),
-                                           ("writing", "rewriting")])
+@pytest.mark.parametrize(
+    "first, second", [("writing", "writing"), ("reading", "writing"), ("writing", "reading"), ("writing", "rewriting")]
+)
 @pytest.mark.parametrize("end", ["ends", "is killed"])
 def test_one_waits_until_the_other_ends_or_is_killed_and_says_so(tmp_path, first, second, end):
     one = holder(first, tmp_path)
@@ -113,6 +116,7 @@ def test_a_file_or_a_dangling_link_in_the_place_of_a_folder_is_one_line(tmp_path
 def test_a_folder_in_which_nothing_can_be_written_is_named(tmp_path, monkeypatch):
     def refused(*arguments, **options):
         raise OSError(30, "Read-only file system", str(tmp_path / "tmp1234abcd"))
+
     locks.try_to_write(tmp_path)
     monkeypatch.setattr(locks.tempfile, "TemporaryFile", refused)
     with pytest.raises(OSError) as caught:

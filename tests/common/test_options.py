@@ -1,4 +1,5 @@
 """Options that several commands share are declared in one place."""
+
 from __future__ import annotations
 
 import re
@@ -23,9 +24,12 @@ def parsed(*arguments: str):
 
 
 def test_a_shared_option_is_declared_once():
-    declared = {(path.name, name) for room in ("training", "frontend", "engine", "convert", "firmware_gen", "benchmarks")
-                for path in (ROOT / room).rglob("*.py")
-                for name in re.findall(r'add_argument\("--(tau|build|data|ver|seed|processes)"', path.read_text())}
+    declared = {
+        (path.name, name)
+        for room in ("training", "frontend", "engine", "convert", "firmware_gen", "benchmarks")
+        for path in (ROOT / room).rglob("*.py")
+        for name in re.findall(r'add_argument\("--(tau|build|data|ver|seed|processes)"', path.read_text())
+    }
     assert declared == OF_THEIR_OWN
 
 

@@ -1,4 +1,5 @@
 """Long work is never silent: a bar on a terminal, else a line now and then."""
+
 from __future__ import annotations
 
 import io

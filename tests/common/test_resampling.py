@@ -1,4 +1,5 @@
 """Any rate to 16 kHz in whole numbers: nothing moves, nothing folds back, and every machine makes the same samples."""
+
 from __future__ import annotations
 
 import os
@@ -32,7 +33,7 @@ def test_a_tone_stays_where_it_is_to_its_last_sample(rate):
     made = resampled(tone(440, rate), rate)
     assert made.dtype == np.int16 and len(made) == -(-(rate // 2) * 16000 // rate)
     inner = slice(resampling.CROSSINGS * 4, -resampling.CROSSINGS * 4)
-    assert np.abs(made[inner] - tone(440, 16000)[:len(made)].astype(float)[inner]).max() <= 2
+    assert np.abs(made[inner] - tone(440, 16000)[: len(made)].astype(float)[inner]).max() <= 2
 
 
 @pytest.mark.parametrize("rate, frequency", [(44100, 8100), (48000, 20000), (22050, 9000), (96000, 8001)])
@@ -44,7 +45,7 @@ def test_what_16_khz_cannot_hold_does_not_fold_back(rate, frequency):
 def test_no_image_rises_above_the_band_of_a_lower_rate():
     made = resampled(tone(3000, 8000), 8000)[500:-500]
     spectrum = np.abs(np.fft.rfft(made * np.hanning(len(made))))
-    assert spectrum[len(spectrum) // 2:].max() < 10 ** (-70 / 20) * spectrum.max()
+    assert spectrum[len(spectrum) // 2 :].max() < 10 ** (-70 / 20) * spectrum.max()
 
 
 def test_sound_at_16_khz_is_left_as_it_is():
@@ -67,19 +68,28 @@ def test_every_sample_is_a_sum_of_whole_numbers_that_float64_holds_in_any_order(
     for new in range(-(-len(samples) * 16000 // rate)):
         old, rest = divmod(new * rate, 16000)
         taps = whole[rest * len(whole) // 16000]
-        expected.append((int((padded[old:old + 2 * width] * taps).sum()) + resampling.ONE // 2) // resampling.ONE)
+        expected.append((int((padded[old : old + 2 * width] * taps).sum()) + resampling.ONE // 2) // resampling.ONE)
     assert np.array_equal(resampled(samples, rate), np.clip(expected, -32768, 32767))
     assert np.max(expected) > 32767, "what is too loud saturates"
 
 
 def test_other_processors_make_the_same_filters():
     """Stood in for by the math library and NumPy without the instructions of newer ones."""
-    command = (sys.executable, "-c", "import hashlib; from common import resampling; "
-                                     "print(hashlib.sha256(resampling.filters(44100).tobytes()).hexdigest())")
-    older = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-AVX512F", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F",
-             "OPENBLAS_CORETYPE": "Nehalem"}
-    made = [subprocess.run(command, cwd=ROOT, env={**os.environ, **more}, capture_output=True, text=True, check=True).stdout
-            for more in ({}, older)]
+    command = (
+        sys.executable,
+        "-c",
+        "import hashlib; from common import resampling; "
+        "print(hashlib.sha256(resampling.filters(44100).tobytes()).hexdigest())",
+    )
+    older = {
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-AVX512F",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F",
+        "OPENBLAS_CORETYPE": "Nehalem",
+    }
+    made = [
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **more}, capture_output=True, text=True, check=True).stdout
+        for more in ({}, older)
+    ]
     assert made[0] == made[1]
 
 

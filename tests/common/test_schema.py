@@ -1,4 +1,5 @@
 """What is told of a JSON file that is not of the form that its reader needs, and of one that is no object at all."""
+
 from __future__ import annotations
 
 import json
@@ -11,27 +12,45 @@ from common.reading import json_object
 from common.schema import Each, Either, check, fits
 from common.shipped import ROOT
 
-FORM = {"count": int, "share?": float, "names": [str], "span": (float, float), "rows": Each({"exact": bool}),
-        "state": Either({"refused": str}, {"bytes": int}), "mean": Either(None, float)}
+FORM = {
+    "count": int,
+    "share?": float,
+    "names": [str],
+    "span": (float, float),
+    "rows": Each({"exact": bool}),
+    "state": Either({"refused": str}, {"bytes": int}),
+    "mean": Either(None, float),
+}
 GOOD = {"count": 3, "names": ["a"], "span": [1, 2.5], "rows": {"x": {"exact": True}}, "state": {"bytes": 7}, "mean": None}
 
 
-@pytest.mark.parametrize("change", [{}, {"share": 1}, {"more": [{}]}, {"rows": {}}, {"names": []}, {"mean": 0.5},
-                                    {"state": {"refused": "too large"}}])
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"share": 1}, {"more": [{}]}, {"rows": {}}, {"names": []}, {"mean": 0.5}, {"state": {"refused": "too large"}}],
+)
 def test_what_has_the_form_passes(change):
     check(GOOD | change, FORM)
     assert fits(GOOD | change, FORM)
 
 
-@pytest.mark.parametrize("change, line", [
-    ({"count": "3"}, "count is not a whole number"), ({"count": True}, "count is not a whole number"),
-    ({"count": 3.5}, "count is not a whole number"), ({"share": "much"}, "share is not a number"),
-    ({"share": False}, "share is not a number"), ({"names": "a"}, "names is not a list"),
-    ({"names": ["a", 1]}, "names.1 is not a text"), ({"span": [1]}, "span has 1 entries, not 2"),
-    ({"rows": [1]}, "rows is not an object"), ({"rows": {"x": {}}}, "rows.x.exact is missing"),
-    ({"rows": {"x": {"exact": 1}}}, "rows.x.exact is not true or false"), ({"state": {}}, "state.bytes is missing"),
-    ({"mean": "none"}, "mean is not a number"),
-])
+@pytest.mark.parametrize(
+    "change, line",
+    [
+        ({"count": "3"}, "count is not a whole number"),
+        ({"count": True}, "count is not a whole number"),
+        ({"count": 3.5}, "count is not a whole number"),
+        ({"share": "much"}, "share is not a number"),
+        ({"share": False}, "share is not a number"),
+        ({"names": "a"}, "names is not a list"),
+        ({"names": ["a", 1]}, "names.1 is not a text"),
+        ({"span": [1]}, "span has 1 entries, not 2"),
+        ({"rows": [1]}, "rows is not an object"),
+        ({"rows": {"x": {}}}, "rows.x.exact is missing"),
+        ({"rows": {"x": {"exact": 1}}}, "rows.x.exact is not true or false"),
+        ({"state": {}}, "state.bytes is missing"),
+        ({"mean": "none"}, "mean is not a number"),
+    ],
+)
 def test_what_has_another_form_is_told_with_its_place(change, line):
     with pytest.raises(ValueError) as raised:
         check(GOOD | change, FORM)
@@ -40,8 +59,10 @@ def test_what_has_another_form_is_told_with_its_place(change, line):
         check([], FORM)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "\ud800", b"\xff", "[" * 100_000 + "]" * 100_000,
-                                  '{"a":' * 100_000 + "1" + "}" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", '"x"', "\ud800", b"\xff", "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000],
+)
 def test_what_holds_no_json_object_is_a_value_error(text):
     with pytest.raises(ValueError):
         json_object(text)

@@ -1,4 +1,5 @@
 """What the tasks of a worker process share is made once in each, and an error in its making is told as it is."""
+
 from __future__ import annotations
 
 import os
@@ -26,8 +27,12 @@ def task(number: int) -> tuple[int, str, int]:
 
 
 def test_tools_are_made_once_in_each_process():
-    answers = [answer for _, answer in workers.run(task, [(number,) for number in range(6)], 2, worker_tools.prepare,
-                                                   (pid_and_text, "text"))]
+    answers = [
+        answer
+        for _, answer in workers.run(
+            task, [(number,) for number in range(6)], 2, worker_tools.prepare, (pid_and_text, "text")
+        )
+    ]
     assert {text for _, text, _ in answers} == {"text"} and os.getpid() not in {pid for pid, _, _ in answers}
     for pid in {pid for pid, _, _ in answers}:
         served = sorted(count for own, _, count in answers if own == pid)

@@ -1,4 +1,5 @@
 """The int8 model that ships, and the gate that it passed."""
+
 from __future__ import annotations
 
 import hashlib
@@ -31,8 +32,9 @@ LEAST_SQNR_DB = {"small": 23, "accurate": 27}
 
 def run(*arguments, **options) -> subprocess.CompletedProcess:
     """`python -m convert` with these arguments, from the root of the repository."""
-    return subprocess.run([sys.executable, "-m", "convert", *map(str, arguments)], cwd=ROOT, text=True,
-                          capture_output=True, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "convert", *map(str, arguments)], cwd=ROOT, text=True, capture_output=True, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,9 @@ def test_input_has_the_features_scale_and_zero_point(model):
 def test_weights_are_quantised_per_channel(model):
     details = interpreters.reference_interpreter(model).get_tensor_details()
     per_channel = [d for d in details if len(d["quantization_parameters"]["scales"]) > 1]
-    convolutions = sum(op["op_name"].endswith("CONV_2D")
-                       for op in interpreters.reference_interpreter(model)._get_ops_details())
+    convolutions = sum(
+        op["op_name"].endswith("CONV_2D") for op in interpreters.reference_interpreter(model)._get_ops_details()
+    )
     assert len(per_channel) == convolutions
 
 
@@ -175,8 +178,9 @@ def test_shipped_calibration_features_come_from_the_listed_clips(gsc_root):
     assert made.names == shipped.names and (made.features == shipped.features).all()
 
 
-def test_calibration_takes_the_networks_words_from_an_archive_or_from_folders(tiny_speech_commands, tmp_path, monkeypatch,
-                                                                              write_wav):
+def test_calibration_takes_the_networks_words_from_an_archive_or_from_folders(
+    tiny_speech_commands, tmp_path, monkeypatch, write_wav
+):
     monkeypatch.setattr(calibration, "CLIPS", 12)
     made = calibration.from_audio(tiny_speech_commands, labels=("_unknown_", "bed"))
     assert made.source == "speech_commands_v0.02, training split" and calibration.unheard(made, ("_unknown_", "bed")) == []
@@ -216,7 +220,7 @@ def test_words_that_no_calibration_clip_says_are_named():
 def test_damaged_calibration_features_are_one_line(tmp_path, monkeypatch, failure):
     whole = calibration.SHIPPED.read_bytes()
     monkeypatch.setattr(calibration, "SHIPPED", tmp_path / "features.npz")
-    for damaged in (b"", whole[:1000], whole[:len(whole) // 2] + bytes(100) + whole[len(whole) // 2 + 100:], b"x" * 100):
+    for damaged in (b"", whole[:1000], whole[: len(whole) // 2] + bytes(100) + whole[len(whole) // 2 + 100 :], b"x" * 100):
         calibration.SHIPPED.write_bytes(damaged)
         assert "features.npz: damaged" in failure(command.main, "--tau", 1)
 
@@ -260,8 +264,7 @@ def test_foreign_checkpoint_is_one_line(failure, tmp_path):
 
 
 def test_checkpoint_of_another_tau_is_one_line(failure, tmp_path, shipped_tau1):
-    line = failure(command.main, "--tau", 2, "--checkpoint", CHECKPOINTS / "tau1.safetensors",
-                   "--build", tmp_path)
+    line = failure(command.main, "--tau", 2, "--checkpoint", CHECKPOINTS / "tau1.safetensors", "--build", tmp_path)
     assert "holds tau 1, not 2" in line and not list(tmp_path.iterdir())
 
 
@@ -271,8 +274,11 @@ def test_folder_without_speech_commands_is_one_line(failure, tmp_path):
 
 
 def snapshot(build: Path) -> dict[str, str]:
-    return {str(path.relative_to(build)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(build.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(build)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(build.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -287,8 +293,14 @@ def stale_build(tau1_build, tmp_path) -> Path:
 
 def test_ctrl_c_leaves_the_old_build_whole(stale_build):
     before = snapshot(stale_build)
-    process = subprocess.Popen([sys.executable, "-m", "convert", "--build", str(stale_build)], cwd=ROOT, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convert", "--build", str(stale_build)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     assert "converting" in process.stdout.readline()
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
@@ -300,8 +312,9 @@ def test_ctrl_c_leaves_the_old_build_whole(stale_build):
 
 def test_full_disk_leaves_the_old_build_whole(stale_build, monkeypatch, failure, facts):
     def made(folded, features, chosen):
-        return {name: {"tflite": bytes(200_000), "onnx": b"", "facts": facts["graphs"][name]}
-                for name in command.GRAPH_NAMES}
+        return {
+            name: {"tflite": bytes(200_000), "onnx": b"", "facts": facts["graphs"][name]} for name in command.GRAPH_NAMES
+        }
 
     before = snapshot(stale_build)
     monkeypatch.setattr(command, "convert_both", made)
@@ -331,8 +344,13 @@ def test_processes_of_the_conversion_keep_their_temporary_files_in_its_folder(tm
 def test_a_killed_conversion_leaves_nothing_outside_its_folder(tmp_path):
     for name in ("temporary", "build"):
         (tmp_path / name).mkdir()
-    process = subprocess.Popen([sys.executable, "-m", "convert", "--build", str(tmp_path / "build")], cwd=ROOT, text=True,
-                               stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path / "temporary")})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convert", "--build", str(tmp_path / "build")],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+    )
     while "observing" not in process.stdout.readline():
         assert process.poll() is None
     process.kill()
@@ -355,8 +373,22 @@ def test_a_sound_network_of_other_labels_ships_in_both_graphs_and_natively(shipp
     for row in (*facts["graphs"].values(), facts["native"]):
         assert row["sure_agreement"] == 1 and 0 < row["sure_clips"] < 80
     assert facts["graphs"]["small"]["agreement"] < fidelity.LEAST_AGREEMENT  # most clips are neither word
-    verified = subprocess.run([sys.executable, "-m", "benchmarks.verify_int8", "--build", str(build), "--data",
-                               str(tiny_speech_commands), "--max-drop", "100"], cwd=ROOT, text=True, capture_output=True)
+    verified = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.verify_int8",
+            "--build",
+            str(build),
+            "--data",
+            str(tiny_speech_commands),
+            "--max-drop",
+            "100",
+        ],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+    )
     assert verified.returncode == 0, verified.stderr
     figures = json.loads((build / "verify.json").read_text())
     assert figures["clips"] == 4 and list(figures["backends"]["pytorch"]["recall"]) == list(labels)

@@ -1,4 +1,5 @@
 """Equalised channels: the same function, and reaches that differ by half as many orders of magnitude."""
+
 from __future__ import annotations
 
 import dataclasses

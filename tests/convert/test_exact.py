@@ -1,4 +1,5 @@
 """The converter's linear algebra: near the truth, and the same bits whatever BLAS and vector units do."""
+
 from __future__ import annotations
 
 import ast
@@ -38,8 +39,14 @@ print(blas["architecture"], blas["num_threads"], hashlib.sha256(logits.tobytes()
 
 def quantise(out: Path, **environment: str) -> tuple[str, str, str, bytes]:
     """Core type and threads that BLAS took, hash of the float logits, and the file of the integer network."""
-    done = subprocess.run([sys.executable, "-c", QUANTISE, "checkpoints/tau1.safetensors", out], cwd=ROOT, check=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", QUANTISE, "checkpoints/tau1.safetensors", out],
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+    )
     return *done.stdout.split(), out.read_bytes()
 
 
@@ -48,8 +55,7 @@ def test_native_network_is_the_same_bytes_on_other_processors_and_threads(tmp_pa
     usable = [name for name, flag in CORE_TYPES.items() if flag in flags]
     if len(usable) < 3:
         pytest.skip(f"this processor runs {len(usable)} of OpenBLAS's core types, three are compared")
-    settings = [{"OPENBLAS_CORETYPE": name, "OPENBLAS_NUM_THREADS": str(1 + index % 2)}
-                for index, name in enumerate(usable)]
+    settings = [{"OPENBLAS_CORETYPE": name, "OPENBLAS_NUM_THREADS": str(1 + index % 2)} for index, name in enumerate(usable)]
     settings += [{"NPY_DISABLE_CPU_FEATURES": " ".join(unit for unit in VECTOR_UNITS.split() if _dispatched(unit))}]
     made = [quantise(tmp_path / "native.npz", **setting) for setting in settings]
     assert {row[0] for row in made} >= set(usable) and {row[1] for row in made} == {"1", "2"}
@@ -67,10 +73,26 @@ def _dispatched(unit: str) -> bool:
 @pytest.mark.parametrize("name", ("equalise", "fold", "native", "ranges", "rounding"))
 def test_what_decides_an_integer_calls_no_function_that_depends_on_the_processor(name):
     tree = ast.parse((ROOT / "convert" / f"{name}.py").read_text())
-    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name) and node.value.id == "np"}
-    assert not used & {"linalg", "einsum", "dot", "matmul", "tensordot", "inner", "vdot", "cov", "exp", "exp2", "power",
-                       "tanh", "log"}
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np"
+    }
+    assert not used & {
+        "linalg",
+        "einsum",
+        "dot",
+        "matmul",
+        "tensordot",
+        "inner",
+        "vdot",
+        "cov",
+        "exp",
+        "exp2",
+        "power",
+        "tanh",
+        "log",
+    }
     assert not any(isinstance(node, ast.MatMult) for node in ast.walk(tree)), "a product of matrices is BLAS's"
 
 
@@ -78,8 +100,12 @@ def test_contract_keeps_40_bits_of_the_largest_term():
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(6, 25)) * 10.0 ** rng.integers(-3, 3, (6, 1))
     x = rng.normal(size=(2, 25, 3)) * 100
-    truth = np.array([[[float(sum(Fraction(w) * Fraction(v) for w, v in zip(row, clip[:, t]))) for t in range(3)]
-                       for row in weight] for clip in x])
+    truth = np.array(
+        [
+            [[float(sum(Fraction(w) * Fraction(v) for w, v in zip(row, clip[:, t]))) for t in range(3)] for row in weight]
+            for clip in x
+        ]
+    )
     bound = np.abs(weight).max(1)[:, None] * np.abs(x).max() * 2.0**-40
     assert (np.abs(exact.contract(weight, x) - truth) < bound).all()
 
@@ -104,8 +130,11 @@ def test_moments_of_integers_are_exact(low, high, samples):
     np.testing.assert_allclose(mu, x.mean(1), rtol=1e-15)
     np.testing.assert_allclose(nu, y.mean(1), rtol=1e-15)
     scale = np.sqrt(np.diag(covariance))
-    np.testing.assert_allclose(covariance / np.outer(scale, scale),
-                               np.array([[truth(a, b) for b in x] for a in x]) / np.outer(scale, scale), atol=1e-12)
+    np.testing.assert_allclose(
+        covariance / np.outer(scale, scale),
+        np.array([[truth(a, b) for b in x] for a in x]) / np.outer(scale, scale),
+        atol=1e-12,
+    )
     np.testing.assert_allclose(cross / scale, np.array([[truth(a, b) for b in x] for a in y]) / scale, atol=1e-9)
 
 
@@ -142,10 +171,10 @@ def test_tables_do_not_hang_on_the_last_bits_of_a_library_function(toward, monke
     exponentials = [engine_tables.exponentials(scale).values for scale in scales]
     for name in ("exp", "cos", "sin", "log2"):
         original = getattr(np, name)
-        monkeypatch.setattr(np, name, lambda x, original=original: np.nextafter(
-            np.nextafter(original(x), toward), toward))
+        monkeypatch.setattr(np, name, lambda x, original=original: np.nextafter(np.nextafter(original(x), toward), toward))
     assert np.array_equal(silu, engine_tables.silu())
-    assert all(np.array_equal(values, engine_tables.exponentials(scale).values)
-               for values, scale in zip(exponentials, scales))
+    assert all(
+        np.array_equal(values, engine_tables.exponentials(scale).values) for values, scale in zip(exponentials, scales)
+    )
     moved = frontend_tables.tables.__wrapped__()
     assert all(np.array_equal(value, getattr(moved, name)) for name, value in vars(pipeline).items())

@@ -1,4 +1,5 @@
 """The folded network and both ONNX graphs compute what the checkpoint's PyTorch network computes."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -26,7 +27,7 @@ def random_network(tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS) 
         for name, value in network.state_dict().items():
             if name.endswith("running_var"):
                 value.uniform_(0.5, 2.0)
-            elif name.endswith("running_mean") or "norm.bias" in name or name.endswith(".1.bias"):
+            elif name.endswith(("running_mean", ".1.bias")) or "norm.bias" in name:
                 value.normal_(0, 0.3)
             elif "norm.weight" in name or (name.endswith(".1.weight") and value.ndim == 1):
                 value.uniform_(-0.5, 1.5)
@@ -67,13 +68,12 @@ def test_onnx_graph_equals_pytorch(tau, name, clips):
 
 def test_shipped_checkpoint_folds_to_itself(shipped_tau1, clips):
     network = BCResNet(shipped_tau1.tau, len(shipped_tau1.labels)).eval()
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in shipped_tau1.tensors.items()},
-                            strict=False)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in shipped_tau1.tensors.items()}, strict=False)
     assert scaled_error(fold.forward(fold.fold(shipped_tau1), clips), torch_logits(network, clips)) < TOLERANCE
 
 
 def test_number_of_labels_is_the_checkpoints(clips):
-    network, checkpoint = random_network(1, labels=("_silence_", "_unknown_", "yes"))
+    _, checkpoint = random_network(1, labels=("_silence_", "_unknown_", "yes"))
     folded = fold.fold(checkpoint)
     assert fold.forward(folded, clips).shape == (len(clips), 3)
     assert graph.build(folded, "small").graph.output[0].type.tensor_type.shape.dim[1].dim_value == 3
@@ -91,8 +91,9 @@ def test_splitting_bands_survives_scales_whose_mean_vanishes():
     sigma, beta, ratio, rest = graph.split_bands(block)
     y = np.random.default_rng(0).normal(size=(block.channels, 1))
     assert np.abs(ratio).max() <= np.sqrt(5)
-    np.testing.assert_allclose(ratio * (sigma[:, None] * y + beta[:, None]) + rest,
-                               block.scale * y + block.shift, atol=1e-12)
+    np.testing.assert_allclose(
+        ratio * (sigma[:, None] * y + beta[:, None]) + rest, block.scale * y + block.shift, atol=1e-12
+    )
 
 
 def test_splitting_bands_survives_a_dead_channel():

@@ -1,4 +1,5 @@
 """The gate refuses what must not ship, with the reason."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -47,8 +48,11 @@ def test_op_outside_the_resolver_is_refused(model):
 
 def test_grouped_convolution_is_refused(model):
     tensors = model.subgraphs[0].tensors
-    operator = next(op for op in model.subgraphs[0].operators
-                    if flatbuffer.op_name(model, op) == "CONV_2D" and tensors[op.inputs[1]].shape[3] > 1)
+    operator = next(
+        op
+        for op in model.subgraphs[0].operators
+        if flatbuffer.op_name(model, op) == "CONV_2D" and tensors[op.inputs[1]].shape[3] > 1
+    )
     weight = tensors[operator.inputs[1]]
     flatbuffer.set_constant(model, weight, flatbuffer.constant(model, weight)[..., :1])
     assert "grouped CONV_2D" in refused(model)

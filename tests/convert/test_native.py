@@ -1,4 +1,5 @@
 """The native engine's quantiser: how near it stays to the float network, and what it refuses."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -32,8 +33,9 @@ def quantised(folded, features) -> network.Network:
 
 
 def sqnr(folded, made, features) -> float:
-    return fidelity.sqnr_db(fold.forward(folded, FEATURES.dequantize(features)),
-                            golden.window(made, features) * made.score_scale)
+    return fidelity.sqnr_db(
+        fold.forward(folded, FEATURES.dequantize(features)), golden.window(made, features) * made.score_scale
+    )
 
 
 def test_shipped_network_keeps_39_db_on_clips_that_it_was_not_fitted_to(folded, quantised):
@@ -162,8 +164,9 @@ def test_a_network_of_another_form_is_refused():
         "block 1 has another shape": changed(made, 1, dilation=2),
         "blocks.1.taps is int16, not int8": changed(made, 1, taps=block.taps.astype(np.int16)),
         "block 1's temporal has another shape": changed(made, 1, temporal=block.temporal[:, :2]),
-        "a multiplier of the head is not positive":
-            dataclasses.replace(made, head=dataclasses.replace(made.head, multiplier=zero)),
+        "a multiplier of the head is not positive": dataclasses.replace(
+            made, head=dataclasses.replace(made.head, multiplier=zero)
+        ),
         "its table of SiLU has another size": dataclasses.replace(made, silu=made.silu[:-1]),
         "its head has another shape": dataclasses.replace(made, tau=2),
     }

@@ -1,4 +1,5 @@
 """Ranges, and the repairs of the flatbuffer, against what they claim."""
+
 from __future__ import annotations
 
 import numpy as np

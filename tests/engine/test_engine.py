@@ -1,4 +1,5 @@
 """The generated C engine on this machine equals the integer model, and the integer model itself, for every width."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -23,9 +24,12 @@ GOAL_STATE = {1: 12_288, 3: 34_000, 8: 90_000}
 """Bytes of rings and scratch."""
 GOAL_STREAM = 5 * 1024
 COMPILERS = {
-    "gcc": ["gcc"], "clang": ["clang"],
-    **{core: ["arm-none-eabi-gcc", f"-mcpu={core}", "-mthumb"]
-       for core in ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")},
+    "gcc": ["gcc"],
+    "clang": ["clang"],
+    **{
+        core: ["arm-none-eabi-gcc", f"-mcpu={core}", "-mthumb"]
+        for core in ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
+    },
     "cortex-m55": ["arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"],
 }
 
@@ -61,12 +65,12 @@ def test_stream_in_c_equals_the_integer_model(network, engine):
     columns = np.concatenate([*random_features(1, 2), *extremes()[2:]], 1).T
     logits = golden.stream(network, columns).astype(np.int64)
     n = render.STREAM_COLUMNS
-    expected = [golden.average(logits[i:i + n].sum(0), n) for i in range(len(logits) - n + 1)]
+    expected = [golden.average(logits[i : i + n].sum(0), n) for i in range(len(logits) - n + 1)]
     assert np.array_equal(engine.stream(columns), expected)
 
 
 def test_stream_of_the_integer_model_equals_its_columns(network):
-    columns = random_features(1, 3)[0].T[:network.delay + 4]
+    columns = random_features(1, 3)[0].T[: network.delay + 4]
     stream = golden.Stream(network)
     pushed = [row for row in map(stream.push, columns) if row is not None]
     assert len(pushed) == 4 and np.array_equal(pushed, golden.stream(network, columns))
@@ -105,8 +109,8 @@ def test_stream_runs_on_beyond_its_counter(small):
     """Columns are counted up to 32,767; a signal that repeats must go on giving the same scores after that."""
     period, n = FEATURES.frames, render.STREAM_COLUMNS
     columns = np.tile(random_features(1, 11)[0].T, (330, 1))
-    logits = golden.stream(small.network, columns[:4 * period]).astype(np.int64)[-period - n + 1:]
-    expected = [golden.average(logits[i:i + n].sum(0), n) for i in range(period)]
+    logits = golden.stream(small.network, columns[: 4 * period]).astype(np.int64)[-period - n + 1 :]
+    expected = [golden.average(logits[i : i + n].sum(0), n) for i in range(period)]
     assert np.array_equal(small.stream(columns)[-period:], expected)
 
 
@@ -228,15 +232,16 @@ def test_sanitisers_find_nothing_in_random_and_extreme_input(name, tmp_path):
     files = render.sources(network) | {"main.c": SANITISED}
     for file, text in files.items():
         (tmp_path / file).write_text(text)
-    subprocess.run(["gcc", "-std=c99", "-O1", *WARNINGS, *SANITISERS, "-o", "main", *render.SOURCES, "main.c"],
-                   cwd=tmp_path, check=True)
+    subprocess.run(
+        ["gcc", "-std=c99", "-O1", *WARNINGS, *SANITISERS, "-o", "main", *render.SOURCES, "main.c"], cwd=tmp_path, check=True
+    )
     columns = np.concatenate([*random_features(1, 4), *extremes()], 1).T
     done = subprocess.run([tmp_path / "main"], input=np.ascontiguousarray(columns).tobytes(), capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     found = np.frombuffer(done.stdout, np.int16).reshape(-1, len(network.labels))
     stream = stream_scores(network, columns, render.STREAM_COLUMNS)
     first = FEATURES.frames - network.delay - render.STREAM_COLUMNS + 1  # scores of the stream up to the window's
-    window = golden.window(network, columns[None, :FEATURES.frames].transpose(0, 2, 1))
+    window = golden.window(network, columns[None, : FEATURES.frames].transpose(0, 2, 1))
     assert np.array_equal(found, np.concatenate([stream[:first], window, stream[first:]]))
 
 

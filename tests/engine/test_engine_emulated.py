@@ -1,4 +1,5 @@
 """The native engine's C on emulated cores equals the integer model in Python, to the bit."""
+
 from __future__ import annotations
 
 import os
@@ -26,17 +27,29 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 MOVE_AT = 77
 PORTABLE = "-DKWS_ENGINE_PORTABLE"
 BUILDS = {core: (core, ()) for core in CORES} | {
-    f"{core} portable": (core, (PORTABLE,)) for core in ("cortex-m4", "cortex-m55")}
+    f"{core} portable": (core, (PORTABLE,)) for core in ("cortex-m4", "cortex-m55")
+}
 """Every core with its own functions, and the portable ones on the cores that have others."""
 NETWORKS = {"tau 1, shipped": 6, "tau 3, random": 2}
 """Clips of speech that each runs on."""
 MISUSE = [
-    *((call(what), status) for what, status in (
-        (Call.NULL_STATE, Status.BAD_ARGUMENT), (Call.NULL_COLUMN, Status.BAD_ARGUMENT),
-        (Call.NULL_SCORES, Status.BAD_ARGUMENT), (Call.NULL_EVERYWHERE, Status.BAD_ARGUMENT),
-        (Call.SCORES_WINDOW, Status.NOT_RESET), (Call.SCORES_STREAM, Status.NOT_RESET),
-        (Call.OVERWRITE, Status.OK), (Call.SCORES_WINDOW, Status.NOT_RESET), (Call.SCORES_STREAM, Status.NOT_RESET),
-        (Call.RESET, Status.OK), (Call.SCORES_WINDOW, Status.WRONG_LENGTH), (Call.SCORES_STREAM, Status.NOT_YET))),
+    *(
+        (call(what), status)
+        for what, status in (
+            (Call.NULL_STATE, Status.BAD_ARGUMENT),
+            (Call.NULL_COLUMN, Status.BAD_ARGUMENT),
+            (Call.NULL_SCORES, Status.BAD_ARGUMENT),
+            (Call.NULL_EVERYWHERE, Status.BAD_ARGUMENT),
+            (Call.SCORES_WINDOW, Status.NOT_RESET),
+            (Call.SCORES_STREAM, Status.NOT_RESET),
+            (Call.OVERWRITE, Status.OK),
+            (Call.SCORES_WINDOW, Status.NOT_RESET),
+            (Call.SCORES_STREAM, Status.NOT_RESET),
+            (Call.RESET, Status.OK),
+            (Call.SCORES_WINDOW, Status.WRONG_LENGTH),
+            (Call.SCORES_STREAM, Status.NOT_YET),
+        )
+    ),
 ]
 """What must not be done before there is anything to score, and what the engine says to it."""
 
@@ -48,7 +61,7 @@ def speech() -> np.ndarray:
     if not root:
         return np.stack([read_clip(path) for path in sorted(EXAMPLES.glob("*.wav"))])
     part, *_ = clips.choose(Path(root), None, LABELS)
-    return dataset.read_clips(part.clips[::len(part.clips) // 6], part.noises)
+    return dataset.read_clips(part.clips[:: len(part.clips) // 6], part.noises)
 
 
 @pytest.fixture(scope="module")
@@ -63,29 +76,39 @@ def firmwares(tau1_build, tmp_path_factory) -> dict[str, Firmware]:
 
 def windows(name: str, speech: np.ndarray) -> np.ndarray:
     """What a network is tested on, int8 [n, 40, 101]: speech, noise in the features, extremes and alternating ones."""
-    heard = frontend.columns(speech[:NETWORKS[name]]).transpose(0, 2, 1)
+    heard = frontend.columns(speech[: NETWORKS[name]]).transpose(0, 2, 1)
     return np.concatenate([heard, random_features(2), extremes()])
 
 
 def stream(name: str, speech: np.ndarray) -> np.ndarray:
     """Columns int8 [n, 40] of one to three seconds of speech, and a second of noise in the features."""
-    heard = frontend.stream(np.concatenate(speech[:NETWORKS[name] // 2]))
+    heard = frontend.stream(np.concatenate(speech[: NETWORKS[name] // 2]))
     return np.concatenate([heard, random_features(1, 1)[0].T])
 
 
 def one_by_one(clip: np.ndarray) -> list[bytes]:
     """A window int8 [40, 101] column by column on a state that is garbage at first and is moved on the way."""
     pushes = [call(Call.PUSH, column) for column in clip.T]
-    return [call(Call.OVERWRITE), call(Call.RESET), *pushes[:MOVE_AT], call(Call.MOVE), *pushes[MOVE_AT:],
-            call(Call.SCORES_WINDOW)]
+    return [
+        call(Call.OVERWRITE),
+        call(Call.RESET),
+        *pushes[:MOVE_AT],
+        call(Call.MOVE),
+        *pushes[MOVE_AT:],
+        call(Call.SCORES_WINDOW),
+    ]
 
 
 @pytest.fixture(scope="module")
 def expected(firmwares, speech) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What the integer model makes of each network's windows and stream."""
-    return {name: (golden.window(firmware.network, windows(name, speech)),
-                   engine_on_core.stream_scores(firmware.network, stream(name, speech), render.STREAM_COLUMNS))
-            for name, firmware in firmwares.items()}
+    return {
+        name: (
+            golden.window(firmware.network, windows(name, speech)),
+            engine_on_core.stream_scores(firmware.network, stream(name, speech), render.STREAM_COLUMNS),
+        )
+        for name, firmware in firmwares.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +121,11 @@ def outcomes(firmwares, speech, tmp_path_factory) -> dict[tuple[str, str], Futur
         core, flags = BUILDS[build]
         image = engine_on_core.build(CORES[core], firmwares[name], folder / f"{name} {build}.elf", flags)
         inputs = windows(name, speech)
-        calls = [*map(engine_on_core.window, inputs), *one_by_one(inputs[0]),
-                 *engine_on_core.stream(stream(name, speech), MOVE_AT)]
+        calls = [
+            *map(engine_on_core.window, inputs),
+            *one_by_one(inputs[0]),
+            *engine_on_core.stream(stream(name, speech), MOVE_AT),
+        ]
         return engine_on_core.run(image, calls, ())
 
     with ThreadPoolExecutor(2) as pool:
@@ -126,14 +152,25 @@ def test_misuse_is_answered_and_harms_nothing(core, firmwares, speech, tmp_path)
     firmware = firmwares["tau 1, shipped"]
     clip = windows("tau 1, shipped", speech)[0]
     pushes = [(call(Call.PUSH, column), Status.OK) for column in clip.T]
-    script = [(pushes[0][0], Status.NOT_RESET), *MISUSE, *pushes[:-1],
-              (call(Call.SCORES_WINDOW), Status.WRONG_LENGTH), pushes[-1],
-              (call(Call.NULL_SCORES), Status.BAD_ARGUMENT), (call(Call.NULL_COLUMN), Status.BAD_ARGUMENT),
-              (call(Call.SCORES_WINDOW), Status.OK)]
+    script = [
+        (pushes[0][0], Status.NOT_RESET),
+        *MISUSE,
+        *pushes[:-1],
+        (call(Call.SCORES_WINDOW), Status.WRONG_LENGTH),
+        pushes[-1],
+        (call(Call.NULL_SCORES), Status.BAD_ARGUMENT),
+        (call(Call.NULL_COLUMN), Status.BAD_ARGUMENT),
+        (call(Call.SCORES_WINDOW), Status.OK),
+    ]
     answer = len(script) - 1
-    script += [(call(Call.SCORES_WINDOW), Status.WRONG_LENGTH), (call(Call.SCORES_STREAM), Status.NOT_YET),
-               *pushes, pushes[0], (call(Call.SCORES_WINDOW), Status.WRONG_LENGTH),
-               (call(Call.SCORES_STREAM), Status.OK)]
+    script += [
+        (call(Call.SCORES_WINDOW), Status.WRONG_LENGTH),
+        (call(Call.SCORES_STREAM), Status.NOT_YET),
+        *pushes,
+        pushes[0],
+        (call(Call.SCORES_WINDOW), Status.WRONG_LENGTH),
+        (call(Call.SCORES_STREAM), Status.OK),
+    ]
     image = engine_on_core.build(CORES[core], firmware, tmp_path / "misuse.elf")
     done = engine_on_core.run(image, [asked for asked, _ in script], ())
     assert done.status == [status for _, status in script]
@@ -146,8 +183,9 @@ def test_misuse_is_answered_and_harms_nothing(core, firmwares, speech, tmp_path)
 def test_from_samples_to_scores_every_core_equals_the_integer_models(core, firmwares, tau1_build, speech, tmp_path):
     firmware, heard = firmwares["tau 1, shipped"], speech[:2]
     with frontend_on_core.source_folder(tau1_build / "firmware") as folder:
-        image = engine_on_core.build_listener(CORES[core], firmware, frontend_on_core.sources(folder),
-                                              tmp_path / "listen.elf")
+        image = engine_on_core.build_listener(
+            CORES[core], firmware, frontend_on_core.sources(folder), tmp_path / "listen.elf"
+        )
     status, scores, hop_status, hop_scores = engine_on_core.listen(image, heard, len(LABELS))
     assert set(status) == {Status.OK}
     features = frontend.columns(heard).transpose(0, 2, 1)
@@ -156,4 +194,4 @@ def test_from_samples_to_scores_every_core_equals_the_integer_models(core, firmw
     streamed = engine_on_core.stream_scores(firmware.network, columns, render.STREAM_COLUMNS)
     waiting = len(columns) - len(streamed)
     assert hop_status.tolist() == [engine_on_core.NO_COLUMN] + [Status.NOT_YET] * waiting + [Status.OK] * len(streamed)
-    assert np.array_equal(hop_scores[1 + waiting:], streamed)
+    assert np.array_equal(hop_scores[1 + waiting :], streamed)

@@ -1,5 +1,6 @@
 """Portable C, DSP and MVE equal the integer model to the bit where that is hardest: for any number of classes, and where
 every sum is as high or as low as `network.check` lets it be."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -28,14 +29,14 @@ def assert_equals_the_integer_model(made: Network, form: str, clips: np.ndarray,
     image = engine_on_core.build(CORES[FORMS[form]], engine_on_core.Firmware(made, folder), folder / "engine.elf")
     done = engine_on_core.run(image, [*map(engine_on_core.window, clips), *engine_on_core.stream(columns)], ())
     streamed = engine_on_core.stream_scores(made, columns, render.STREAM_COLUMNS)
-    assert len(streamed) and done.status[-len(streamed):] == [Status.OK] * len(streamed)
-    np.testing.assert_array_equal(done.scores[:len(clips)], golden.window(made, clips))
-    np.testing.assert_array_equal(done.scores[-len(streamed):], streamed)
+    assert len(streamed) and done.status[-len(streamed) :] == [Status.OK] * len(streamed)
+    np.testing.assert_array_equal(done.scores[: len(clips)], golden.window(made, clips))
+    np.testing.assert_array_equal(done.scores[-len(streamed) :], streamed)
 
 
 def columns_of(clip: np.ndarray, made: Network) -> np.ndarray:
     """As many columns of a clip int8 [40, 101] as give scores of a stream three times."""
-    return clip.T[:made.delay + render.STREAM_COLUMNS + 2]
+    return clip.T[: made.delay + render.STREAM_COLUMNS + 2]
 
 
 @pytest.mark.parametrize("classes", CLASS_COUNTS)

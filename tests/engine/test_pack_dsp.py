@@ -1,4 +1,5 @@
 """The constants of the Arm DSP form: read as kws_dsp.c reads them, they give what engine/golden.py computes."""
+
 from __future__ import annotations
 
 import doctest
@@ -21,11 +22,19 @@ def random_block(rows: int, stride: int = 1) -> Block:
     def integers(low: int, high: int, *shape: int) -> np.ndarray:
         return rng.integers(low, high, shape)
 
-    return Block(None, stride, 1, integers(-20, 21, CHANNELS, BANDS, 3).astype(np.int8),
-                 integers(-9000, 9000, CHANNELS, BANDS).astype(np.int16),
-                 integers(1, 32768, CHANNELS, BANDS).astype(np.int16),
-                 integers(-128, 128, CHANNELS, rows).astype(np.int8), integers(-9000, 9000, CHANNELS).astype(np.int32),
-                 None, None, None)
+    return Block(
+        None,
+        stride,
+        1,
+        integers(-20, 21, CHANNELS, BANDS, 3).astype(np.int8),
+        integers(-9000, 9000, CHANNELS, BANDS).astype(np.int16),
+        integers(1, 32768, CHANNELS, BANDS).astype(np.int16),
+        integers(-128, 128, CHANNELS, rows).astype(np.int8),
+        integers(-9000, 9000, CHANNELS).astype(np.int32),
+        None,
+        None,
+        None,
+    )
 
 
 def activations(rows: int) -> np.ndarray:
@@ -66,7 +75,7 @@ def test_words_of_the_mean_give_the_golden_mean(rows):
     else:
         words = words.reshape(CHANNELS, -1)
         last = np.stack([lower(words[:, 3]), upper(words[:, 3])], 1) if rows == 10 else np.zeros((CHANNELS, 0), np.int64)
-        words = words[:, :1 + rows // 4]
+        words = words[:, : 1 + rows // 4]
     fours = np.stack([byte(words[:, 1:], i) for i in range(4)], 2).reshape(CHANNELS, -1)
     total = signed(words[:, 0]) + (np.hstack([fours, last]) * column).sum(2)
     np.testing.assert_array_equal(total >> mean_shift(rows), golden.mean(block, x)[..., 0])
@@ -77,8 +86,7 @@ def test_words_of_a_band_give_the_golden_frequency_branch(rows, stride):
     block, x = random_block(rows, stride), activations(rows)
     words = pack_dsp.frequency(block).reshape(CHANNELS, BANDS, 3).repeat(rows // stride // BANDS, 1)
     below, at, above = golden.neighbours(x[..., 0, None], stride)[..., 0]
-    total = (signed(words[..., 2]) + lower(words[..., 0]) * below + upper(words[..., 0]) * above
-             + lower(words[..., 1]) * at)
+    total = signed(words[..., 2]) + lower(words[..., 0]) * below + upper(words[..., 0]) * above + lower(words[..., 1]) * at
     np.testing.assert_array_equal(total * upper(words[..., 1]) >> 16, golden.frequency(block, x)[..., 0])
 
 
@@ -101,9 +109,11 @@ def test_words_of_five_rows_give_the_golden_frequency_branch():
 @pytest.mark.parametrize("outputs, inputs", ((12, 8), (18, 18), (30, 24), *((count, 32) for count in CLASS_COUNTS)))
 def test_groups_of_four_outputs_give_the_sums_whatever_the_width(outputs, inputs):
     rng = np.random.default_rng(2)
-    layer = Dense(rng.integers(-128, 128, (outputs, inputs)).astype(np.int8),
-                  rng.integers(-2**31, 2**31, outputs).astype(np.int32),
-                  rng.integers(1, 32768, outputs).astype(np.int16))
+    layer = Dense(
+        rng.integers(-128, 128, (outputs, inputs)).astype(np.int8),
+        rng.integers(-(2**31), 2**31, outputs).astype(np.int32),
+        rng.integers(1, 32768, outputs).astype(np.int16),
+    )
     x = rng.integers(-100, 100, inputs)
     even = np.pad(x, (0, -inputs % 4))
     for words, per_word in ((pack_dsp.transition(layer), 2), (pack_dsp.vector(layer), 4)):

@@ -1,4 +1,5 @@
 """The self-test for the user's own board: it passes where everything is right, and tells where anything is not."""
+
 from __future__ import annotations
 
 import re
@@ -45,8 +46,9 @@ static volatile uint32_t *device(uint32_t address) {
 
 def compiled(firmware: Path, sources: list[Path], out: Path, *flags: str) -> dict[str, Path]:
     """Object files of the sources by their names, for this machine, under the sanitisers."""
-    units = compile_objects(["gcc"], sources, out, "-std=c99", "-O1", "-Wpedantic", *SANITISERS, f"-I{firmware}",
-                            f"-I{firmware}/native", *flags)
+    units = compile_objects(
+        ["gcc"], sources, out, "-std=c99", "-O1", "-Wpedantic", *SANITISERS, f"-I{firmware}", f"-I{firmware}/native", *flags
+    )
     return {unit.stem: unit for unit in units}
 
 
@@ -111,15 +113,22 @@ def test_scores_that_are_averaged_otherwise_are_not_compared(firmware, units):
     assert lines[4] == "stream scores     not compared: KWS_STREAM_COLUMNS was changed"
 
 
-@pytest.mark.parametrize("no_counter, stands_still, locked, counts", [
-    (0, 0, 0, True), (0, 0, 1, True),  # as on most cores, and as on a Cortex-M7
-    (1, 0, 0, False), (0, 1, 0, False), (0, 1, 1, False),
-])
+@pytest.mark.parametrize(
+    "no_counter, stands_still, locked, counts",
+    [
+        (0, 0, 0, True),
+        (0, 0, 1, True),  # as on most cores, and as on a Cortex-M7
+        (1, 0, 0, False),
+        (0, 1, 0, False),
+        (0, 1, 1, False),
+    ],
+)
 def test_cycles_are_told_where_there_is_a_counter_that_runs(firmware, units, no_counter, stands_still, locked, counts):
     """Over a stand-in for the debug unit whose counter counts the accesses to it."""
     source = firmware / "native" / "kws_selftest.c"
-    text, conditions = re.subn(r"#if defined\(__ARM_ARCH_PROFILE\)(.|\n)*?KWS_SELFTEST_NO_CYCLES\)",
-                               FAKE_COUNTER + "#if 1", source.read_text())
+    text, conditions = re.subn(
+        r"#if defined\(__ARM_ARCH_PROFILE\)(.|\n)*?KWS_SELFTEST_NO_CYCLES\)", FAKE_COUNTER + "#if 1", source.read_text()
+    )
     text, registers = re.subn(r"\(\*\(volatile uint32_t \*\)(0x\w+)\)", r"(*device(\1))", text)
     assert (conditions, registers) == (1, 4)
     source.write_text(text)
@@ -133,16 +142,22 @@ def test_cycles_are_told_where_there_is_a_counter_that_runs(firmware, units, no_
     # a pair of accesses adds 1; a block of a hop may take two calls of kws_frontend_push(), a window has 101 columns
     # and the draining
     assert [(what, int(count)) for what, count in told] == [
-        ("frontend hop", 2), ("network hop", 1), ("network window", FEATURES.frames + 1)]
+        ("frontend hop", 2),
+        ("network hop", 1),
+        ("network window", FEATURES.frames + 1),
+    ]
 
 
 def test_the_header_is_for_cxx_too_and_the_memory_is_what_it_says(tau1_build, tmp_path):
     firmware = tau1_build / "firmware"
     (tmp_path / "user.cc").write_text(
         '#include "kws_selftest.h"\nstatic_assert(sizeof(kws_selftest_memory) < sizeof(kws_frontend) + '
-        'sizeof(kws_engine) + 400, "as documented");\n')
-    subprocess.run(["g++", "-std=c++11", *WARNINGS, "-fsyntax-only", f"-I{firmware}", f"-I{firmware}/native",
-                    tmp_path / "user.cc"], check=True)
+        'sizeof(kws_engine) + 400, "as documented");\n'
+    )
+    subprocess.run(
+        ["g++", "-std=c++11", *WARNINGS, "-fsyntax-only", f"-I{firmware}", f"-I{firmware}/native", tmp_path / "user.cc"],
+        check=True,
+    )
 
 
 def test_the_engine_is_named_without_its_self_test(tau1_build):
@@ -158,7 +173,7 @@ def test_the_signal_asks_much_of_features_and_network(tau1_build):
     """From near silence to full scale, over all of the features' range, and with several answers of the network."""
     loaded = network.load(tau1_build / "native.npz")
     samples = selftest.signal(selftest.SAMPLES)
-    levels = np.abs(samples[:len(samples) // 2048 * 2048].reshape(-1, 2048).astype(int)).max(1)
+    levels = np.abs(samples[: len(samples) // 2048 * 2048].reshape(-1, 2048).astype(int)).max(1)
     assert samples.dtype == np.int16 and levels.max() > 30_000 and levels.min() < 3000
     columns = frontend.stream(samples)
     assert np.ptp(columns.astype(int)) > 120

@@ -1,4 +1,5 @@
 """The exports: the same generated files, in each ecosystem's documented layout; written whole or not at all."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -22,12 +23,31 @@ from firmware_gen.export.__main__ import FORMATS, main
 from firmware_gen.export.library import load
 
 SEMVER = r"\d+\.\d+\.\d+"
-ARDUINO_CATEGORIES = {"Display", "Communication", "Signal Input/Output", "Sensors", "Device Control", "Timing",
-                      "Data Storage", "Data Processing", "Other"}
+ARDUINO_CATEGORIES = {
+    "Display",
+    "Communication",
+    "Signal Input/Output",
+    "Sensors",
+    "Device Control",
+    "Timing",
+    "Data Storage",
+    "Data Processing",
+    "Other",
+}
 MODULE_KEYS = {"name": str, "build": dict, "samples": list, "tests": list, "boards": list, "blobs": list}
 """Of Zephyr's module.yml."""
-PDSC_ORDER = ("vendor", "name", "description", "url", "license", "requirements", "releases", "keywords", "taxonomy",
-              "components")
+PDSC_ORDER = (
+    "vendor",
+    "name",
+    "description",
+    "url",
+    "license",
+    "requirements",
+    "releases",
+    "keywords",
+    "taxonomy",
+    "components",
+)
 VALIDATE_PLATFORMIO = """
 import sys
 from platformio.package.manifest import schema
@@ -65,6 +85,7 @@ def small(tmp_path) -> Path:
 
 
 # ---- every format ----
+
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_sources_are_the_generated_ones_and_no_others(form, build, libraries):
@@ -113,9 +134,11 @@ def test_same_bytes_again_and_nothing_written_when_up_to_date(form, build, libra
 
 # ---- what is refused ----
 
+
 def test_unknown_format_is_one_line(build, failure):
     assert failure(main, "--build", build, "--format", "mbed") == (
-        "error: format mbed does not exist; choose one of arduino, cmsis-pack, zephyr, esp-idf, platformio")
+        "error: format mbed does not exist; choose one of arduino, cmsis-pack, zephyr, esp-idf, platformio"
+    )
     assert failure(main, "--build", build).startswith("error: no format given; choose one of ")
 
 
@@ -153,11 +176,22 @@ def test_full_disk_leaves_the_old_export(tau1_build, tmp_path, failure, monkeypa
 
 # ---- the layouts ----
 
+
 def test_arduino_library_follows_the_specification(libraries):
     library = libraries["arduino"]
     properties = dict(line.split("=", 1) for line in (library / "library.properties").read_text().splitlines())
-    assert set(properties) == {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url",
-                               "architectures", "includes"}
+    assert set(properties) == {
+        "name",
+        "version",
+        "author",
+        "maintainer",
+        "sentence",
+        "paragraph",
+        "category",
+        "url",
+        "architectures",
+        "includes",
+    }
     assert all(properties.values()) and properties["version"] == __version__
     assert re.fullmatch(r"[A-Za-z][\w.-]{0,15}", properties["name"]) and properties["name"] == library.name
     assert "arduino" not in (properties["name"] + properties["maintainer"]).lower()
@@ -166,8 +200,14 @@ def test_arduino_library_follows_the_specification(libraries):
     assert "mbed_nano" in architectures and "avr" not in architectures and all(map(str.strip, architectures))
     assert properties["sentence"].endswith(".") and not properties["paragraph"].startswith(properties["sentence"])
     assert (library / "src" / properties["includes"]).is_file()
-    assert {path.name for path in library.iterdir()} == {"library.properties", "src", "examples", "LICENSE", "NOTICE",
-                                                         "README.md"}
+    assert {path.name for path in library.iterdir()} == {
+        "library.properties",
+        "src",
+        "examples",
+        "LICENSE",
+        "NOTICE",
+        "README.md",
+    }
     assert not any(path.is_dir() for path in (library / "src").iterdir())
     sketch = library / EXAMPLES["arduino"]
     assert sketch.stem == sketch.parent.name
@@ -177,7 +217,7 @@ def test_labels_of_any_kind_stay_on_their_line(build):
     source = dataclasses.replace(load(build), labels=AWKWARD)
     for make in FORMATS.values():
         texts = {name: text for name, text in make(source).items() if isinstance(text, str)}
-        readme, = (text for name, text in texts.items() if name.endswith("/README.md"))
+        (readme,) = (text for name, text in texts.items() if name.endswith("/README.md"))
         assert all(f"`{rendering.comment(label)}`" in readme for label in AWKWARD)
         for name, text in texts.items():
             if name.endswith("library.properties"):
@@ -198,7 +238,7 @@ def test_pack_holds_the_folder_and_a_valid_description(libraries):
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", package.get("schemaVersion"))
     vendor, name = package.findtext("vendor"), package.findtext("name")
     assert re.fullmatch(r"[\w-]+", vendor) and re.fullmatch(r"[\w-]+", name)
-    version, = {release.get("version") for release in package.iter("release")}
+    (version,) = {release.get("version") for release in package.iter("release")}
     assert re.fullmatch(SEMVER, version) and version == __version__
     assert (library / f"{vendor}.{name}.pdsc").is_file() and (library / package.findtext("license")).is_file()
     with zipfile.ZipFile(library.parent / f"{vendor}.{name}.{version}.pack") as archive:
@@ -208,11 +248,11 @@ def test_pack_holds_the_folder_and_a_valid_description(libraries):
 
 def test_pack_lists_every_file_once(libraries):
     library, package = libraries["cmsis-pack"], pdsc_of(libraries["cmsis-pack"])
-    component, = package.iter("component")
+    (component,) = package.iter("component")
     assert set(component.keys()) == {"Cclass", "Cgroup", "Cversion"}
     assert all(3 <= len(component.get(key)) <= 32 for key in ("Cclass", "Cgroup"))
     assert [element.tag for element in component] == ["description", "files"]
-    taxonomy, = package.iter("taxonomy")
+    (taxonomy,) = package.iter("taxonomy")
     assert {key: component.get(key) for key in ("Cclass", "Cgroup")} == taxonomy[0].attrib
     categories = {".md": "doc", ".h": "header", ".c": "source"}
     listed = [file.get("name") for file in component.iter("file")]
@@ -245,8 +285,10 @@ def test_zephyr_module_names_what_is_there(libraries):
 def test_zephyr_averages_over_as_many_columns_as_the_generated_header(libraries):
     header = (libraries["zephyr"] / "include" / "kws_model.h").read_text()
     kconfig = (libraries["zephyr"] / "Kconfig").read_text()
-    assert re.search(r"STREAM_COLUMNS\n.*\n\tdefault (\d+)", kconfig)[1] == re.search(
-        r"#define KWS_STREAM_COLUMNS (\d+)", header)[1]
+    assert (
+        re.search(r"STREAM_COLUMNS\n.*\n\tdefault (\d+)", kconfig)[1]
+        == re.search(r"#define KWS_STREAM_COLUMNS (\d+)", header)[1]
+    )
 
 
 def test_esp_idf_component_and_its_example_describe_themselves(libraries):
@@ -278,13 +320,17 @@ def test_platformio_library_follows_the_manifest_s_rules(libraries):
 
 # ---- the ecosystems' own validators ----
 
+
 @pytest.fixture(scope="module")
 def validators(tmp_path_factory) -> Path:
     """bin/ of a virtual environment with requirements/validators.txt."""
     folder = tmp_path_factory.mktemp("validators")
     venv.create(folder, with_pip=True)
-    done = subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "-r",
-                           ROOT / "requirements" / "validators.txt"], capture_output=True, text=True)
+    done = subprocess.run(
+        [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", ROOT / "requirements" / "validators.txt"],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode != 0:
         pytest.skip(f"the validators do not install: {done.stderr.strip().splitlines()[-1]}")
     return folder / "bin"
@@ -298,8 +344,20 @@ def test_platformio_packs_the_library(libraries, validators, tmp_path):
 
 @pytest.mark.slow
 def test_component_manager_packs_the_component(libraries, validators, tmp_path):
-    subprocess.run([validators / "compote", "component", "pack", "--project-dir", libraries["esp-idf"], "--name",
-                    "kws_bcresnet", "--dest-dir", tmp_path], check=True)
+    subprocess.run(
+        [
+            validators / "compote",
+            "component",
+            "pack",
+            "--project-dir",
+            libraries["esp-idf"],
+            "--name",
+            "kws_bcresnet",
+            "--dest-dir",
+            tmp_path,
+        ],
+        check=True,
+    )
     assert (tmp_path / f"kws_bcresnet_{__version__}.tgz").is_file()
 
 

@@ -1,5 +1,6 @@
 """The exports compile with nothing but the include paths that the ecosystem gives, for every kind of core, and their
 examples, over stand-ins of the frameworks, hear a word."""
+
 from __future__ import annotations
 
 import shutil
@@ -87,8 +88,7 @@ def test_library_and_example_compile_for_arm(form, core, libraries, tmp_path):
     command = ["arm-none-eabi-gcc", ARM[core], "-mthumb", *(["-mfloat-abi=hard"] if core == "cortex-m55" else [])]
     library = libraries[form]
     sources = compiled(form, library)
-    units = objects(command, sources, tmp_path / "library", "-std=c99",
-                    *includes(include_paths(form, library)["library"]))
+    units = objects(command, sources, tmp_path / "library", "-std=c99", *includes(include_paths(form, library)["library"]))
     units += example_objects(form, library, command, tmp_path / "example")
     assert all(unit.is_file() for unit in units) and len(units) > len(sources)
 
@@ -97,8 +97,15 @@ def test_library_and_example_compile_for_arm(form, core, libraries, tmp_path):
 def units(libraries, tmp_path_factory) -> list[Path]:
     """The library for this machine, under the sanitisers; the sources are the same in every export."""
     library = libraries["arduino"]
-    return objects(["gcc"], compiled("arduino", library), tmp_path_factory.mktemp("units"), "-std=c99", "-O1",
-                   *SANITISERS, *includes(include_paths("arduino", library)["library"]))
+    return objects(
+        ["gcc"],
+        compiled("arduino", library),
+        tmp_path_factory.mktemp("units"),
+        "-std=c99",
+        "-O1",
+        *SANITISERS,
+        *includes(include_paths("arduino", library)["library"]),
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -119,7 +126,8 @@ def test_sources_compile_for_risc_v_without_a_c_library(form, libraries, tmp_pat
         pytest.skip("clang is not installed")
     (tmp_path / "string.h").write_text(
         "#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\n"
-        "void *memmove(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n")
+        "void *memmove(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n"
+    )
     library = libraries[form]
     command = ["clang", "--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32", "-ffreestanding", "-std=c99"]
     paths = [tmp_path, *include_paths(form, library)["library"]]
@@ -128,10 +136,8 @@ def test_sources_compile_for_risc_v_without_a_c_library(form, libraries, tmp_pat
 
 @pytest.mark.parametrize("standard", ["c++11", "gnu++17"])
 def test_arduino_s_umbrella_header_brings_everything(standard, libraries, tmp_path):
-    (tmp_path / "all.cc").write_text(
-        "#include <BCResNetKWS.h>\nkws_frontend f;\nkws_engine e;\nkws_selftest_memory m;\n")
-    objects(["g++"], [tmp_path / "all.cc"], tmp_path / "out", f"-std={standard}",
-            f"-I{libraries['arduino'] / 'src'}")
+    (tmp_path / "all.cc").write_text("#include <BCResNetKWS.h>\nkws_frontend f;\nkws_engine e;\nkws_selftest_memory m;\n")
+    objects(["g++"], [tmp_path / "all.cc"], tmp_path / "out", f"-std={standard}", f"-I{libraries['arduino'] / 'src'}")
 
 
 @pytest.mark.parametrize("form", CMAKE_STUBS)

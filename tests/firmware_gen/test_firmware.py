@@ -3,6 +3,7 @@
 The stand-in under tests/tflm_stub declares what TFLM declares; the models are made-up bytes with a made-up
 description, so that nothing here needs TensorFlow.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -53,6 +54,7 @@ def generated(request, tmp_path_factory) -> Path:
 
 # ---- the text ----
 
+
 def test_every_file_names_licence_generator_and_model(generated):
     sha256 = hashlib.sha256((generated / "model_int8.tflite").read_bytes()).hexdigest()
     for name, text in contents(generated / "firmware").items():
@@ -83,9 +85,10 @@ def test_every_header_names_the_three_hashes_and_gives_c_linkage(generated):
 
 # ---- compiled ----
 
+
 @pytest.mark.parametrize("target", ["host", "cortex-m0"])
 def test_bytes_in_the_object_file_equal_the_tflite(generated, tmp_path, target):
-    unit, = compile_objects(compiler(target), [generated / "firmware" / "model.cc"], tmp_path, "-std=c++11")
+    (unit,) = compile_objects(compiler(target), [generated / "firmware" / "model.cc"], tmp_path, "-std=c++11")
     compiled = ObjectFile(unit)
     data, size = compiled.symbol("g_kws_model_data"), compiled.symbol("g_kws_model_data_size")
     model = (generated / "model_int8.tflite").read_bytes()
@@ -96,7 +99,7 @@ def test_bytes_in_the_object_file_equal_the_tflite(generated, tmp_path, target):
 
 @pytest.mark.parametrize("target", ["host", "cortex-m0"])
 def test_model_array_is_constant_and_aligned_to_16_bytes(generated, tmp_path, target):
-    unit, = compile_objects(compiler(target), [generated / "firmware" / "model.cc"], tmp_path, "-std=c++11")
+    (unit,) = compile_objects(compiler(target), [generated / "firmware" / "model.cc"], tmp_path, "-std=c++11")
     compiled = ObjectFile(unit)
     data = compiled.symbol("g_kws_model_data")
     assert compiled.sections[data.section][8] % 16 == 0 and data.value % 16 == 0
@@ -115,8 +118,9 @@ def test_every_file_compiles_without_warnings(generated, tmp_path, target, stand
     flags = ["-O2", f"-I{firmware}", *(["-DTFLM_STUB_NESTED"] if namespaces == "nested" else [])]
     cxx = compiler(target)
     units = compile_objects(cxx, [*firmware.glob("*.cc"), *alone], tmp_path, f"-std={standard}", *flags)
-    units += compile_objects([cxx[0].replace("g++", "gcc"), *cxx[1:]], list(firmware.glob("*.c")), tmp_path / "c",
-                             "-std=c99", *flags)
+    units += compile_objects(
+        [cxx[0].replace("g++", "gcc"), *cxx[1:]], list(firmware.glob("*.c")), tmp_path / "c", "-std=c99", *flags
+    )
     assert len(units) == len(list(firmware.iterdir())) - 1 and all(unit.is_file() for unit in units)  # - manifest
 
 
@@ -139,23 +143,25 @@ def test_interface_headers_compile_as_c99(generated, tmp_path, command):
     if shutil.which(command) is None:
         pytest.skip(f"{command} is not installed")
     source = tmp_path / "user.c"
-    source.write_text('#include "kws_tflm.h"\n#include "model.h"\n#include "model_settings.h"\n'
-                      "static kws_frontend frontend;\nstatic kws_ring ring;\n"
-                      "int start(uint8_t *arena);\nint hear(const int16_t *samples, int8_t *scores);\n"
-                      "int start(uint8_t *arena) { return (int)kws_tflm_init(arena, KWS_TFLM_ARENA_BYTES); }\n"
-                      "int hear(const int16_t *samples, int8_t *scores) {\n"
-                      "  kws_ring_reset(&ring);\n  kws_ring_push(&ring, scores);\n"
-                      "  return (int)kws_tflm_infer_audio(&frontend, samples, scores) +\n"
-                      "         (int)kws_tflm_infer_ring(&ring, scores);\n}\n")
+    source.write_text(
+        '#include "kws_tflm.h"\n#include "model.h"\n#include "model_settings.h"\n'
+        "static kws_frontend frontend;\nstatic kws_ring ring;\n"
+        "int start(uint8_t *arena);\nint hear(const int16_t *samples, int8_t *scores);\n"
+        "int start(uint8_t *arena) { return (int)kws_tflm_init(arena, KWS_TFLM_ARENA_BYTES); }\n"
+        "int hear(const int16_t *samples, int8_t *scores) {\n"
+        "  kws_ring_reset(&ring);\n  kws_ring_push(&ring, scores);\n"
+        "  return (int)kws_tflm_infer_audio(&frontend, samples, scores) +\n"
+        "         (int)kws_tflm_infer_ring(&ring, scores);\n}\n"
+    )
     flags = ["-std=c99", "-Wpedantic", f"-I{generated / 'firmware'}"]
-    unit, = compile_objects([command], [source], tmp_path, *flags)
+    (unit,) = compile_objects([command], [source], tmp_path, *flags)
     needed = {symbol.name for symbol in ObjectFile(unit).symbols if not symbol.section and symbol.is_global}
     assert needed >= {"kws_tflm_init", "kws_tflm_infer_audio", "kws_tflm_infer_ring", "kws_ring_reset", "kws_ring_push"}
 
 
 @pytest.mark.parametrize("target", ["host", "cortex-m4"])
 def test_kws_tflm_allocates_nothing_and_runs_nothing_outside_main(generated, tmp_path, target):
-    unit, = compile_objects(compiler(target), [generated / "firmware" / "kws_tflm.cc"], tmp_path, "-std=c++17", "-Os")
+    (unit,) = compile_objects(compiler(target), [generated / "firmware" / "kws_tflm.cc"], tmp_path, "-std=c++17", "-Os")
     compiled = ObjectFile(unit)
     assert not [name for name in compiled.section_names if re.match(r"\.(init_array|fini_array|ctors|dtors)", name)]
     needed = {symbol.name for symbol in compiled.symbols if not symbol.section and symbol.name}
@@ -163,10 +169,16 @@ def test_kws_tflm_allocates_nothing_and_runs_nothing_outside_main(generated, tmp
     of_the_stub = {name for name in needed if "tflm_stub" in name or "N6tflite" in name}
     runtime = {name for name in needed if name.startswith(("_ZTVN10__cxxabiv1", "__aeabi_"))}
     assert needed - of_the_stub - runtime <= c_library | {
-        "g_kws_model_data", "g_kws_model_data_size", "g_kws_model_hash", "kws_frontend_push", "kws_frontend_reset"}
+        "g_kws_model_data",
+        "g_kws_model_data_size",
+        "g_kws_model_hash",
+        "kws_frontend_push",
+        "kws_frontend_reset",
+    }
 
 
 # ---- behaviour over the stand-in ----
+
 
 @pytest.fixture(scope="module")
 def driver(generated, tmp_path_factory) -> Driver:
@@ -192,7 +204,8 @@ def test_init_gives_tflm_the_model_and_registers_exactly_its_ops_for_int8_alone(
     ops = record_of(driver.build)["graphs"]["small"]["ops"]
     assert steps[:2] == [("init", "OK"), ("model", "1")]
     assert {name for what, name in steps if what == "op"} == {
-        f"{ADD_FUNCTIONS[op]}, {f'{op} int8' if op in INT8_KERNELS else 'all types'}" for op in ops}
+        f"{ADD_FUNCTIONS[op]}, {f'{op} int8' if op in INT8_KERNELS else 'all types'}" for op in ops
+    }
     assert ("capacity", str(len(ops))) in steps
 
 
@@ -238,7 +251,11 @@ def test_the_arena_that_is_said_to_suffice_does_and_what_is_said_to_be_used_does
         assert driver(f"needed={needed}", f"init={enough}") == [("init", "OK")]
         assert enough % 16 == 0 and enough - needed < 16
     assert driver("used", "enough", "init=0", "enough") == [
-        ("used", "0"), ("enough", "0"), ("init", "ARENA_TOO_SMALL"), ("enough", "0")]
+        ("used", "0"),
+        ("enough", "0"),
+        ("init", "ARENA_TOO_SMALL"),
+        ("enough", "0"),
+    ]
 
 
 def test_unaligned_arena_of_the_advised_size_counts_as_too_small(driver):
@@ -258,8 +275,15 @@ def test_other_schema_version_is_refused(driver):
 def test_tensor_of_another_type_shape_or_quantisation_is_refused(driver, side):
     entry = getattr(driver, side)
     shape = entry["shape"]
-    wrong = [{"type": 1}, {"type": 3}, {"scale": entry["scale"] * 1.001}, {"zero_point": entry["zero_point"] + 1},
-             {"shape": shape[:-1]}, {"shape": [*shape, 1]}, {"shape": [*shape[:-1], shape[-1] + 1]}]
+    wrong = [
+        {"type": 1},
+        {"type": 3},
+        {"scale": entry["scale"] * 1.001},
+        {"zero_point": entry["zero_point"] + 1},
+        {"shape": shape[:-1]},
+        {"shape": [*shape, 1]},
+        {"shape": [*shape[:-1], shape[-1] + 1]},
+    ]
     if side == "input":
         wrong.append({"shape": [shape[0], shape[2], shape[1], shape[3]]})  # transposed
     for changes in wrong:
@@ -276,7 +300,7 @@ def test_columns_arrive_in_the_order_of_the_input_tensor(driver, features, files
     steps = dict(driver(f"init={driver.arena}", f"columns={files['columns']}", "run", "seen"))
     assert bytes.fromhex(steps["seen"]) == features.tobytes()
     assert steps["run"] == "OK"
-    assert bytes.fromhex(steps["scores"]) == features.tobytes()[:driver.output["shape"][1]]
+    assert bytes.fromhex(steps["scores"]) == features.tobytes()[: driver.output["shape"][1]]
 
 
 def test_infer_takes_the_order_of_the_input_tensor(driver, features, files):
@@ -296,14 +320,18 @@ def test_run_wants_every_column_set_anew(driver, files):
     columns = f"columns={files['columns']}"
     steps = driver(f"init={driver.arena}", "run", columns, "run", "run", "column=0", "column=0", "run", columns, "run")
     assert [result for what, result in steps if what == "run"] == [
-        "INPUT_INCOMPLETE", "OK", "INPUT_INCOMPLETE", "INPUT_INCOMPLETE", "OK"]
+        "INPUT_INCOMPLETE",
+        "OK",
+        "INPUT_INCOMPLETE",
+        "INPUT_INCOMPLETE",
+        "OK",
+    ]
 
 
 def test_scores_stay_untouched_when_nothing_was_inferred(driver, files):
     steps = driver(f"init={driver.arena}", "fail_invoke=1", f"infer={files['tensor']}", "run")
     assert [result for what, result in steps if what in ("infer", "run")] == ["INVOKE_FAILED", "INPUT_INCOMPLETE"]
-    assert {bytes.fromhex(result) for what, result in steps if what == "scores"} == {
-        bytes([99] * driver.output["shape"][1])}
+    assert {bytes.fromhex(result) for what, result in steps if what == "scores"} == {bytes([99] * driver.output["shape"][1])}
 
 
 def test_bad_arguments_are_refused(driver):
@@ -321,10 +349,15 @@ def test_nothing_works_before_init_or_after_a_failed_one(driver, files):
 
 def test_init_again_starts_afresh_though_the_old_arena_is_gone(driver, files):
     """The driver frees the first arena before the second call; the sanitiser would notice a look at it."""
-    steps = driver(f"init={driver.arena}", f"columns={files['columns']}", f"init={driver.arena + 64}", "run",
-                   f"infer={files['tensor']}", "counts")
-    assert [result for what, result in steps if what in ("init", "run", "infer")] == [
-        "OK", "OK", "INPUT_INCOMPLETE", "OK"]
+    steps = driver(
+        f"init={driver.arena}",
+        f"columns={files['columns']}",
+        f"init={driver.arena + 64}",
+        "run",
+        f"infer={files['tensor']}",
+        "counts",
+    )
+    assert [result for what, result in steps if what in ("init", "run", "infer")] == ["OK", "OK", "INPUT_INCOMPLETE", "OK"]
     assert ("interpreters", "2") in steps and ("destroyed", "0") in steps
 
 
@@ -335,7 +368,7 @@ def test_int16_scores_and_probabilities_are_those_of_the_int8_logits(driver, tmp
     scores = rng.integers(-128, 128, (500, classes), np.int8)
     scores[:classes] = np.where(np.eye(classes, dtype=bool), 127, -128)  # one class alone
     scores[classes] = 127
-    scores[classes + 1:200] = rng.integers(100, 128, (199 - classes, classes), np.int8)  # close to each other
+    scores[classes + 1 : 200] = rng.integers(100, 128, (199 - classes, classes), np.int8)  # close to each other
     (tmp_path / "scores.bin").write_bytes(scores.tobytes())
     steps = dict(driver(f"probabilities={len(scores)},{tmp_path / 'scores.bin'}"))
     wide = np.frombuffer(bytes.fromhex(steps["wide"]), np.int16).reshape(scores.shape)

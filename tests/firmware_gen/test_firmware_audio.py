@@ -2,6 +2,7 @@
 
 Everything runs over the stand-in for TFLM, whose scores are the first elements of the input tensor.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -68,10 +69,12 @@ def small_driver(tmp_path_factory) -> Driver:
 @pytest.fixture
 def save(tmp_path):
     """`save(array) -> path` of a file with its bytes."""
+
     def write(array: np.ndarray) -> Path:
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.bin"
         path.write_bytes(array.tobytes())
         return path
+
     return write
 
 
@@ -82,25 +85,36 @@ def tensors(steps: list[tuple[str, str]], shape: tuple[int, int]) -> list[np.nda
 
 # ---- a clip in one call ----
 
+
 def test_audio_in_one_call_gives_the_model_the_features_of_the_clip(driver, save):
     """To the bit those of the C on this machine and of the NumPy model: mel by mel, and within a mel frame by frame."""
     sounds = recordings()
-    clips = np.stack([sounds[name] for name in (
-        "noise of 2^15 LSB", "noise of 2^3 LSB", "impulses", "a full-scale square wave", "a loud tone in band 7")])
+    clips = np.stack(
+        [
+            sounds[name]
+            for name in (
+                "noise of 2^15 LSB",
+                "noise of 2^3 LSB",
+                "impulses",
+                "a full-scale square wave",
+                "a loud tone in band 7",
+            )
+        ]
+    )
     steps = driver(f"init={driver.arena}", *itertools.chain(*((f"audio={save(clip)}", "seen") for clip in clips)))
     assert [result for what, result in steps if what == "audio"] == ["OK"] * len(clips)
     seen = np.stack(tensors(steps, (FEATURES.mels, FEATURES.frames)))
     np.testing.assert_array_equal(seen, golden.columns(clips).transpose(0, 2, 1))
     np.testing.assert_array_equal(seen, binding.columns(clips))
     scores = [bytes.fromhex(text) for what, text in steps if what == "scores"]
-    assert scores == [features.tobytes()[:len(LABELS)] for features in seen]
+    assert scores == [features.tobytes()[: len(LABELS)] for features in seen]
 
 
 def test_audio_in_one_call_equals_the_clip_function_for_other_features(small_driver, save):
     samples = np.random.default_rng(2).integers(-9999, 9999, SMALL.clip_samples).astype(np.int16)
     steps = small_driver(f"init={small_driver.arena}", f"clip={save(samples)}", f"audio={save(samples)}", "seen")
     columns = np.frombuffer(bytes.fromhex(dict(steps)["clip"]), np.int8).reshape(SMALL.frames, SMALL.mels)
-    seen, = tensors(steps, (SMALL.mels, SMALL.frames))
+    (seen,) = tensors(steps, (SMALL.mels, SMALL.frames))
     np.testing.assert_array_equal(seen, columns.T)
 
 
@@ -119,18 +133,28 @@ def test_audio_in_one_call_forgets_columns_that_were_set(small_driver, save):
 
 # ---- the ring ----
 
+
 @pytest.mark.parametrize("more", [0, 1, SMALL.frames - 1, SMALL.frames, 2 * SMALL.frames + 3])
 def test_ring_gives_the_model_the_latest_columns_oldest_first(small_driver, save, more):
     columns = np.random.default_rng(more).integers(-128, 128, (SMALL.frames + more, SMALL.mels), np.int8)
     steps = small_driver(f"init={small_driver.arena}", f"push_ring={len(columns)},{save(columns)}", "ring", "seen")
-    seen, = tensors(steps, (SMALL.mels, SMALL.frames))
-    np.testing.assert_array_equal(seen, columns[-SMALL.frames:].T)
+    (seen,) = tensors(steps, (SMALL.mels, SMALL.frames))
+    np.testing.assert_array_equal(seen, columns[-SMALL.frames :].T)
 
 
 def test_ring_stays_as_it_was_and_slides_by_one_column(small_driver, save):
     columns = np.random.default_rng(0).integers(-128, 128, (SMALL.frames + 1, SMALL.mels), np.int8)
-    steps = small_driver(f"init={small_driver.arena}", f"push_ring={SMALL.frames},{save(columns[:-1])}", "ring", "seen",
-                         "ring", "seen", f"push_ring=1,{save(columns[-1])}", "ring", "seen")
+    steps = small_driver(
+        f"init={small_driver.arena}",
+        f"push_ring={SMALL.frames},{save(columns[:-1])}",
+        "ring",
+        "seen",
+        "ring",
+        "seen",
+        f"push_ring=1,{save(columns[-1])}",
+        "ring",
+        "seen",
+    )
     first, again, later = tensors(steps, (SMALL.mels, SMALL.frames))
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(later, columns[1:].T)
@@ -138,18 +162,42 @@ def test_ring_stays_as_it_was_and_slides_by_one_column(small_driver, save):
 
 def test_ring_counts_as_incomplete_until_it_is_full_and_again_after_a_reset(small_driver, save):
     columns = save(np.zeros((SMALL.frames, SMALL.mels), np.int8))
-    steps = small_driver(f"init={small_driver.arena}", "ring", f"push_ring={SMALL.frames - 1},{columns}", "ring",
-                         f"push_ring=1,{columns}", "ring", "reset_ring", "ring",
-                         f"push_ring={SMALL.frames},{columns}", "ring")
+    steps = small_driver(
+        f"init={small_driver.arena}",
+        "ring",
+        f"push_ring={SMALL.frames - 1},{columns}",
+        "ring",
+        f"push_ring=1,{columns}",
+        "ring",
+        "reset_ring",
+        "ring",
+        f"push_ring={SMALL.frames},{columns}",
+        "ring",
+    )
     assert [result for what, result in steps if what == "ring"] == [
-        "INPUT_INCOMPLETE", "INPUT_INCOMPLETE", "OK", "INPUT_INCOMPLETE", "OK"]
+        "INPUT_INCOMPLETE",
+        "INPUT_INCOMPLETE",
+        "OK",
+        "INPUT_INCOMPLETE",
+        "OK",
+    ]
 
 
 # ---- errors ----
 
-@pytest.mark.parametrize("next_count", [
-    (-0x5A5A5A5B, -0x5A5A5A5B), (0x01010101, SMALL.frames), (SMALL.frames, SMALL.frames), (-1, SMALL.frames), (-1, -1),
-    (3, 4), (0, SMALL.frames + 1)])
+
+@pytest.mark.parametrize(
+    "next_count",
+    [
+        (-0x5A5A5A5B, -0x5A5A5A5B),
+        (0x01010101, SMALL.frames),
+        (SMALL.frames, SMALL.frames),
+        (-1, SMALL.frames),
+        (-1, -1),
+        (3, 4),
+        (0, SMALL.frames + 1),
+    ],
+)
 def test_ring_that_was_never_reset_is_refused_and_left_as_it_is(small_driver, save, next_count):
     column, spoil = save(np.zeros(SMALL.mels, np.int8)), "spoil_ring={},{}".format(*next_count)
     steps = small_driver(f"init={small_driver.arena}", spoil, "show_ring", f"push_ring=1,{column}", "ring", "show_ring")
@@ -166,15 +214,20 @@ def test_audio_and_ring_refuse_null_pointers(small_driver):
 def test_audio_and_ring_want_init_and_leave_the_scores_alone_where_nothing_was_inferred(small_driver, save):
     columns = save(np.zeros((SMALL.frames, SMALL.mels), np.int8))
     use = [f"audio={save(np.zeros(SMALL.clip_samples, np.int16))}", "ring"]
-    steps = small_driver(f"push_ring={SMALL.frames},{columns}", *use, "init=0", *use, f"init={small_driver.arena}",
-                         "fail_invoke=1", *use)
+    steps = small_driver(
+        f"push_ring={SMALL.frames},{columns}", *use, "init=0", *use, f"init={small_driver.arena}", "fail_invoke=1", *use
+    )
     assert [result for what, result in steps if what in ("audio", "ring")] == [
-        *["NOT_INITIALISED"] * 4, *["INVOKE_FAILED"] * 2]
+        *["NOT_INITIALISED"] * 4,
+        *["INVOKE_FAILED"] * 2,
+    ]
     assert {bytes.fromhex(result) for what, result in steps if what == "scores"} == {
-        bytes([99] * small_driver.output["shape"][1])}
+        bytes([99] * small_driver.output["shape"][1])
+    }
 
 
 # ---- the example ----
+
 
 @pytest.mark.parametrize("standard", ["c++11", "c++17"])
 @pytest.mark.parametrize("target", TARGETS)
@@ -190,18 +243,21 @@ def example(build, tmp_path_factory) -> Path:
 def clicks(seconds: float, phase: int) -> np.ndarray:
     """Faint noise and in every tenth hop a click, in the middle of the columns that leave `phase` over 10, int16."""
     samples = np.random.default_rng(phase).integers(-9, 10, round(seconds * FEATURES.sample_rate)).astype(np.int16)
-    samples[phase * FEATURES.hop::RUN_EVERY * FEATURES.hop] = 20000
+    samples[phase * FEATURES.hop :: RUN_EVERY * FEATURES.hop] = 20000
     return samples
 
 
 def words_heard(columns: np.ndarray) -> list[tuple[str, bytes]]:
     """What the example has to report over the stand-in: (word, input tensor) for columns int8 [columns, 40]."""
     ends = (end for end in range(RUN_EVERY, len(columns) + 1, RUN_EVERY) if end >= FEATURES.frames)
-    windows = (columns[end - FEATURES.frames:end].T.tobytes() for end in ends)
-    winners = itertools.groupby(windows, lambda window: np.frombuffer(window, np.int8)[:len(LABELS)].argmax())
+    windows = (columns[end - FEATURES.frames : end].T.tobytes() for end in ends)
+    winners = itertools.groupby(windows, lambda window: np.frombuffer(window, np.int8)[: len(LABELS)].argmax())
     agreed = ((LABELS[label], list(group)) for label, group in winners)
-    return [(word, group[RUNS_TO_AGREE - 1]) for word, group in agreed
-            if len(group) >= RUNS_TO_AGREE and not word.startswith("_")]
+    return [
+        (word, group[RUNS_TO_AGREE - 1])
+        for word, group in agreed
+        if len(group) >= RUNS_TO_AGREE and not word.startswith("_")
+    ]
 
 
 def test_example_main_reports_each_word_once_from_the_columns_of_the_stream(example):
@@ -216,12 +272,14 @@ def test_example_main_reports_each_word_once_from_the_columns_of_the_stream(exam
 
 
 def test_example_main_ends_with_the_status_of_a_run_that_failed(example, driver):
-    ran = subprocess.run([example], input=bytes(2 * 2 * FEATURES.sample_rate), capture_output=True,
-                         env={**os.environ, "FAIL_INVOKE": "1"})
+    ran = subprocess.run(
+        [example], input=bytes(2 * 2 * FEATURES.sample_rate), capture_output=True, env={**os.environ, "FAIL_INVOKE": "1"}
+    )
     assert driver.status[ran.returncode] == "INVOKE_FAILED"
 
 
 # ---- the real model ----
+
 
 def test_every_example_word_is_heard_from_its_audio(tau1_build, tmp_path):
     """The generated C computes the features and puts them in order, the tflite-micro interpreter runs the model."""
@@ -230,12 +288,16 @@ def test_every_example_word_is_heard_from_its_audio(tau1_build, tmp_path):
     for path in sorted(EXAMPLE.parent.glob("*.wav")):
         with wave.open(str(path)) as wav:
             (tmp_path / "samples.bin").write_bytes(wav.readframes(wav.getnframes()))
-        features = np.stack(tensors(driver(f"init={driver.arena}", f"audio={tmp_path / 'samples.bin'}", "seen"),
-                                    (FEATURES.mels, FEATURES.frames)))
+        features = np.stack(
+            tensors(
+                driver(f"init={driver.arena}", f"audio={tmp_path / 'samples.bin'}", "seen"), (FEATURES.mels, FEATURES.frames)
+            )
+        )
         assert labels[tflm_logits(model, features)[0].argmax()] == path.stem
 
 
 # ---- parts of two builds ----
+
 
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory) -> dict[str, Path]:
@@ -255,8 +317,12 @@ def builds(tmp_path_factory) -> dict[str, Path]:
 def preprocess(text: str, *folders: Path) -> str:
     """The complaints of the preprocessor."""
     includes = [f"-I{folder}" for folder in folders]
-    return subprocess.run(["g++", "-std=c++11", "-E", "-o", os.devnull, *includes, *TFLM, "-x", "c++", "-"],
-                          input=text, capture_output=True, text=True).stderr
+    return subprocess.run(
+        ["g++", "-std=c++11", "-E", "-o", os.devnull, *includes, *TFLM, "-x", "c++", "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+    ).stderr
 
 
 def test_headers_of_one_build_mix_in_any_order(builds):
@@ -296,7 +362,8 @@ def test_source_does_not_compile_with_headers_of_another_build(builds, name, wha
 
 def test_model_of_another_build_is_noticed_at_init_though_it_is_as_long(builds, tmp_path):
     assert (builds["base"].parent / "model_int8.tflite").stat().st_size == (
-        builds["models"].parent / "model_int8.tflite").stat().st_size
+        builds["models"].parent / "model_int8.tflite"
+    ).stat().st_size
     units = compile_objects(["gcc"], list(builds["base"].glob("*.c")), tmp_path / "c", "-std=c99")
     sources = [builds["base"] / "kws_tflm.cc", builds["models"] / "model.cc", STUB / "driver.cc"]
     units += compile_objects(["g++"], sources, tmp_path / "cc", "-std=c++11", f"-I{builds['base']}")

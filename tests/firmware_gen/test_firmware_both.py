@@ -1,4 +1,5 @@
 """TFLM and the native engine in one image: no macro, no name and no file of one stands in the way of the other."""
+
 from __future__ import annotations
 
 import json
@@ -15,8 +16,11 @@ C_ONLY = "op_resolver.h"
 
 
 def headers(firmware: Path) -> list[str]:
-    return sorted(str(path.relative_to(firmware)) for path in [*firmware.glob("*.h"), *firmware.glob("native/*.h")]
-                  if not path.name.startswith(("kws_dsp", "kws_mve", "kws_portable")))  # kws_kernels.h picks one
+    return sorted(
+        str(path.relative_to(firmware))
+        for path in [*firmware.glob("*.h"), *firmware.glob("native/*.h")]
+        if not path.name.startswith(("kws_dsp", "kws_mve", "kws_portable"))
+    )  # kws_kernels.h picks one
 
 
 def included(names: list[str]) -> str:
@@ -31,10 +35,14 @@ def test_both_ways_link_into_one_image_and_both_run(tau1_build, tmp_path, revers
     (tmp_path / "all.c").write_text(included([name for name in names if name != C_ONLY]) + "extern int nothing;\n")
     (tmp_path / "all.cc").write_text(included(names) + (STUB / "both.cc").read_text())
     flags = ["-O1", *SANITISERS, f"-I{firmware}", f"-I{firmware}/native"]
-    units = compile_objects(["gcc"], [*firmware.glob("*.c"), *firmware.glob("native/*.c"), tmp_path / "all.c"],
-                            tmp_path / "c", "-std=c99", *flags)
-    units += compile_objects(["g++"], [*firmware.glob("*.cc"), tmp_path / "all.cc"], tmp_path / "cc", "-std=c++11",
-                             *flags)
+    units = compile_objects(
+        ["gcc"],
+        [*firmware.glob("*.c"), *firmware.glob("native/*.c"), tmp_path / "all.c"],
+        tmp_path / "c",
+        "-std=c99",
+        *flags,
+    )
+    units += compile_objects(["g++"], [*firmware.glob("*.cc"), tmp_path / "all.cc"], tmp_path / "cc", "-std=c++11", *flags)
     subprocess.run(["g++", *SANITISERS, "-o", tmp_path / "both", *units], check=True)
     done = subprocess.run([tmp_path / "both"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -55,7 +63,7 @@ def other_graph(tau1_build, tmp_path) -> Path:
     """A copy of the build with the other of its two graphs chosen."""
     build = shutil.copytree(tau1_build, tmp_path / "tau1")
     record = record_of(build)
-    other, = set(record["graphs"]) - {record["graph"]}
+    (other,) = set(record["graphs"]) - {record["graph"]}
     shutil.copy(build / "graphs" / f"{other}.tflite", build / "model_int8.tflite")
     change_record(build, "graph", value=other)
     generate(build)

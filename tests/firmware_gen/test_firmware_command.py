@@ -2,6 +2,7 @@
 
 The build of the shipped checkpoint is checked as well.
 """
+
 from __future__ import annotations
 
 import errno
@@ -41,6 +42,7 @@ def build(tmp_path) -> Path:
 
 
 # ---- the parts ----
+
 
 def test_arena_to_reserve_is_aligned_and_not_below_the_measured_one():
     for measured in (1, 16, 9001, 116_416):
@@ -85,10 +87,10 @@ def test_names_that_are_no_identifiers_are_refused(text):
 
 def test_resolver_functions_cover_every_builtin_op_of_tflite_micro():
     """The wheel exports a Register_<OP> for each op; those that no Add function of a built-in op takes are listed."""
-    library, = Path(tflite_micro.__file__).parent.rglob("_runtime*.so")
+    (library,) = Path(tflite_micro.__file__).parent.rglob("_runtime*.so")
     data, registered = library.read_bytes(), set()
     for match in re.finditer(rb"_ZN6tflite5micro(\d+)Register_", data):  # mangled: the name's length, the name
-        name = data[match.end(1):match.end(1) + int(match[1])].decode()
+        name = data[match.end(1) : match.end(1) + int(match[1])].decode()
         registered.add(name.removeprefix("Register_"))
     custom = {"BASIC_CLASSIFIER", "CIRCULAR_BUFFER", "DECODE", "DETECTION_POSTPROCESS", "ETHOSU"}
     assert registered - custom - {"L2NORM_REF"} == set(ADD_FUNCTIONS)
@@ -103,6 +105,7 @@ def test_the_stand_in_declares_every_resolver_function():
 
 
 # ---- running the command ----
+
 
 def test_second_run_says_up_to_date_and_writes_nothing(build, capsys):
     firmware = generate(build)
@@ -149,9 +152,11 @@ def test_tau_names_the_build_folder(tmp_path, monkeypatch):
 
 
 def test_help_needs_neither_torch_nor_tensorflow():
-    script = ("import sys, firmware_gen.__main__ as generator\n"
-              "assert not {'torch', 'tensorflow'} & set(sys.modules)\n"
-              "generator.main(['--help'])")
+    script = (
+        "import sys, firmware_gen.__main__ as generator\n"
+        "assert not {'torch', 'tensorflow'} & set(sys.modules)\n"
+        "generator.main(['--help'])"
+    )
     shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
     assert "python -m firmware_gen --build build/tau1" in shown.stdout
@@ -208,22 +213,25 @@ def test_damaged_description_is_refused(capsys, build):
     assert f"{description}: " in refused(capsys, build)
 
 
-@pytest.mark.parametrize("keys, value, says", [
-    (("graphs", "small", "ops"), ..., "ops"),
-    (("graph",), "large", "large"),
-    (("labels",), ["one", "two"], "2 labels"),
-    (("labels",), [1] * len(AWKWARD), "labels.0 is not a text"),
-    (("labels",), None, "labels is not a list"),
-    (("input", "shape"), [1, 5, 11, 1], "input shape"),
-    (("input", "scale"), 0.2, "not those of the int8 features"),
-    (("input", "zero_point"), 0, "not those of the int8 features"),
-    (("output", "scale"), 0.0, "no int8 quantisation"),
-    (("output", "zero_point"), 128, "no int8 quantisation"),
-    (("features", "id"), "0" * 16, "do not match their id"),
-    (("features", "mels"), ..., "mels"),
-    (("graphs", "small", "arena_bytes"), 0, "must be positive"),
-    (("graphs", "small", "ops"), {}, "must be positive"),
-])
+@pytest.mark.parametrize(
+    "keys, value, says",
+    [
+        (("graphs", "small", "ops"), ..., "ops"),
+        (("graph",), "large", "large"),
+        (("labels",), ["one", "two"], "2 labels"),
+        (("labels",), [1] * len(AWKWARD), "labels.0 is not a text"),
+        (("labels",), None, "labels is not a list"),
+        (("input", "shape"), [1, 5, 11, 1], "input shape"),
+        (("input", "scale"), 0.2, "not those of the int8 features"),
+        (("input", "zero_point"), 0, "not those of the int8 features"),
+        (("output", "scale"), 0.0, "no int8 quantisation"),
+        (("output", "zero_point"), 128, "no int8 quantisation"),
+        (("features", "id"), "0" * 16, "do not match their id"),
+        (("features", "mels"), ..., "mels"),
+        (("graphs", "small", "arena_bytes"), 0, "must be positive"),
+        (("graphs", "small", "ops"), {}, "must be positive"),
+    ],
+)
 def test_description_that_does_not_fit_together_is_refused(capsys, build, keys, value, says):
     change_record(build, *keys, value=value)
     line = refused(capsys, build)
@@ -247,6 +255,7 @@ def test_failing_write_leaves_the_old_firmware_as_it_was(build, capsys, monkeypa
             if len(calls) == 2:
                 raise error
             return original(*args, **kwargs)
+
         return call
 
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "model.cc")
@@ -265,17 +274,21 @@ def test_failing_write_leaves_the_old_firmware_as_it_was(build, capsys, monkeypa
 
 # ---- the build of the shipped checkpoint ----
 
+
 def test_firmware_of_the_real_model_holds_its_bytes_and_exactly_its_ops(tau1_build, tmp_path):
     schema = runtime.schema_fb
     model = (tau1_build / "model_int8.tflite").read_bytes()
-    unit, = compile_objects(["g++"], [tau1_build / "firmware" / "model.cc"], tmp_path, "-std=c++11")
+    (unit,) = compile_objects(["g++"], [tau1_build / "firmware" / "model.cc"], tmp_path, "-std=c++11")
     compiled = ObjectFile(unit)
     assert compiled.bytes_of(compiled.symbol("g_kws_model_data")) == model
 
     names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
-    used = {names[graph.operatorCodes[operator.opcodeIndex].builtinCode]
-            for subgraph in graph.subgraphs for operator in subgraph.operators}
+    used = {
+        names[graph.operatorCodes[operator.opcodeIndex].builtinCode]
+        for subgraph in graph.subgraphs
+        for operator in subgraph.operators
+    }
     text = (tau1_build / "firmware" / "op_resolver.h").read_text()
     assert sorted(re.findall(r"resolver\.(Add\w+)\(\)", text)) == sorted(ADD_FUNCTIONS[op] for op in used)
     for_int8 = re.findall(r"resolver\.(Add\w+)\(Register_(\w+)_INT8\(\)\)", text)

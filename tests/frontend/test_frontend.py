@@ -2,6 +2,7 @@
 
 On emulated Cortex-M cores the same is checked by the tests of the emulator.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -34,8 +35,14 @@ CORES = {
     "cortex-m33": ["-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"],
     "cortex-m55": ["-mcpu=cortex-m55", "-mfloat-abi=hard"],
 }
-VARIANTS = {"cortex-m0": "frontend", "cortex-m3": "frontend", "cortex-m4": "frontend_dsp", "cortex-m7": "frontend_dsp",
-            "cortex-m33": "frontend_dsp", "cortex-m55": "frontend_mve"}
+VARIANTS = {
+    "cortex-m0": "frontend",
+    "cortex-m3": "frontend",
+    "cortex-m4": "frontend_dsp",
+    "cortex-m7": "frontend_dsp",
+    "cortex-m33": "frontend_dsp",
+    "cortex-m55": "frontend_mve",
+}
 """The file that each core takes its inner functions from."""
 SANITISERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CLIPS_TO_TIME, CLIPS_PROMISED, SECONDS_PROMISED = 200, 4890, 20
@@ -65,11 +72,12 @@ def no_library(monkeypatch, tmp_path):
 
 
 def in_chunks(stream: binding.Stream, samples: np.ndarray, length: int) -> np.ndarray:
-    chunks = [stream.feed(samples[start:start + length]) for start in range(0, len(samples), length)]
+    chunks = [stream.feed(samples[start : start + length]) for start in range(0, len(samples), length)]
     return np.concatenate(chunks)
 
 
 # ---- equal to the NumPy model ----
+
 
 def test_clips_equal_the_golden_model_bit_for_bit(sounds):
     ours = binding.columns(np.array(list(sounds.values())))
@@ -113,6 +121,7 @@ def test_columns_2_to_98_of_a_clip_are_those_of_a_stream(sounds):
 
 # ---- the calls ----
 
+
 def test_a_push_stops_behind_the_sample_that_completes_a_column():
     stream, samples = binding.Stream(), np.arange(1000, dtype=np.int16)
     assert stream.push(samples[:239]) == (239, None)
@@ -120,7 +129,7 @@ def test_a_push_stops_behind_the_sample_that_completes_a_column():
         taken, column = stream.push(samples)
         assert taken == expected and column.shape == (FEATURES.mels,)
     assert stream.push(samples[:0]) == (0, None)
-    assert stream.push(samples[:FEATURES.hop - 1]) == (FEATURES.hop - 1, None)
+    assert stream.push(samples[: FEATURES.hop - 1]) == (FEATURES.hop - 1, None)
     assert stream.push(samples[:0]) == (0, None)
     taken, column = stream.push(samples[:1])
     assert taken == 1 and column is not None
@@ -139,8 +148,9 @@ def test_a_state_that_was_never_reset_is_refused_and_left_as_it_is(sounds, filli
     state, column, ready = binding.State(), np.full(FEATURES.mels, 99, np.int8), ctypes.c_int32(-1)
     garbage, samples = bytes([filling]) * ctypes.sizeof(state), sounds["impulses"]
     ctypes.memmove(ctypes.byref(state), garbage, len(garbage))
-    taken = binding.library().kws_frontend_push(ctypes.byref(state), binding.pointer(samples), len(samples),
-                                                binding.pointer(column), ctypes.byref(ready))
+    taken = binding.library().kws_frontend_push(
+        ctypes.byref(state), binding.pointer(samples), len(samples), binding.pointer(column), ctypes.byref(ready)
+    )
     assert (taken, ready.value, bytes(state)) == (binding.NOT_RESET, 0, garbage) and (column == 99).all()
     stream = binding.Stream()
     stream.restore(garbage)
@@ -182,6 +192,7 @@ def test_all_clips_of_the_test_set_take_less_than_the_promised_time():
 
 # ---- the binding ----
 
+
 def test_the_library_is_compiled_once(no_library, monkeypatch):
     features = binding.columns(np.zeros((1, FEATURES.clip_samples), np.int16))
     binding.library.cache_clear()
@@ -213,6 +224,7 @@ def test_a_failing_compiler_is_one_line_and_leaves_nothing_behind(no_library, mo
 
 
 # ---- the sources ----
+
 
 def test_the_pipeline_id_names_features_and_arithmetic(sources, monkeypatch):
     ours = render.pipeline_id()
@@ -249,8 +261,13 @@ def test_commands_refuse_features_that_do_not_work_in_one_line(command, changes,
     """Where one is refused for something else, it is not before it could say so."""
     name, *options = command.split()
     program = WITH_OTHER_FEATURES.format(changes=changes, command=name)
-    done = subprocess.run([sys.executable, "-c", program, *options], cwd=tmp_path, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(TESTS.parents[1])})
+    done = subprocess.run(
+        [sys.executable, "-c", program, *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(TESTS.parents[1])},
+    )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and done.stderr.startswith("error: "), done.stderr
     assert name != "frontend.render" or "change common/description.py" in done.stderr
     assert not list(tmp_path.iterdir())
@@ -281,8 +298,22 @@ def test_parts_of_two_builds_do_not_mix(sources, tmp_path):
 def test_each_core_compiles_one_variant_without_warnings(sources, tmp_path, core, optimise):
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
-    subprocess.run(["arm-none-eabi-gcc", "-mthumb", *CORES[core], "-std=c99", "-Wpedantic", *WARNINGS, optimise,
-                    f"-I{sources}", "-c", *(sources / name for name in render.SOURCES)], cwd=tmp_path, check=True)
+    subprocess.run(
+        [
+            "arm-none-eabi-gcc",
+            "-mthumb",
+            *CORES[core],
+            "-std=c99",
+            "-Wpedantic",
+            *WARNINGS,
+            optimise,
+            f"-I{sources}",
+            "-c",
+            *(sources / name for name in render.SOURCES),
+        ],
+        cwd=tmp_path,
+        check=True,
+    )
     units = {path.stem: ObjectFile(path) for path in tmp_path.glob("*.o")}
     assert len(units) == len(render.SOURCES)
     kernels = {"first_stage", "later_stages", "split", "mel"}
@@ -292,8 +323,12 @@ def test_each_core_compiles_one_variant_without_warnings(sources, tmp_path, core
         needed = {symbol.name for symbol in unit.symbols if symbol.name and not symbol.section}
         library = {name for name in needed if not name.startswith(("kws_frontend_", "__aeabi_"))}
         assert library <= {"memcpy", "memmove", "memset"}
-        assert not [name for name in unit.section_names if name in (".data", ".bss") and any(
-            symbol.section == unit.section_names.index(name) and symbol.size for symbol in unit.symbols)]
+        assert not [
+            name
+            for name in unit.section_names
+            if name in (".data", ".bss")
+            and any(symbol.section == unit.section_names.index(name) and symbol.size for symbol in unit.symbols)
+        ]
 
 
 @pytest.mark.parametrize("command", [["gcc", "-std=c99", "-x", "c"], ["g++", "-std=c++11", "-x", "c++"]])
@@ -301,18 +336,37 @@ def test_the_headers_are_c99_and_cpp11(sources, command):
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     for header in render.HEADERS:
-        subprocess.run([*command, *WARNINGS, "-Wpedantic", "-fsyntax-only", f"-I{sources}", "-"], check=True, text=True,
-                       input=f'#include "{header}"\n#include "{header}"\n')
+        subprocess.run(
+            [*command, *WARNINGS, "-Wpedantic", "-fsyntax-only", f"-I{sources}", "-"],
+            check=True,
+            text=True,
+            input=f'#include "{header}"\n#include "{header}"\n',
+        )
 
 
 # ---- fuzzing ----
+
 
 def test_the_seeds_of_the_fuzzer_pass_under_the_sanitisers(sources, tmp_path):
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
     program = tmp_path / "seeds"
-    subprocess.run(["gcc", "-g", "-O1", "-std=c99", *WARNINGS, *SANITISERS, f"-I{sources}", TESTS / "fuzz_frontend.c",
-                    *(sources / name for name in render.SOURCES), "-o", program], check=True)
+    subprocess.run(
+        [
+            "gcc",
+            "-g",
+            "-O1",
+            "-std=c99",
+            *WARNINGS,
+            *SANITISERS,
+            f"-I{sources}",
+            TESTS / "fuzz_frontend.c",
+            *(sources / name for name in render.SOURCES),
+            "-o",
+            program,
+        ],
+        check=True,
+    )
     ran = subprocess.run([program, *SEEDS], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (0, f"{len(SEEDS)} inputs\n"), ran.stderr
 
@@ -321,14 +375,27 @@ def test_a_short_run_of_the_fuzzer_finds_nothing(sources, tmp_path):
     if shutil.which("clang") is None:
         pytest.skip("clang with libFuzzer is not installed")
     program = tmp_path / "fuzz"
-    built = subprocess.run(["clang", "-g", "-O1", "-fsanitize=fuzzer", *SANITISERS, "-DWITH_LIBFUZZER", f"-I{sources}",
-                            TESTS / "fuzz_frontend.c", *(sources / name for name in render.SOURCES), "-o", program],
-                           capture_output=True, text=True)
+    built = subprocess.run(
+        [
+            "clang",
+            "-g",
+            "-O1",
+            "-fsanitize=fuzzer",
+            *SANITISERS,
+            "-DWITH_LIBFUZZER",
+            f"-I{sources}",
+            TESTS / "fuzz_frontend.c",
+            *(sources / name for name in render.SOURCES),
+            "-o",
+            program,
+        ],
+        capture_output=True,
+        text=True,
+    )
     if built.returncode and "libclang_rt" in built.stderr:
         pytest.skip("clang is installed without libFuzzer's runtime")
     assert built.returncode == 0, built.stderr
     (tmp_path / "new").mkdir()
     limits = [f"-max_total_time={FUZZ_SECONDS}", "-max_len=4096"]
-    ran = subprocess.run([program, *limits, tmp_path / "new", SEEDS[0].parent], cwd=tmp_path, capture_output=True,
-                         text=True)
+    ran = subprocess.run([program, *limits, tmp_path / "new", SEEDS[0].parent], cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]

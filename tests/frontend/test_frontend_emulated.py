@@ -1,4 +1,5 @@
 """The feature pipeline's C on emulated cores equals the integer model in Python, to the bit."""
+
 from __future__ import annotations
 
 import os
@@ -21,14 +22,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 BLOCKS = (1, 7, 159, 160, 161, 16000)
 PORTABLE = "-DKWS_FRONTEND_PORTABLE"
 BUILDS = {core: (core, ()) for core in CORES} | {
-    f"{core} portable": (core, (PORTABLE,)) for core in ("cortex-m4", "cortex-m55")}
+    f"{core} portable": (core, (PORTABLE,)) for core in ("cortex-m4", "cortex-m55")
+}
 """Every core with its own variant, and the portable one on the cores that have another."""
 
 
 def real_clips(data: Path, count: int) -> dict[str, np.ndarray]:
     """Name -> clip, int16 [16000]: `count` real ones, spread over all labels."""
     part, *_ = clips.choose(data, None, LABELS)
-    chosen = part.clips[::max(1, len(part.clips) // count)][:count]
+    chosen = part.clips[:: max(1, len(part.clips) // count)][:count]
     return {clip.name: samples for clip, samples in zip(chosen, dataset.read_clips(chosen, part.noises))}
 
 
@@ -62,10 +64,14 @@ def image(request, sources, tmp_path_factory) -> Image:
 def test_every_core_equals_the_integer_model_bit_for_bit(image, inputs, expected):
     blocks = [BLOCKS[index % len(BLOCKS)] for index in range(len(inputs))]
     done = frontend_on_core.features(image, np.stack(list(inputs.values())), blocks)
-    different = [f"{name} in blocks of {block}" for name, block, stream, model in
-                 zip(inputs, blocks, done.stream, expected[0]) if not np.array_equal(stream, model)]
-    different += [f"{name} whole" for name, whole, model in zip(inputs, done.whole, expected[1])
-                  if not np.array_equal(whole, model)]
+    different = [
+        f"{name} in blocks of {block}"
+        for name, block, stream, model in zip(inputs, blocks, done.stream, expected[0])
+        if not np.array_equal(stream, model)
+    ]
+    different += [
+        f"{name} whole" for name, whole, model in zip(inputs, done.whole, expected[1]) if not np.array_equal(whole, model)
+    ]
     assert not different
 
 

@@ -1,4 +1,5 @@
 """The integer feature pipeline in NumPy: its tables, its bounds, and how near it comes to the float features."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -26,6 +27,7 @@ def sounds() -> dict[str, np.ndarray]:
 
 # ---- tables ----
 
+
 def test_the_window_is_that_of_training():
     hann = torch.hann_window(FEATURES.window, periodic=True, dtype=torch.float64).numpy()
     np.testing.assert_allclose(tables().window, -hann * 2**23, rtol=0, atol=0.5 + 1e-6)
@@ -44,8 +46,14 @@ def test_rising_weights_and_their_complements_are_the_mel_filters_of_training():
 
 def test_constants_fit_their_c_types():
     t = tables()
-    for values, bits in ((t.window, 32), (t.twiddles, 16), (t.split, 32), (t.rising, 16), (t.log_mantissa, 32),
-                         (np.array([t.floor, t.log_octave, t.log_offset]), 32)):
+    for values, bits in (
+        (t.window, 32),
+        (t.twiddles, 16),
+        (t.split, 32),
+        (t.rising, 16),
+        (t.log_mantissa, 32),
+        (np.array([t.floor, t.log_octave, t.log_offset]), 32),
+    ):
         assert golden.fits(values, bits) is values
     assert t.digit_reversed.min() >= 0 and t.digit_reversed.max() < 256 and t.segment_bins.max() < 256
     assert sorted(t.digit_reversed) == list(range(len(t.digit_reversed)))
@@ -54,11 +62,22 @@ def test_constants_fit_their_c_types():
 
 def test_fixed_point_rounds_and_keeps_minus_one_exact():
     values = np.array([-1, 0, 0.49 / 2**15, 0.51 / 2**15, 1])
-    np.testing.assert_array_equal(fixed(values, 15), [-2**15, 0, 0, 1, 2**15 - 1])
+    np.testing.assert_array_equal(fixed(values, 15), [-(2**15), 0, 0, 1, 2**15 - 1])
 
 
-@pytest.mark.parametrize("change", [{"fft": 1024}, {"window": 400}, {"hop": 500}, {"clip_samples": 16001},
-                                    {"fmin": 20.0}, {"floor": 1e-12}, {"floor": 1.0}, {"int8_scale": 0.001}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fft": 1024},
+        {"window": 400},
+        {"hop": 500},
+        {"clip_samples": 16001},
+        {"fmin": 20.0},
+        {"floor": 1e-12},
+        {"floor": 1.0},
+        {"int8_scale": 0.001},
+    ],
+)
 def test_features_that_the_pipeline_cannot_compute_are_refused_in_one_line(change):
     with pytest.raises(UserError, match="common/description.py") as error:
         tables(dataclasses.replace(FEATURES, **change))
@@ -66,6 +85,7 @@ def test_features_that_the_pipeline_cannot_compute_are_refused_in_one_line(chang
 
 
 # ---- arithmetic ----
+
 
 def test_no_intermediate_leaves_its_width_even_for_the_loudest_of_inputs(sounds):
     assert golden.columns(np.array(list(sounds.values()))).shape == (len(sounds), FEATURES.frames, FEATURES.mels)
@@ -82,7 +102,7 @@ def test_an_intermediate_that_leaves_its_width_is_noticed():
 
 def test_the_fft_is_a_discrete_fourier_transform():
     rng = np.random.default_rng(0)
-    re, im = rng.integers(-2**21, 2**21, (2, 3, 256))
+    re, im = rng.integers(-(2**21), 2**21, (2, 3, 256))
     theirs = np.fft.fft(re + 1j * im)
     ours_re, ours_im = golden.fft(re, im)
     error = ours_re + 1j * ours_im - theirs
@@ -90,7 +110,7 @@ def test_the_fft_is_a_discrete_fourier_transform():
 
 
 def test_the_spectrum_is_twice_that_of_the_samples():
-    samples = np.random.default_rng(1).integers(-2**22, 2**22, (3, 512))
+    samples = np.random.default_rng(1).integers(-(2**22), 2**22, (3, 512))
     theirs = 2 * np.fft.rfft(samples)[:, 1:256]
     re, im = golden.spectrum(samples)
     im[:, 127:] *= -1  # of bins 128 and above
@@ -115,6 +135,7 @@ def test_silence_is_the_feature_of_the_floor(sounds):
 
 # ---- columns ----
 
+
 def test_a_column_comes_with_sample_160_n_plus_240():
     samples = np.random.default_rng(2).integers(-1000, 1000, 1000).astype(np.int16)
     whole = golden.stream(samples)
@@ -132,12 +153,13 @@ def test_columns_2_to_98_of_a_clip_are_those_of_a_stream(sounds):
 
 def test_columns_at_the_ends_of_a_clip_are_those_of_its_reflection():
     samples = np.random.default_rng(3).integers(-20000, 20000, FEATURES.clip_samples).astype(np.int16)
-    reflected = np.concatenate([samples[WINDOW:0:-1], samples, samples[-2:-WINDOW - 2:-1]])
+    reflected = np.concatenate([samples[WINDOW:0:-1], samples, samples[-2 : -WINDOW - 2 : -1]])
     clip, stream = golden.columns(samples[None])[0], golden.stream(reflected)
-    np.testing.assert_array_equal(clip, stream[3:3 + FEATURES.frames])
+    np.testing.assert_array_equal(clip, stream[3 : 3 + FEATURES.frames])
 
 
 # ---- fidelity ----
+
 
 def difference(audio: np.ndarray) -> np.ndarray:
     """|device feature - float feature| in LSB, [clips, 40, 101]."""

@@ -1,4 +1,5 @@
 """How a word is augmented: trimmed, with an echo, as a recording of another voice."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Which clips make up each split, and what is said of a folder that does not hold the data set."""
+
 from __future__ import annotations
 
 import hashlib
@@ -86,6 +87,7 @@ def test_a_smaller_cut_is_part_of_a_larger_one(archive, monkeypatch):
     def unknown(size: int) -> set[str]:
         monkeypatch.setitem(dataset.EXTRA, 1, (size,) * 3)
         return {clip.name for clip in dataset.split_clips(archive, "training", 1) if clip.label == UNKNOWN}
+
     assert unknown(3) < unknown(8)
 
 
@@ -162,7 +164,7 @@ def test_names_and_lists_that_are_no_utf_8_are_read_as_they_are(copy, archive):
     shutil.copy(clip.path, copy / TRAINING / name)
     with open(copy / TRAINING / "validation_list.txt", "ab") as file:
         file.write(b"yes/h\xe4lt.wav\n")
-    found, = (clip for clip in dataset.split_clips(copy / TRAINING, "validation", 2) if clip.key == name)
+    (found,) = (clip for clip in dataset.split_clips(copy / TRAINING, "validation", 2) if clip.key == name)
     assert found.name == "yes/h\\xe4lt.wav" and found.path == copy / TRAINING / name
     assert name not in {clip.key for clip in dataset.split_clips(copy / TRAINING, "training", 2)}
 
@@ -179,7 +181,8 @@ def test_a_split_has_the_words_of_other_labels_and_as_many_of_the_rest_as_of_a_w
     words = dataset.keywords(labels)
     assert {clip.label for clip in clips} == {*labels}
     assert {clip.name for clip in clips if clip.label in words} == {
-        name for name in listed(archive, "training") if name.split("/")[0] in words}
+        name for name in listed(archive, "training") if name.split("/")[0] in words
+    }
     assert not {clip.word for clip in clips if clip.label == UNKNOWN} & {*words, dataset.NOISE}
     count = Counter(clip.label for clip in clips)
     for label in {SILENCE, UNKNOWN} & {*labels}:
@@ -267,8 +270,10 @@ def test_the_real_test_set_has_every_label_and_no_clip_of_the_training_archive(g
 
 def test_no_real_speaker_is_in_both_training_and_validation(gsc_root):
     archive = dataset.training_archive(gsc_root, 2)
-    speakers = [{clip.path.name.split("_")[0] for clip in dataset.split_clips(archive, split, 2) if clip.path}
-                for split in ("training", "validation")]
+    speakers = [
+        {clip.path.name.split("_")[0] for clip in dataset.split_clips(archive, split, 2) if clip.path}
+        for split in ("training", "validation")
+    ]
     assert not speakers[0] & speakers[1]
 
 

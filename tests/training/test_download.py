@@ -1,4 +1,5 @@
 """training.download against a server of the test's own on 127.0.0.1."""
+
 from __future__ import annotations
 
 import contextlib
@@ -27,7 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if body is None:
             self.send_error(404)
             return
-        start = int(wanted[len("bytes="):-1]) if wanted and self.server.ranges else 0
+        start = int(wanted[len("bytes=") : -1]) if wanted and self.server.ranges else 0
         if start and start >= len(body):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(body)}")
@@ -40,7 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", self.server.length or str(len(body) - start))
         self.end_headers()
         cut = self.server.cuts.pop(0) if self.server.cuts else None
-        self.wfile.write(body[start:] if cut is None else body[start:start + cut])
+        self.wfile.write(body[start:] if cut is None else body[start : start + cut])
 
     def log_message(self, *_):
         pass
@@ -113,6 +114,7 @@ def fetch_all(data: Path) -> int:
 def same_files(ours: Path, theirs: Path) -> bool:
     def contents(folder):
         return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
     return contents(ours) == contents(theirs)
 
 
@@ -121,8 +123,9 @@ def test_both_archives_are_unpacked_as_they_were_packed(server, archives, tmp_pa
     assert fetch_all(tmp_path / "new") == 0
     for name in (TRAINING, TEST_SET):
         assert same_files(tmp_path / "new" / name, tiny_speech_commands / name)
-    assert names(tmp_path / "new") == {f"{name}{end}" for name in (TRAINING, TEST_SET)
-                                       for end in ("", ".tar.gz", ".tar.gz.sha256")}
+    assert names(tmp_path / "new") == {
+        f"{name}{end}" for name in (TRAINING, TEST_SET) for end in ("", ".tar.gz", ".tar.gz.sha256")
+    }
 
 
 def test_what_is_present_is_left_alone_with_a_line_each(server, tiny_speech_commands, capsys):
@@ -178,45 +181,70 @@ def test_a_connection_that_breaks_for_good_keeps_the_part(server, archives, tmp_
     assert names(tmp_path) == {f"{TRAINING}.tar.gz.part"}
 
 
-@pytest.mark.parametrize("body, reason", [
-    (b"<html>Please log in to this network</html>", "not a whole .tar.gz"),
-    (b"", "not a whole .tar.gz"),
-    (tar_gz(lambda tar: tar.addfile(tarfile.TarInfo("holiday.txt"))), "official layout"),
-], ids=["a page", "nothing", "another archive"])
+@pytest.mark.parametrize(
+    "body, reason",
+    [
+        (b"<html>Please log in to this network</html>", "not a whole .tar.gz"),
+        (b"", "not a whole .tar.gz"),
+        (tar_gz(lambda tar: tar.addfile(tarfile.TarInfo("holiday.txt"))), "official layout"),
+    ],
+    ids=["a page", "nothing", "another archive"],
+)
 def test_other_content_is_refused_and_removed(server, tmp_path, failure, body, reason):
     server.files = {f"{TRAINING}.tar.gz": body}
     line = failure(download.main, "--data", tmp_path)
     assert reason in line and f"{TRAINING}.tar.gz" in line and names(tmp_path) == set()
 
 
-@pytest.mark.parametrize("damage", [
-    lambda body: body[:-1],
-    lambda body: body[:len(body) // 2],
-    lambda body: body[:-8] + bytes([body[-8] ^ 1]) + body[-7:],
-    lambda body: body[:len(body) // 2] + bytes([body[len(body) // 2] ^ 64]) + body[len(body) // 2 + 1:],
-], ids=["its last byte is missing", "half is missing", "its checksum differs", "one bit differs"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda body: body[:-1],
+        lambda body: body[: len(body) // 2],
+        lambda body: body[:-8] + bytes([body[-8] ^ 1]) + body[-7:],
+        lambda body: body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 64]) + body[len(body) // 2 + 1 :],
+    ],
+    ids=["its last byte is missing", "half is missing", "its checksum differs", "one bit differs"],
+)
 def test_a_damaged_archive_is_refused_and_removed(server, archives, tmp_path, failure, damage):
     server.files = {name: damage(body) for name, body in archives.items()}
     assert "not a whole .tar.gz" in failure(download.main, "--data", tmp_path)
     assert names(tmp_path) == set()
 
 
-@pytest.mark.parametrize("name, fields", [
-    ("../outside.txt", {}),
-    ("left/../../outside.txt", {}),
-    ("/outside.txt", {}),
-    ("left/link.wav", {"type": tarfile.SYMTYPE, "linkname": "../../outside.txt"}),
-    ("left/inner.wav", {"type": tarfile.SYMTYPE, "linkname": "right.wav"}),
-    ("left/hard.wav", {"type": tarfile.LNKTYPE, "linkname": "../outside.txt"}),
-    ("null", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}),
-    ("pipe", {"type": tarfile.FIFOTYPE}),
-    (".", {}),
-    ("./.", {}),
-    ("validation_list.txt/inner.wav", {}),
-    ("x" * 300, {}),
-    ("nul", {"pax_headers": {"path": "n\0l"}}),
-], ids=["parent", "inner parent", "absolute", "symlink out", "symlink", "hard link", "device", "pipe", "the folder itself",
-        "the folder again", "a file in a file", "too long a name", "no name"])
+@pytest.mark.parametrize(
+    "name, fields",
+    [
+        ("../outside.txt", {}),
+        ("left/../../outside.txt", {}),
+        ("/outside.txt", {}),
+        ("left/link.wav", {"type": tarfile.SYMTYPE, "linkname": "../../outside.txt"}),
+        ("left/inner.wav", {"type": tarfile.SYMTYPE, "linkname": "right.wav"}),
+        ("left/hard.wav", {"type": tarfile.LNKTYPE, "linkname": "../outside.txt"}),
+        ("null", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}),
+        ("pipe", {"type": tarfile.FIFOTYPE}),
+        (".", {}),
+        ("./.", {}),
+        ("validation_list.txt/inner.wav", {}),
+        ("x" * 300, {}),
+        ("nul", {"pax_headers": {"path": "n\0l"}}),
+    ],
+    ids=[
+        "parent",
+        "inner parent",
+        "absolute",
+        "symlink out",
+        "symlink",
+        "hard link",
+        "device",
+        "pipe",
+        "the folder itself",
+        "the folder again",
+        "a file in a file",
+        "too long a name",
+        "no name",
+    ],
+)
 def test_a_member_that_could_leave_the_folder_is_refused_by_name(server, tmp_path, failure, name, fields):
     server.files = {f"{TRAINING}.tar.gz": with_member(name, **fields)}
     data = tmp_path / "data"
@@ -240,12 +268,14 @@ def test_a_length_that_is_no_number_is_taken_as_unknown(server, archives, tmp_pa
     assert fetch_all(tmp_path) == 0
     assert (tmp_path / f"{TRAINING}.tar.gz").read_bytes() == archives[f"{TRAINING}.tar.gz"]
 
+
 def test_modes_of_members_are_not_taken_over(server, archives, tmp_path):
     def add(tar):
         for name in ("validation_list.txt", "left/a.wav"):
             info = tarfile.TarInfo(name)
             info.mode = 0o6777
             tar.addfile(info)
+
     server.files = {**archives, f"{TRAINING}.tar.gz": tar_gz(add)}
     assert fetch_all(tmp_path) == 0
     assert not (tmp_path / TRAINING / "left" / "a.wav").stat().st_mode & 0o7111
@@ -327,6 +357,7 @@ def test_a_disk_full_while_unpacking_leaves_no_half_of_a_data_set(server, archiv
         info = tarfile.TarInfo("validation_list.txt")
         info.size = 1_000_000
         tar.addfile(info, io.BytesIO(bytes(info.size)))
+
     server.files = {f"{TRAINING}.tar.gz": tar_gz(add)}
     with full_disk(100_000):
         line = failure(download.main, "--data", tmp_path)

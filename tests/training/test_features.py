@@ -1,4 +1,5 @@
 """The log-mel features against librosa's filters and a direct DFT, and their int8 form."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -26,12 +27,13 @@ def direct_log_mel(samples: np.ndarray) -> np.ndarray:
     n = np.arange(F.fft)
     window = np.zeros(F.fft)
     first = (F.fft - F.window) // 2
-    window[first:first + F.window] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(F.window) / F.window)
+    window[first : first + F.window] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(F.window) / F.window)
     dft = np.exp(-2j * np.pi * np.outer(np.arange(F.fft // 2 + 1), n) / F.fft)
-    frames = np.array([padded[start:start + F.fft] * window for start in range(0, len(samples) + 1, F.hop)])
+    frames = np.array([padded[start : start + F.fft] * window for start in range(0, len(samples) + 1, F.hop)])
     power = np.abs(frames @ dft.T) ** 2
-    filters = librosa.filters.mel(sr=F.sample_rate, n_fft=F.fft, n_mels=F.mels, fmin=F.fmin, fmax=F.fmax,
-                                  htk=True, norm=None, dtype=np.float64)
+    filters = librosa.filters.mel(
+        sr=F.sample_rate, n_fft=F.fft, n_mels=F.mels, fmin=F.fmin, fmax=F.fmax, htk=True, norm=None, dtype=np.float64
+    )
     return np.log(filters @ power.T + F.floor)
 
 
@@ -40,20 +42,24 @@ def clips() -> dict[str, np.ndarray]:
     """int16 [16000] each: what speech is made of, and the extremes."""
     rng = np.random.default_rng(1)
     t = np.arange(F.clip_samples) / F.sample_rate
-    speech = np.sin(2 * np.pi * (200 + 1500 * t) * t) * np.exp(-((t - 0.5) / 0.15) ** 2)
+    speech = np.sin(2 * np.pi * (200 + 1500 * t) * t) * np.exp(-(((t - 0.5) / 0.15) ** 2))
     square = np.where(np.sin(2 * np.pi * 440 * t) > 0, 32767, -32768)
-    return {name: np.asarray(samples).astype(np.int16) for name, samples in {
-        "a chirp over hiss": 12000 * speech + rng.normal(0, 30, len(t)),
-        "white noise": rng.normal(0, 3000, len(t)),
-        "hiss of one LSB": rng.integers(-1, 2, len(t)),
-        "a full-scale square wave": square,
-        "silence": np.zeros(len(t)),
-    }.items()}
+    return {
+        name: np.asarray(samples).astype(np.int16)
+        for name, samples in {
+            "a chirp over hiss": 12000 * speech + rng.normal(0, 30, len(t)),
+            "white noise": rng.normal(0, 3000, len(t)),
+            "hiss of one LSB": rng.integers(-1, 2, len(t)),
+            "a full-scale square wave": square,
+            "silence": np.zeros(len(t)),
+        }.items()
+    }
 
 
 def test_the_mel_filters_are_those_of_librosa():
-    theirs = librosa.filters.mel(sr=F.sample_rate, n_fft=F.fft, n_mels=F.mels, fmin=F.fmin, fmax=F.fmax,
-                                 htk=True, norm=None, dtype=np.float64)
+    theirs = librosa.filters.mel(
+        sr=F.sample_rate, n_fft=F.fft, n_mels=F.mels, fmin=F.fmin, fmax=F.fmax, htk=True, norm=None, dtype=np.float64
+    )
     assert mel_filters().shape == (F.fft // 2 + 1, F.mels)
     np.testing.assert_allclose(mel_filters().T, theirs, rtol=0, atol=1e-15)
 

@@ -1,4 +1,5 @@
 """BC-ResNet against the paper: parameter counts, structure, and each part by its definition."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -66,8 +67,10 @@ def test_stages_have_the_papers_blocks_dilations_and_strides(network):
 
 def test_frequency_shrinks_to_five_rows_and_time_never_does(network):
     shapes = []
-    hooks = [module.register_forward_hook(lambda _, __, y: shapes.append(tuple(y.shape[2:])))
-             for module in [network.head[-1], *network.blocks]]
+    hooks = [
+        module.register_forward_hook(lambda _, __, y: shapes.append(tuple(y.shape[2:])))
+        for module in [network.head[-1], *network.blocks]
+    ]
     with torch.no_grad():
         network(torch.zeros(1, 1, FEATURES.mels, FEATURES.frames))
     for hook in hooks:
@@ -77,8 +80,11 @@ def test_frequency_shrinks_to_five_rows_and_time_never_does(network):
 
 
 def test_only_the_last_layer_and_the_norms_have_a_bias(network):
-    biased = [name for name, module in network.named_modules()
-              if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None]
+    biased = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None
+    ]
     assert biased == ["output"]
 
 
@@ -90,10 +96,12 @@ def test_sub_spectral_norm_is_a_batch_norm_of_every_channel_and_band():
     norm = layer.norm
     weight, bias = norm.weight.detach().numpy(), norm.bias.detach().numpy()
     grouped = x.numpy().reshape(4, 3, BANDS, 4, 7)
-    in_training = numpy_sub_spectral_norm(x.numpy(), grouped.mean((0, 3, 4)).ravel(), grouped.var((0, 3, 4)).ravel(),
-                                          weight, bias, norm.eps)
-    in_use = numpy_sub_spectral_norm(x.numpy(), norm.running_mean.numpy().copy(), norm.running_var.numpy().copy(),
-                                     weight, bias, norm.eps)
+    in_training = numpy_sub_spectral_norm(
+        x.numpy(), grouped.mean((0, 3, 4)).ravel(), grouped.var((0, 3, 4)).ravel(), weight, bias, norm.eps
+    )
+    in_use = numpy_sub_spectral_norm(
+        x.numpy(), norm.running_mean.numpy().copy(), norm.running_var.numpy().copy(), weight, bias, norm.eps
+    )
     with torch.no_grad():
         np.testing.assert_allclose(layer.eval()(x).numpy(), in_use, rtol=0, atol=2e-6)
         np.testing.assert_allclose(layer.train()(x).numpy(), in_training, rtol=0, atol=5e-6)
@@ -114,6 +122,7 @@ def channels_in(block: Block) -> int:
 
 def numpy_block(block: Block, x: np.ndarray) -> np.ndarray:
     """(N,C,F,T) -> (N,C',F',T), float64, loops over taps only."""
+
     def array(tensor):
         return tensor.detach().numpy().astype(np.float64)
 
@@ -129,14 +138,15 @@ def numpy_block(block: Block, x: np.ndarray) -> np.ndarray:
     taps = array(block.frequency.weight)[:, 0, :, 0]
     rows = x.shape[2]
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
-    a = sum(taps[:, k, None, None] * padded[:, :, k:k + rows:stride] for k in range(3))
+    a = sum(taps[:, k, None, None] * padded[:, :, k : k + rows : stride] for k in range(3))
     entries = block.ssn.norm
-    a = numpy_sub_spectral_norm(a, *(array(v) for v in (entries.running_mean, entries.running_var, entries.weight,
-                                                        entries.bias)), entries.eps)
+    a = numpy_sub_spectral_norm(
+        a, *(array(v) for v in (entries.running_mean, entries.running_var, entries.weight, entries.bias)), entries.eps
+    )
     mean = np.pad(a.mean(2, keepdims=True), ((0, 0), (0, 0), (0, 0), (dilation, dilation)))
     taps = array(block.temporal.weight)[:, 0, 0]
     frames = x.shape[3]
-    b = sum(taps[:, k, None, None] * mean[..., k * dilation:k * dilation + frames] for k in range(3))
+    b = sum(taps[:, k, None, None] * mean[..., k * dilation : k * dilation + frames] for k in range(3))
     b = norm(block.norm, b)
     b = np.einsum("oi,nift->noft", array(block.pointwise.weight)[:, :, 0, 0], b / (1 + np.exp(-b)))
     return np.maximum(0, a + b + (0 if block.transition else shortcut))

@@ -1,4 +1,5 @@
 """The open recipe: which clips are drawn how often, splices, the running mean, words held out."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -56,6 +57,7 @@ def synthetic(tmp_path) -> Path:
 
 # Draws
 
+
 def test_each_keyword_is_drawn_equally_often_and_a_rare_word_more_often_than_its_share(clips):
     draws = openset.draws(clips)
     drawn = Counter()
@@ -79,8 +81,12 @@ def test_the_draws_are_the_same_bits_in_every_process():
         clips = [Clip(word, Path(word) / "a.wav") for word in KEYWORDS]
         clips += [Clip("_unknown_", Path(word) / f"{i}.wav") for word, n in counts.items() for i in range(n)]
         print(draws(clips).tobytes().hex())"""
-    seen = {subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
-                           capture_output=True).stdout for seed in "123"}
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True
+        ).stdout
+        for seed in "123"
+    }
     assert len(seen) == 1
 
 
@@ -117,9 +123,10 @@ def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again
     audio = rng.normal(0, 3000, (len(clips), SECOND)).astype(np.int16)
     target = np.array([LABELS.index(clip.label) for clip in clips])
     monkeypatch.setattr(openset, "RERECORDED_CLIPS", 20)
-    one, two = (openset.training_set(train.Split(audio, target), clips, Path("none"), synthetic, (), ("balance",))
-                for _ in range(2))
-    assert np.array_equal(one.audio, two.audio) and np.array_equal(one.audio[:len(clips)], audio)
+    one, two = (
+        openset.training_set(train.Split(audio, target), clips, Path("none"), synthetic, (), ("balance",)) for _ in range(2)
+    )
+    assert np.array_equal(one.audio, two.audio) and np.array_equal(one.audio[: len(clips)], audio)
     pieces = np.flatnonzero((one.audio == 9).all(1) | (one.audio == 7).all(1))
     assert len(pieces) == 130 and (one.target[pieces] == LABELS.index(UNKNOWN)).all() and not one.distil[pieces].any()
     assert one.draws[pieces].sum() == pytest.approx(openset.SPEECH * openset.average_keyword(clips))
@@ -138,7 +145,7 @@ def test_each_part_of_the_recipe_can_be_left_out(clips, synthetic):
     plain = openset.training_set(train.Split(audio, target), clips, Path("none"), None, (), ("balance",))
     assert len(plain.target) == len(clips) and (plain.draws == openset.draws(clips)).all()
     unbalanced = openset.training_set(train.Split(audio, target), clips, synthetic, None, (), ("synthetic",))
-    assert (unbalanced.draws[:len(clips)] == 1).all() and len(unbalanced.target) == len(clips) + 100
+    assert (unbalanced.draws[: len(clips)] == 1).all() and len(unbalanced.target) == len(clips) + 100
     assert openset.extras(clips).keys() == {"parts", "abrupt", "smoothing", "average", "splices"}
     assert openset.extras(clips, ("splices",)) == {"parts": ("splices",), "splices": 18}
     assert openset.parse_omitted("average, smoothing") == ("balance", "synthetic", "running", "splices", "steps")
@@ -151,8 +158,7 @@ def new_trainer(draws: np.ndarray | None, state: Path, splices: int = 0, **optio
     audio = rng.normal(0, 2000, (count, SECOND)).astype(np.int16)
     noise = rng.normal(0, 500, 2 * SECOND).astype(np.int16)
     recipe = train.Recipe(1, LABELS, 2, 0, "float32", "made by the test", splices=splices, **options)
-    return train.Trainer(recipe, train.Split(audio, target, draws), log_mel(audio[:24]), target[:24], [noise], CPU,
-                         state)
+    return train.Trainer(recipe, train.Split(audio, target, draws), log_mel(audio[:24]), target[:24], [noise], CPU, state)
 
 
 def test_a_clip_is_drawn_as_often_as_its_mean_rounded_up_or_down_and_epochs_are_of_one_length(tmp_path):
@@ -177,16 +183,29 @@ def test_splices_reach_the_network_as_unknown(tmp_path):
 
 # Splices
 
-@pytest.mark.parametrize("first, second, allowed", [
-    ("yes", "left", True), ("right", "off", True), ("stop", "no", True), ("yes", "yes", False), ("go", "no", False),
-    ("no", "go", False), ("on", "off", False), ("off", "on", False), ("up", "stop", False), ("stop", "up", False)])
+
+@pytest.mark.parametrize(
+    "first, second, allowed",
+    [
+        ("yes", "left", True),
+        ("right", "off", True),
+        ("stop", "no", True),
+        ("yes", "yes", False),
+        ("go", "no", False),
+        ("no", "go", False),
+        ("on", "off", False),
+        ("off", "on", False),
+        ("up", "stop", False),
+        ("stop", "up", False),
+    ],
+)
 def test_only_keywords_that_make_another_word_are_spliced(first, second, allowed):
     assert can_follow(first, second) == allowed
 
 
 def burst(start: int, length: int, level: int) -> np.ndarray:
     clip = np.zeros(SECOND, np.int16)
-    clip[start:start + length] = level
+    clip[start : start + length] = level
     return clip
 
 
@@ -196,9 +215,9 @@ def test_a_splice_is_the_first_half_of_one_sound_and_the_second_half_of_the_othe
     made = splice(first, second)
     assert made.shape == (SECOND,) and made.dtype == np.int16
     at = middle(first)
-    assert (made[:4000] == 0).all() and (made[4000:at - FADE] == 1000).all()
-    assert (made[at:at + 2000 - 2] == -3000).all() and (made[at + 2002:] == 0).all()
-    assert (np.diff(made[at - FADE:at].astype(int)) < 0).all(), "one fades into the other"
+    assert (made[:4000] == 0).all() and (made[4000 : at - FADE] == 1000).all()
+    assert (made[at : at + 2000 - 2] == -3000).all() and (made[at + 2002 :] == 0).all()
+    assert (np.diff(made[at - FADE : at].astype(int)) < 0).all(), "one fades into the other"
 
 
 def test_silent_and_early_clips_are_spliced_without_an_error():
@@ -227,6 +246,7 @@ def test_no_and_on_are_never_reversed_and_each_draw_is_another_word():
 
 
 # The running mean, and weights to begin with
+
 
 def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change():
     model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
@@ -282,13 +302,16 @@ def test_weights_to_begin_with_must_fit(tmp_path, shipped_tau1):
     run = new_trainer(None, tmp_path / "last.pt")
     run.begin_with(shipped_tau1.tensors)
     assert all(np.array_equal(run.weights()[name].numpy(), value) for name, value in shipped_tau1.tensors.items())
-    for tensors in ({**shipped_tau1.tensors, "output.weight": np.zeros((3, 32), np.float32)},
-                    {name: value for name, value in shipped_tau1.tensors.items() if name != "output.bias"}):
+    for tensors in (
+        {**shipped_tau1.tensors, "output.weight": np.zeros((3, 32), np.float32)},
+        {name: value for name, value in shipped_tau1.tensors.items() if name != "output.bias"},
+    ):
         with pytest.raises(UserError, match="--start"):
             run.begin_with(tensors)
 
 
 # Words held out
+
 
 def test_words_are_sorted_and_counted_once_and_a_keyword_is_refused():
     assert parse_words("tree, happy,tree") == ("happy", "tree") and parse_words("") == ()
@@ -311,8 +334,10 @@ def test_a_rejection_is_silence_or_unknown_and_the_mean_counts_each_word_alike(t
     answers = [0, 1] * 3 + [5] * 6 + [2] * 4
     certain, doubtful = 20, 2  # of 12 classes, one that leads by 2 has a probability of 40 %
     leads = np.array([doubtful] * 6 + [certain] * 3 + [doubtful] * 3 + [certain] * 2 + [doubtful] * 2)
-    known = {True: leads[:, None] * np.eye(len(LABELS))[answers],
-             False: certain * np.eye(len(LABELS))[np.where(np.arange(24) < 12, run.validation_target, 0)]}
+    known = {
+        True: leads[:, None] * np.eye(len(LABELS))[answers],
+        False: certain * np.eye(len(LABELS))[np.where(np.arange(24) < 12, run.validation_target, 0)],
+    }
     run.logits = lambda logmel: known[len(logmel) == 16]
     record = rejection_record(run, held)
     assert record["held-out words rejected"].startswith("37.5 %")
@@ -329,8 +354,26 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
     data = ["--data", str(tiny_speech_commands), "--threads", "1", "--epochs", "1"]
     assert main([*data, "--out", str(tmp_path / "a"), "--without", "bed,cat"]) == 0
     start = tmp_path / "a" / "tau1.safetensors"
-    assert main([*data, "--out", str(tmp_path / "b"), "--recipe", "open", "--synthetic", str(synthetic),
-                 "--without", "bed", "--start", str(start), "--rate", "0.001"]) == 0
+    assert (
+        main(
+            [
+                *data,
+                "--out",
+                str(tmp_path / "b"),
+                "--recipe",
+                "open",
+                "--synthetic",
+                str(synthetic),
+                "--without",
+                "bed",
+                "--start",
+                str(start),
+                "--rate",
+                "0.001",
+            ]
+        )
+        == 0
+    )
     record = checkpoint.load(tmp_path / "b" / "tau1.safetensors").training
     assert "16 clips" in record["held-out bed rejected"] and "12 clips" not in record["held-out words rejected"]
     assert checkpoint.load(start).sha256[:16] in record["recipe"] and "rate 0.001" in record["recipe"]
@@ -339,24 +382,50 @@ def test_the_command_holds_a_word_out_and_starts_from_a_checkpoint(tiny_speech_c
     assert "recipe" in (tmp_path / "b" / "tau1.md").read_text()
 
 
-def test_a_run_refuses_words_that_another_synthesiser_spoke_unless_it_goes_on(tiny_speech_commands, synthetic, tmp_path,
-                                                                             failure, monkeypatch):
+def test_a_run_refuses_words_that_another_synthesiser_spoke_unless_it_goes_on(
+    tiny_speech_commands, synthetic, tmp_path, failure, monkeypatch
+):
     monkeypatch.setattr(synthesis.voices, "missing", list)
-    options = ("--data", tiny_speech_commands, "--out", tmp_path / "out", "--recipe", "open", "--synthetic", synthetic,
-               "--epochs", "1", "--threads", "1")
+    options = (
+        "--data",
+        tiny_speech_commands,
+        "--out",
+        tmp_path / "out",
+        "--recipe",
+        "open",
+        "--synthetic",
+        synthetic,
+        "--epochs",
+        "1",
+        "--threads",
+        "1",
+    )
     assert "made by another version" in failure(main, *options)
     assert not (tmp_path / "out").exists()
     assert main([*map(str, options), "--resume"]) == 0
 
 
 @pytest.mark.parametrize("option", ["--start", "--teacher"])
-@pytest.mark.parametrize("record, heard", [({}, "bed"), ({"never heard": "bed tree"}, "cat"),
-                                           ({"command": "python -m training --without bed,cat"}, "bed")], ids=str)
+@pytest.mark.parametrize(
+    "record, heard",
+    [({}, "bed"), ({"never heard": "bed tree"}, "cat"), ({"command": "python -m training --without bed,cat"}, "bed")],
+    ids=str,
+)
 def test_a_word_that_a_checkpoint_may_have_heard_cannot_be_held_out_of_what_learns_from_it(
-        tiny_speech_commands, tmp_path, failure, shipped_tau1, option, record, heard):
+    tiny_speech_commands, tmp_path, failure, shipped_tau1, option, record, heard
+):
     checkpoint.save(tmp_path / "made.safetensors", dataclasses.replace(shipped_tau1, training=record))
-    line = failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out", "--without", "bed,cat", option,
-                   tmp_path / "made.safetensors")
+    line = failure(
+        main,
+        "--data",
+        tiny_speech_commands,
+        "--out",
+        tmp_path / "out",
+        "--without",
+        "bed,cat",
+        option,
+        tmp_path / "made.safetensors",
+    )
     assert f"--without {heard}: the checkpoint of {option} was trained on it" in line and "--without bed,cat" in line
     assert not (tmp_path / "out").exists()
 
@@ -368,18 +437,26 @@ def test_a_word_that_running_speech_says_cannot_be_held_out_beside_it(tiny_speec
     assert "has no recordings of it" in failure(main, *options, "--omit", "running")
 
 
-@pytest.mark.parametrize("options, part", [
-    (("--recipe", "open", "--synthetic", "none"), "none: no synthetic words here; make them with"),
-    (("--recipe", "open", "--omit", "mixup"), "--omit mixup: no part of the open recipe; name some of balance"),
-    (("--recipe", "open", "--speech", "none", "--omit", "synthetic,running"),
-     "none: no pieces of speech here; make them with"),
-    (("--speech", "none"), "--speech: only the open recipe"),
-    (("--omit", "splices"), "--omit: only the open recipe has parts"),
-    (("--without", "yes"), "--without yes: a keyword"), (("--without", "marvin"), "has no recordings of it"),
-    (("--rate", "0"), "--rate 0: choose"), (("--rate", "nan"), "--rate nan: choose"),
-    (("--start", "none.safetensors"), "none.safetensors: no such checkpoint"),
-    (("--start", "checkpoints/tau1.safetensors", "--tau", "2"), "a checkpoint of tau 1, not 2"),
-], ids=str)
+@pytest.mark.parametrize(
+    "options, part",
+    [
+        (("--recipe", "open", "--synthetic", "none"), "none: no synthetic words here; make them with"),
+        (("--recipe", "open", "--omit", "mixup"), "--omit mixup: no part of the open recipe; name some of balance"),
+        (
+            ("--recipe", "open", "--speech", "none", "--omit", "synthetic,running"),
+            "none: no pieces of speech here; make them with",
+        ),
+        (("--speech", "none"), "--speech: only the open recipe"),
+        (("--omit", "splices"), "--omit: only the open recipe has parts"),
+        (("--without", "yes"), "--without yes: a keyword"),
+        (("--without", "marvin"), "has no recordings of it"),
+        (("--rate", "0"), "--rate 0: choose"),
+        (("--rate", "nan"), "--rate nan: choose"),
+        (("--start", "none.safetensors"), "none.safetensors: no such checkpoint"),
+        (("--start", "checkpoints/tau1.safetensors", "--tau", "2"), "a checkpoint of tau 1, not 2"),
+    ],
+    ids=str,
+)
 def test_a_bad_option_gives_one_line_and_writes_nothing(tiny_speech_commands, tmp_path, failure, options, part):
     assert part in failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,5 @@
 """Pieces of recorded speech: where recordings are cut, what is written, and what happens without any."""
+
 from __future__ import annotations
 
 import shlex
@@ -30,8 +31,12 @@ def recordings(tmp_path) -> Path:
     folder = tmp_path / "recordings"
     (folder / "deep").mkdir(parents=True)
     words = np.tile(np.concatenate([tone(0.5, rate=44100), np.zeros(11025)]), 40)
-    for name, samples in (("long.flac", words), ("deep/short.ogg", words[:88200]), ("deep/no.wav", words[:88200]),
-                          ("empty.wav", words[:0])):
+    for name, samples in (
+        ("long.flac", words),
+        ("deep/short.ogg", words[:88200]),
+        ("deep/no.wav", words[:88200]),
+        ("empty.wav", words[:0]),
+    ):
         soundfile.write(folder / name, np.stack([samples, 0.5 * samples], 1), 44100)
     return folder
 
@@ -53,19 +58,22 @@ def test_speech_without_a_pause_is_cut_where_it_is_quietest_into_pieces_as_long_
         lengths = np.array([len(piece) for piece in found]) / RATE
         assert lengths[0] == pytest.approx(0.415, abs=0.04), "it ends within the dip"
         assert (lengths[:-1] >= pieces.SHORTEST).all() and (lengths <= pieces.LONGEST).all()
-        np.testing.assert_array_equal(np.concatenate(found), samples[:sum(map(len, found))])
+        np.testing.assert_array_equal(np.concatenate(found), samples[: sum(map(len, found))])
 
 
 def test_a_piece_fades_at_both_ends_and_its_recording_is_left_as_it_was():
     piece = np.ones(1000)
     faded = pieces.faded(piece)
-    assert faded[0] == faded[-1] == 0 and (faded[pieces.FADE:-pieces.FADE] == 1).all() and (piece == 1).all()
+    assert faded[0] == faded[-1] == 0 and (faded[pieces.FADE : -pieces.FADE] == 1).all() and (piece == 1).all()
 
 
 def test_recordings_are_read_in_excerpts_but_not_those_named_after_a_keyword(recordings):
     found = excerpts([recordings], pieces.EXCERPT)
     assert [(excerpt.path.name, round(excerpt.seconds, 2)) for excerpt in found] == [
-        ("short.ogg", 2.0), ("long.flac", 20.0), ("long.flac", 10.0)]
+        ("short.ogg", 2.0),
+        ("long.flac", 20.0),
+        ("long.flac", 10.0),
+    ]
     assert len(read(found[2])) == 10 * RATE
     assert pieces.named(found[2], 2) == ["long.flac 20"] * 2
     assert excerpts([Path(f"{recordings} {recordings}")], pieces.EXCERPT) == found

@@ -1,4 +1,5 @@
 """Recordings: which are found, and that every sample of one is read."""
+
 from __future__ import annotations
 
 import numpy as np

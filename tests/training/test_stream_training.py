@@ -1,4 +1,5 @@
 """Training for the stream, and from a teacher."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -42,12 +43,12 @@ def trained_like(tau: float, seed: int = 0) -> Checkpoint:
     with torch.no_grad():
         for _ in range(3):
             model(torch.randn(8, 1, FEATURES.mels, FEATURES.frames))
-    tensors = {name: value.numpy() for name, value in model.state_dict().items()
-               if not name.endswith("num_batches_tracked")}
+    tensors = {name: value.numpy() for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
     return Checkpoint(tau, LABELS, tensors, {})
 
 
 # The network without padding
+
 
 @pytest.mark.parametrize("tau", [1, 1.5])
 def test_without_zero_padding_the_logits_are_means_over_the_columns_that_no_padding_reaches(tau):
@@ -66,6 +67,7 @@ def test_the_reach_is_the_lag_of_the_engine():
 
 
 # The audio of a stream
+
 
 def test_a_clip_lies_within_150_ms_of_the_middle_of_its_stream(noise):
     clips = torch.zeros(400, SECOND, dtype=torch.int16)
@@ -105,32 +107,35 @@ def test_noise_that_is_too_short_is_told():
 
 
 def test_no_column_of_a_batch_depends_on_reflected_samples(noise):
-    excerpt = torch.from_numpy(np.float32(noise[:3 * SECOND]) / 32768)[None]
+    excerpt = torch.from_numpy(np.float32(noise[: 3 * SECOND]) / 32768)[None]
     start = 20 * FEATURES.hop
     with torch.no_grad():
         whole = LogMel()(excerpt)
-        cut = stream.without_edges(LogMel()(excerpt[:, start:start + stream.SAMPLES]))
-    torch.testing.assert_close(cut, whole[..., 20 + stream.EDGE:20 + stream.EDGE + stream.COLUMNS], rtol=0, atol=1e-4)
+        cut = stream.without_edges(LogMel()(excerpt[:, start : start + stream.SAMPLES]))
+    torch.testing.assert_close(cut, whole[..., 20 + stream.EDGE : 20 + stream.EDGE + stream.COLUMNS], rtol=0, atol=1e-4)
 
 
 def test_a_teacher_gets_the_middle_second():
     columns = torch.arange(stream.COLUMNS).reshape(1, 1, 1, -1)
     second = stream.middle_second(columns).flatten()
     assert len(second) == FEATURES.frames and abs(int(second[0]) - (stream.COLUMNS - 1 - int(second[-1]))) <= 1
-    assert torch.equal(stream.middle_second(columns[..., :FEATURES.frames]), columns[..., :FEATURES.frames])
+    assert torch.equal(stream.middle_second(columns[..., : FEATURES.frames]), columns[..., : FEATURES.frames])
 
 
 # Runs
+
 
 def new_run(state: Path, noise: np.ndarray, taught_by: distill.Teacher | None = None, **options) -> train.Trainer:
     rng = np.random.default_rng(5)
     target = np.arange(200) % len(LABELS)
     pitch = 200 * (1 + target)[:, None] / RATE
     audio = (3000 * np.sin(2 * np.pi * pitch * np.arange(SECOND)) + rng.normal(0, 500, (200, SECOND))).astype(np.int16)
-    recipe = train.Recipe(**{"tau": 1, "labels": LABELS, "epochs": 2, "seed": 3, "precision": "float32",
-                             "data": "made by the test", **options})
-    return train.Trainer(recipe, train.Split(audio, target), log_mel(audio[:24]), target[:24], [noise], CPU, state,
-                         taught_by)
+    recipe = train.Recipe(
+        **{"tau": 1, "labels": LABELS, "epochs": 2, "seed": 3, "precision": "float32", "data": "made by the test", **options}
+    )
+    return train.Trainer(
+        recipe, train.Split(audio, target), log_mel(audio[:24]), target[:24], [noise], CPU, state, taught_by
+    )
 
 
 def test_batches_of_both_kinds_come_in_their_share(tmp_path, noise):
@@ -180,7 +185,7 @@ def test_a_teacher_that_agrees_adds_nothing_and_one_that_does_not_is_followed():
     learnt = logits.clone().requires_grad_()
     distance = [(logits.softmax(1) - taught.softmax(1)).abs().sum(1)]
     for _ in range(200):
-        gradient, = torch.autograd.grad(6 * distill.distilled(torch.zeros(6), learnt, taught, distil), learnt)
+        (gradient,) = torch.autograd.grad(6 * distill.distilled(torch.zeros(6), learnt, taught, distil), learnt)
         learnt = (learnt - gradient).detach().requires_grad_()
     distance.append((learnt.detach().softmax(1) - taught.softmax(1)).abs().sum(1))
     assert (distance[1][1:] < 0.1 * distance[0][1:]).all()
@@ -221,10 +226,27 @@ def test_a_teacher_of_other_labels_is_refused():
 
 def test_the_command_records_stream_and_teacher(tiny_speech_commands, tmp_path, capsys):
     from training.__main__ import main
+
     teacher = tmp_path / "teacher.safetensors"
     checkpoint.save(teacher, trained_like(1.5))
-    main(["--data", str(tiny_speech_commands), "--out", str(tmp_path / "run"), "--epochs", "1", "--threads", "1",
-          "--stream", "0.3", "--teacher", str(teacher), "--dropout", "0"])
+    main(
+        [
+            "--data",
+            str(tiny_speech_commands),
+            "--out",
+            str(tmp_path / "run"),
+            "--epochs",
+            "1",
+            "--threads",
+            "1",
+            "--stream",
+            "0.3",
+            "--teacher",
+            str(teacher),
+            "--dropout",
+            "0",
+        ]
+    )
     card = (tmp_path / "run" / "tau1.md").read_text()
     sha256 = checkpoint.load(teacher).sha256[:16]
     assert f"30 % of the batches heard as a stream, dropout 0, distilled from checkpoint {sha256}" in card
@@ -239,10 +261,16 @@ def test_dropout_is_that_of_the_recipe(tmp_path, noise, dropout):
     assert found == [dropout] * 12 and train.Recipe(1, LABELS, 1, 0, "float32", "").dropout == 0.1
 
 
-@pytest.mark.parametrize("options, part", [(("--stream", "1"), "--stream 1: choose a share"),
-                                           (("--dropout", "-1"), "--dropout -1: choose a share"),
-                                           (("--teacher", "no.safetensors"), "no.safetensors")])
+@pytest.mark.parametrize(
+    "options, part",
+    [
+        (("--stream", "1"), "--stream 1: choose a share"),
+        (("--dropout", "-1"), "--dropout -1: choose a share"),
+        (("--teacher", "no.safetensors"), "no.safetensors"),
+    ],
+)
 def test_a_bad_option_gives_one_line(tiny_speech_commands, tmp_path, failure, options, part):
     from training.__main__ import main
+
     assert part in failure(main, "--data", str(tiny_speech_commands), "--out", str(tmp_path / "run"), *options)
     assert not (tmp_path / "run").exists()

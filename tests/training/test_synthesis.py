@@ -1,4 +1,5 @@
 """Synthetic words and running speech: the list, the plan, the sound of a clip, and what is said where they fail."""
+
 from __future__ import annotations
 
 import json
@@ -26,6 +27,7 @@ def tones(monkeypatch):
     def say(text, accents, rng):
         said.append((text, accents))
         return 0.5 * np.sin(2 * np.pi * 700 * np.arange(11025 * len(text.split())) / 22050), 22050
+
     monkeypatch.setattr(synthesis.voices, "say", say)
     return said
 
@@ -134,8 +136,7 @@ def record_another_seed(monkeypatch, folder: Path) -> None:
     (folder / LIST).write_text(json.dumps({**record, "seed": 6}))
 
 
-@pytest.mark.parametrize("change", [say_otherwise, place_otherwise, know_another_word, forget_the_seed,
-                                    record_another_seed])
+@pytest.mark.parametrize("change", [say_otherwise, place_otherwise, know_another_word, forget_the_seed, record_another_seed])
 def test_a_folder_that_would_be_spoken_otherwise_now_is_refused(spoken, monkeypatch, change):
     synthesis.check(spoken)
     change(monkeypatch, spoken)
@@ -159,6 +160,7 @@ def test_without_a_synthesiser_nothing_is_compared_and_a_line_says_so(spoken, mo
 def test_a_command_killed_between_two_renames_leaves_no_list_beside_other_clips(spoken, monkeypatch):
     def killed(*arguments):
         raise KeyboardInterrupt
+
     words = synthesis.plan(60, 20, 20, seed=6)
     monkeypatch.setattr(clip_folder, "write_text", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -167,9 +169,19 @@ def test_a_command_killed_between_two_renames_leaves_no_list_beside_other_clips(
         synthesis.load(spoken)
 
 
-@pytest.mark.parametrize("name, content", [
-    (LIST, b"[]"), (LIST, b'{"words": 3}'), (LIST, b'{"words": [3]}'), (LIST, b"\xff"), (ARRAY, b""),
-    (ARRAY, b"\x93NUMPY"), (ARRAY, b"no array")], ids=str)
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        (LIST, b"[]"),
+        (LIST, b'{"words": 3}'),
+        (LIST, b'{"words": [3]}'),
+        (LIST, b"\xff"),
+        (ARRAY, b""),
+        (ARRAY, b"\x93NUMPY"),
+        (ARRAY, b"no array"),
+    ],
+    ids=str,
+)
 def test_a_damaged_folder_is_one_line(spoken, name, content):
     (spoken / name).write_bytes(content)
     with pytest.raises(synthesis.UserError, match="make them (again )?with `python -m training.synthesis"):
@@ -183,8 +195,9 @@ def test_without_the_synthesiser_one_line_names_the_remedy_and_nothing_is_writte
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("options", [("--others", 0), ("--keywords", 0), ("--running", 0), ("--processes", 0),
-                                     ("--seed", -1)], ids=str)
+@pytest.mark.parametrize(
+    "options", [("--others", 0), ("--keywords", 0), ("--running", 0), ("--processes", 0), ("--seed", -1)], ids=str
+)
 def test_a_bad_option_gives_one_line(tmp_path, failure, options):
     assert options[0] in failure(synthesis.main, "--out", tmp_path / "out", *options)
 

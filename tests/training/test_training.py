@@ -1,4 +1,5 @@
 """The recipe, the augmentation, and that a run repeats bit for bit, interrupted or not."""
+
 from __future__ import annotations
 
 import resource
@@ -35,6 +36,7 @@ def one_thread():
 
 # The schedule
 
+
 def rates(epochs: int, steps: int = 7) -> np.ndarray:
     return np.array([train.learning_rate(step, steps, epochs) for step in range(epochs * steps)])
 
@@ -52,7 +54,7 @@ def test_the_rate_reaches_its_peak_and_nearly_zero_whatever_the_number_of_epochs
     rate = rates(epochs, steps=100)
     top = int(rate.argmax())
     assert rate[top] == pytest.approx(train.PEAK_RATE, rel=1e-3)
-    assert (np.diff(rate[:top + 1]) > 0).all() and (np.diff(rate[top + 1:]) < 0).all()
+    assert (np.diff(rate[: top + 1]) > 0).all() and (np.diff(rate[top + 1 :]) < 0).all()
     assert 0 < rate[-1] < rate[top] / 100
 
 
@@ -68,11 +70,18 @@ def test_no_rate_exceeds_the_peak_where_the_warm_up_is_no_whole_number_of_steps(
 
 
 def test_the_recipe_is_the_papers():
-    assert (train.PEAK_RATE, train.WARMUP_EPOCHS, train.MOMENTUM, train.WEIGHT_DECAY, train.BATCH,
-            train.PAPER_EPOCHS) == (0.1, 5, 0.9, 1e-3, 100, 200)
+    assert (train.PEAK_RATE, train.WARMUP_EPOCHS, train.MOMENTUM, train.WEIGHT_DECAY, train.BATCH, train.PAPER_EPOCHS) == (
+        0.1,
+        5,
+        0.9,
+        1e-3,
+        100,
+        200,
+    )
 
 
 # The augmentation
+
 
 def augmented(clips: np.ndarray, silence: bool, noise: np.ndarray, seed: int = 0) -> np.ndarray:
     """float32 [clips, 16000] of int16 clips, all silence or none."""
@@ -168,6 +177,7 @@ def test_every_tau_has_its_mask(tau):
 
 # Runs
 
+
 @pytest.fixture(scope="module")
 def splits() -> tuple[train.Split, train.Split, list[np.ndarray]]:
     """Training and validation clips, a tone for each label, and noises."""
@@ -184,8 +194,9 @@ def splits() -> tuple[train.Split, train.Split, list[np.ndarray]]:
 
 def new_run(splits, state: Path, **options) -> train.Trainer:
     training, validation, noises = splits
-    recipe = train.Recipe(**{"tau": 1, "labels": LABELS, "epochs": 2, "seed": 3, "precision": "float32",
-                             "data": "made by the test", **options})
+    recipe = train.Recipe(
+        **{"tau": 1, "labels": LABELS, "epochs": 2, "seed": 3, "precision": "float32", "data": "made by the test", **options}
+    )
     return train.Trainer(recipe, training, log_mel(validation.audio), validation.target, noises, CPU, state)
 
 
@@ -261,16 +272,22 @@ def test_of_equally_good_epochs_the_later_is_kept_and_a_worse_one_is_not(splits,
         assert kept == keeps
 
 
-@pytest.mark.parametrize("options", [{"seed": 4}, {"epochs": 3}, {"tau": 1.5}, {"data": "other"},
-                                     {"precision": "bfloat16"}], ids=lambda o: next(iter(o)))
+@pytest.mark.parametrize(
+    "options",
+    [{"seed": 4}, {"epochs": 3}, {"tau": 1.5}, {"data": "other"}, {"precision": "bfloat16"}],
+    ids=lambda o: next(iter(o)),
+)
 def test_a_state_of_another_run_is_refused_by_the_option_that_differs(splits, tmp_path, options):
     new_run(splits, tmp_path / "last.pt").save()
     with pytest.raises(UserError, match=f"holds a run with {next(iter(options))} .*--out"):
         new_run(splits, tmp_path / "last.pt", **options).resume()
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:len(data) // 2], lambda data: b"", lambda data: b"no state"],
-                         ids=["half", "empty", "foreign"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"no state"],
+    ids=["half", "empty", "foreign"],
+)
 def test_a_damaged_state_is_refused(splits, tmp_path, damage):
     state = tmp_path / "last.pt"
     run = new_run(splits, state)
@@ -304,8 +321,10 @@ def spoil(saved: dict, part: str) -> None:
         saved[part] = None
 
 
-@pytest.mark.parametrize("part", ["model", "best", "optimizer", "history", "seconds", "recipe", "too many epochs",
-                                  "momentum", "a weight", "no weight"])
+@pytest.mark.parametrize(
+    "part",
+    ["model", "best", "optimizer", "history", "seconds", "recipe", "too many epochs", "momentum", "a weight", "no weight"],
+)
 def test_a_state_with_a_damaged_part_is_refused(splits, tmp_path, part):
     state = tmp_path / "last.pt"
     run = new_run(splits, state)
@@ -319,6 +338,7 @@ def test_a_state_with_a_damaged_part_is_refused(splits, tmp_path, part):
 
 # The command
 
+
 def command(data: Path, out: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "training", "--data", str(data), "--out", str(out), "--threads", "1", *options]
 
@@ -331,8 +351,13 @@ def prepare(limit: int | None):
 
 
 def start(data: Path, out: Path, *options: str, limit: int | None = None) -> subprocess.Popen:
-    return subprocess.Popen(command(data, out, *options), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            preexec_fn=lambda: prepare(limit))
+    return subprocess.Popen(
+        command(data, out, *options),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: prepare(limit),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -374,13 +399,13 @@ def test_a_second_run_into_the_same_folder_is_refused_without_resume(trained, ti
 
 
 @pytest.mark.parametrize("option, value", [("--epochs", 3), ("--seed", 1), ("--tau", 2)])
-def test_resuming_with_other_options_is_refused_and_loses_nothing(trained, tiny_speech_commands, failure, option,
-                                                                  value):
+def test_resuming_with_other_options_is_refused_and_loses_nothing(trained, tiny_speech_commands, failure, option, value):
     out, _ = trained
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
     options = {"--epochs": 2, option: value}
-    line = failure(main, "--data", tiny_speech_commands, "--out", out, "--resume",
-                   *(word for pair in options.items() for word in pair))
+    line = failure(
+        main, "--data", tiny_speech_commands, "--out", out, "--resume", *(word for pair in options.items() for word in pair)
+    )
     assert f"not {value}" in line and "--out" in line
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
@@ -420,16 +445,20 @@ def test_a_disk_full_while_decoding_leaves_no_cache(tiny_speech_commands, tmp_pa
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("options, part", [
-    (("--tua", "1"), "unrecognized arguments: --tua 1; `python -m training --help` lists"),
-    (("--ver", "3"), "argument --ver: invalid choice: 3"),
-    (("--tau", "4"), "tau 4 does not exist; choose one of 1, 1.5, 2, 3, 6, 8"),
-    (("--tau", "one"), "tau one does not exist"),
-    (("--epochs", "0"), "--epochs 0: at least 1"),
-    (("--threads", "0"), "--threads 0: at least 1"),
-    (("--threads", "-2"), "--threads -2: at least 1"),
-    (("--seed", "-1"), "--seed -1: choose"),
-], ids=" ".join)
+@pytest.mark.parametrize(
+    "options, part",
+    [
+        (("--tua", "1"), "unrecognized arguments: --tua 1; `python -m training --help` lists"),
+        (("--ver", "3"), "argument --ver: invalid choice: 3"),
+        (("--tau", "4"), "tau 4 does not exist; choose one of 1, 1.5, 2, 3, 6, 8"),
+        (("--tau", "one"), "tau one does not exist"),
+        (("--epochs", "0"), "--epochs 0: at least 1"),
+        (("--threads", "0"), "--threads 0: at least 1"),
+        (("--threads", "-2"), "--threads -2: at least 1"),
+        (("--seed", "-1"), "--seed -1: choose"),
+    ],
+    ids=" ".join,
+)
 def test_a_bad_option_gives_one_line_and_writes_nothing(tiny_speech_commands, tmp_path, failure, options, part):
     assert part in failure(main, "--data", tiny_speech_commands, "--out", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,5 @@
 """benchmarks.training_speed compares like with like."""
+
 from __future__ import annotations
 
 import json
@@ -25,8 +26,9 @@ def test_every_contender_is_measured_against_the_first(tiny_speech_commands, tmp
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
     try:
-        assert main(["--data", str(tiny_speech_commands), "--clips", "100", "--rounds", "1", "--threads", "1",
-                     "--json"]) == 0
+        assert (
+            main(["--data", str(tiny_speech_commands), "--clips", "100", "--rounds", "1", "--threads", "1", "--json"]) == 0
+        )
     finally:
         torch.set_num_threads(threads)
     written = json.loads(OUTPUT.read_text())

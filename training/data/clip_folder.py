@@ -1,4 +1,5 @@
 """A folder of generated training clips: audio.npy, int16 [clips, 16000], and clips.json, the word of each."""
+
 from __future__ import annotations
 
 import contextlib
@@ -22,7 +23,7 @@ def write(folder: Path, words: Sequence[str], seed: int, made: Iterable[tuple[in
     with replacing(folder / ARRAY) as temporary:
         audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), FEATURES.clip_samples))
         for first, clips in made:
-            audio[first:first + len(clips)] = clips
+            audio[first : first + len(clips)] = clips
         audio.flush()
         (folder / LIST).unlink(missing_ok=True)  # the old list does not fit the new clips, even between two renames
     write_text(folder / LIST, json.dumps({"seed": seed, "words": list(words)}) + "\n")

@@ -7,6 +7,7 @@ The layout is that of the official archives, unpacked side by side:
 
 Either folder may also be given on its own.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -92,9 +93,11 @@ def training_archive(data: Path, ver: int) -> Path:
     """As `find_archive`, but a missing one raises UserError naming the remedy."""
     folder = find_archive(Path(data), ver, test_set=False)
     if folder is None:
-        what = ("no Speech Commands here" if Path(data).is_dir() else "no such folder, and so no Speech Commands here")
-        raise UserError(f"{data}: {what} ({archive_names(ver)[0]}/validation_list.txt is missing); name an existing "
-                        "copy with DATA=, or fetch it while training with `make train DOWNLOAD=1 DATA=<folder>`")
+        what = "no Speech Commands here" if Path(data).is_dir() else "no such folder, and so no Speech Commands here"
+        raise UserError(
+            f"{data}: {what} ({archive_names(ver)[0]}/validation_list.txt is missing); name an existing "
+            "copy with DATA=, or fetch it while training with `make train DOWNLOAD=1 DATA=<folder>`"
+        )
     return folder
 
 
@@ -120,13 +123,17 @@ def word_folders(archive: Path) -> list[Path]:
 
 def passed_over(folder: Path) -> str:
     """A line that names the sound files below `folder` that are not read; empty where there are none."""
-    others = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS and not path.is_dir()
-                    and (path.suffix.lower() != ".wav" or path.parent == folder))
+    others = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SOUNDS and not path.is_dir() and (path.suffix.lower() != ".wav" or path.parent == folder)
+    )
     if not others:
         return ""
     files = f"{len(others)} sound files" if len(others) > 1 else "a sound file"
-    return f"{shown(folder)}: passed over {files}, no <label>/*.wav: {shown(others[0].relative_to(folder))}" \
-        + ", …" * (len(others) > 1)
+    return f"{shown(folder)}: passed over {files}, no <label>/*.wav: {shown(others[0].relative_to(folder))}" + ", …" * (
+        len(others) > 1
+    )
 
 
 def listed(archive: Path, split: str) -> set[str]:
@@ -151,8 +158,14 @@ def extra_clips(spoken: Sequence[Clip], words: Sequence[str], split: str, ver: i
     return min(EXTRA[recordings][index], len(spoken))  # the latter in a cut-down data set
 
 
-def split_clips(archive: Path, split: str, ver: int, without: Sequence[str] = (), all_others: bool = False,
-                labels: Sequence[str] = LABELS) -> list[Clip]:
+def split_clips(
+    archive: Path,
+    split: str,
+    ver: int,
+    without: Sequence[str] = (),
+    all_others: bool = False,
+    labels: Sequence[str] = LABELS,
+) -> list[Clip]:
     """The clips of a split of the training archive, in a fixed order.
 
     Contains all clips of the keywords, the words among `labels`. Where _unknown_ is a label, it gets clips of the other
@@ -172,8 +185,10 @@ def split_clips(archive: Path, split: str, ver: int, without: Sequence[str] = ()
                 (others if clip.label == UNKNOWN else spoken).append(clip)
     missing = sorted({*wanted} - {clip.label for clip in spoken})
     if missing:
-        raise UserError(f"{archive}: the {split} split has no clip of {', '.join(missing)}; "
-                        "unpack the archive again or choose another split")
+        raise UserError(
+            f"{archive}: the {split} split has no clip of {', '.join(missing)}; "
+            "unpack the archive again or choose another split"
+        )
     extra = extra_clips(spoken, wanted, split, ver)
     if UNKNOWN in labels:
         spoken += others if all_others else first_by_hash(others, extra)
@@ -189,8 +204,9 @@ def folder_clips(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Cl
     for path in sorted(p for p in folder.iterdir() if p.is_dir()):
         found = word_clips(path, path.name)
         if found and labels is not None and path.name not in labels:
-            raise UserError(f"{path}: '{path.name}' is not a label of the model ({', '.join(labels)}); "
-                            "rename or remove the folder")
+            raise UserError(
+                f"{path}: '{path.name}' is not a label of the model ({', '.join(labels)}); rename or remove the folder"
+            )
         clips += found
     if not clips:
         raise UserError(f"{folder}: no <label>/*.wav here; name a folder that holds Speech Commands")
@@ -208,8 +224,12 @@ def clips_of_test_set(folder: Path, labels: Sequence[str], ver: int) -> list[Cli
     spoken, silence = ([clip for clip in clips if clip.label in which] for which in (wanted, [SILENCE]))
     others = [dataclasses.replace(clip, label=UNKNOWN) for clip in clips if clip.label not in (*wanted, SILENCE)]
     extra = extra_clips(spoken, wanted, "testing", ver)
-    return spoken + [clip for label, some in ((UNKNOWN, others), (SILENCE, silence)) if label in labels
-                     for clip in first_by_hash(some, extra)]
+    return spoken + [
+        clip
+        for label, some in ((UNKNOWN, others), (SILENCE, silence))
+        if label in labels
+        for clip in first_by_hash(some, extra)
+    ]
 
 
 def read_noises(archive: Path) -> list[np.ndarray]:
@@ -237,4 +257,4 @@ def silence_excerpt(noises: Sequence[np.ndarray], index: int) -> np.ndarray:
     rng = np.random.default_rng([SILENCE_SEED, index])
     noise = noises[rng.integers(len(noises))]
     start = rng.integers(len(noise) - FEATURES.clip_samples)
-    return np.rint(noise[start:start + FEATURES.clip_samples] * rng.uniform()).astype(np.int16)
+    return np.rint(noise[start : start + FEATURES.clip_samples] * rng.uniform()).astype(np.int16)

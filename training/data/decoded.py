@@ -1,4 +1,5 @@
 """Decode every split once: later epochs and later runs memory-map the cached samples."""
+
 from __future__ import annotations
 
 import hashlib
@@ -19,6 +20,7 @@ def decoded(clips: Sequence[Clip], split: str, noises: Sequence[np.ndarray], cac
     path = cache / f"{split}-{fingerprint(clips, noises)}.npy"
     audio = cached(path, len(clips))
     if audio is None:
+
         def counted(items: Sequence[Clip]) -> Iterator[Clip]:
             return progress.over(items, f"decoding {split}", "clip")
 

@@ -1,7 +1,8 @@
 """Fetch the official Speech Commands archives: resumable, checked, unpacked safely.
 
-    python -m training.download --data DIR --ver 2
+python -m training.download --data DIR --ver 2
 """
+
 from __future__ import annotations
 
 import errno
@@ -123,15 +124,16 @@ def fetch(url: str, part: Path) -> None:
         if total is None or now >= total:
             return
         if now <= before:
-            raise UserError(f"{url}: the connection broke at {now} of {total} bytes; "
-                            "run the same command again to continue")
+            raise UserError(f"{url}: the connection broke at {now} of {total} bytes; run the same command again to continue")
         print(f"the connection broke at {now} of {total} bytes; continuing")
 
 
 def unreachable(url: str, part: Path, reason: object) -> UserError:
     """The error for a server that does not answer or does not have the file."""
-    return UserError(f"{url}: {reason}; try again later, or fetch {part.stem} by hand into {part.parent}, "
-                     "or name an existing copy of the data set with --data")
+    return UserError(
+        f"{url}: {reason}; try again later, or fetch {part.stem} by hand into {part.parent}, "
+        "or name an existing copy of the data set with --data"
+    )
 
 
 def total_length(headers: Message) -> int | None:
@@ -149,13 +151,22 @@ def receive(response: http.client.HTTPResponse, part: Path, before: int) -> int 
     total = total_length(response.headers)
     continued = response.status == 206
     if continued and not response.headers.get("Content-Range", "").startswith(f"bytes {before}-"):
-        raise UserError(f"{response.url}: the server sent another range than asked for; "
-                        f"remove {part} and download again")
+        raise UserError(f"{response.url}: the server sent another range than asked for; remove {part} and download again")
     size = f" ({total / 1e6:.0f} MB)" if total else ""
     print(f"{'continuing' if continued else 'downloading'} {response.url}{size}", flush=True)
-    with naming(part), open(part, "ab" if continued else "wb") as file, \
-            tqdm(total=total, initial=before if continued else 0, desc=part.stem, unit="B", unit_scale=True,
-                 leave=False, disable=None) as bar:
+    with (
+        naming(part),
+        open(part, "ab" if continued else "wb") as file,
+        tqdm(
+            total=total,
+            initial=before if continued else 0,
+            desc=part.stem,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=None,
+        ) as bar,
+    ):
         for block in blocks(response):
             file.write(block)
             bar.update(len(block))
@@ -195,9 +206,12 @@ def unpack(archive: Path, folder: Path) -> str:
     (without the archive's name) where it is damaged or a member could leave the folder.
     """
     try:
-        with open(archive, "rb") as file, \
-                tqdm(total=archive.stat().st_size, desc="unpacking", unit="B", unit_scale=True,
-                     leave=False, disable=None) as bar:
+        with (
+            open(archive, "rb") as file,
+            tqdm(
+                total=archive.stat().st_size, desc="unpacking", unit="B", unit_scale=True, leave=False, disable=None
+            ) as bar,
+        ):
             hashed = Hashed(file, bar)
             with gzip.GzipFile(fileobj=cast(BinaryIO, hashed)) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
                 for member in tar:
@@ -251,15 +265,20 @@ def check_record(record: Path, name: str, digest: str) -> None:
     """Compare with the SHA-256 seen the last time, or write it down (as `sha256sum -c` reads it)."""
     line = f"{digest}  {name}\n"
     if record.is_file() and record.read_bytes() != line.encode():
-        raise UserError(f"{record}: {name} was another file when it was fetched before (its SHA-256 is {digest} now); "
-                        "remove the record to accept the change")
+        raise UserError(
+            f"{record}: {name} was another file when it was fetched before (its SHA-256 is {digest} now); "
+            "remove the record to accept the change"
+        )
     write_text(record, line)
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    parser = OptionParser("python -m training.download", __doc__,
-                          epilog=f"environment: {BASE_URL_VARIABLE} names a mirror (default {BASE_URL})")
+    parser = OptionParser(
+        "python -m training.download",
+        __doc__,
+        epilog=f"environment: {BASE_URL_VARIABLE} names a mirror (default {BASE_URL})",
+    )
     options.add_archives(parser, "folder to hold the archives and their contents")
     args = parser.parse_args(argv)
     download(args.data, args.ver)

@@ -1,4 +1,5 @@
 """Read the recordings in folders, of any length, rate and number of channels, whole or in excerpts of some seconds."""
+
 from __future__ import annotations
 
 import contextlib
@@ -94,8 +95,9 @@ def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
     found = []
     for path in find(folders).paths:
         samples, rate = header(path)
-        found += [Excerpt(path, start, min(seconds * rate, samples - start), rate)
-                  for start in range(0, samples, seconds * rate)]
+        found += [
+            Excerpt(path, start, min(seconds * rate, samples - start), rate) for start in range(0, samples, seconds * rate)
+        ]
     return found
 
 

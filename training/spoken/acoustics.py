@@ -3,6 +3,7 @@
 For words without background, from a synthesiser or cut out of a recording. All randomness comes from the caller's
 generator.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -32,7 +33,7 @@ def recorded_again(clip: np.ndarray, echoes: float, rng: np.random.Generator) ->
     """A recording int16 [16000] -> the same with another vocal tract, room and microphone, int16 [16000]."""
     spoken = by_spectrum(clip / 32768, rng.uniform(*TRACT))
     before = max(0, len(spoken) - CLIP) // 2
-    return placed(spoken[before:before + CLIP], echoes, rng)
+    return placed(spoken[before : before + CLIP], echoes, rng)
 
 
 def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator) -> np.ndarray:
@@ -41,8 +42,8 @@ def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator) -> np.nd
     whole = np.zeros(CLIP)
     start = rng.integers(CLIP - len(spoken) + 1)
     if rng.random() < echoes:
-        spoken = echo(spoken, rng)[:CLIP - start]
-    whole[start:start + len(spoken)] = spoken
+        spoken = echo(spoken, rng)[: CLIP - start]
+    whole[start : start + len(spoken)] = spoken
     whole = microphone(whole, rng)
     level = np.exp(rng.uniform(np.log(0.06), 0))
     floor = np.exp(rng.uniform(np.log(1e-4), np.log(0.01)))
@@ -53,7 +54,7 @@ def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator) -> np.nd
 def trim(samples: np.ndarray, threshold: float = 0.02) -> np.ndarray:
     """Without the start and the end that are below `threshold` times the peak."""
     loud = np.flatnonzero(np.abs(samples) > threshold * np.abs(samples).max())
-    return samples[loud[0]:loud[-1] + 1]
+    return samples[loud[0] : loud[-1] + 1]
 
 
 def echo(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -8,6 +8,7 @@ quietest into pieces as long as a word, and each piece gets the acoustic augment
 vocal tract, echo, microphone, level, noise. The same folders and options give the same clips, whatever the number of
 processes.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -55,15 +56,15 @@ def pieces(samples: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray
     shortest, longest, least = (round(seconds * RATE / FRAME) for seconds in (SHORTEST, LONGEST, LEAST_RANGE))
     if frames < shortest:
         return
-    rms = np.sqrt((samples[:frames * FRAME].reshape(frames, FRAME) ** 2).mean(1))
+    rms = np.sqrt((samples[: frames * FRAME].reshape(frames, FRAME) ** 2).mean(1))
     envelope = np.convolve(rms, np.full(SMOOTHED, 1 / SMOOTHED), "same")
     loud = envelope > max(QUIET * np.percentile(envelope, 99), 1e-6)
     start = 0
     while loud[start:].any():
         start += int(loud[start:].argmax())
         latest = start + int(rng.integers(shortest + least, longest + 1))
-        end = start + shortest + int(envelope[start + shortest:latest + 1].argmin()) if latest < frames else frames
-        piece = samples[start * FRAME:end * FRAME]
+        end = start + shortest + int(envelope[start + shortest : latest + 1].argmin()) if latest < frames else frames
+        piece = samples[start * FRAME : end * FRAME]
         if end - start >= shortest - least and np.abs(piece).max() >= FAINTEST:
             yield piece
         start = end
@@ -75,7 +76,7 @@ def faded(piece: np.ndarray) -> np.ndarray:
     ramp = np.linspace(0, 1, length)
     piece = piece.copy()
     piece[:length] *= ramp
-    piece[len(piece) - length:] *= ramp[::-1]
+    piece[len(piece) - length :] *= ramp[::-1]
     return piece
 
 
@@ -102,7 +103,7 @@ def generate(folders: Sequence[Path], clips: int, seed: int, out: Path, processe
     Returns their number. UserError where there is no speech in them.
     """
     taken = enough(excerpts(folders, EXCERPT), clips, seed)
-    parts = [(taken[start:start + CHUNK], seed, start) for start in range(0, len(taken), CHUNK)]
+    parts = [(taken[start : start + CHUNK], seed, start) for start in range(0, len(taken), CHUNK)]
     cut = [clip for part in workers.in_order(chunk, parts, "cutting", "excerpt", processes) for clip in part]
     words = [name for excerpt, rows in zip(taken, cut) for name in named(excerpt, len(rows))][:clips]
     if not words:

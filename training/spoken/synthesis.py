@@ -9,6 +9,7 @@ of the vocal tract, speed, pitch, echo, microphone, level, noise. Keywords are s
 most of what a device hears is no single word. Every clip has a seed of its own: the same options give the same clips,
 whatever the number of processes.
 """
+
 from __future__ import annotations
 
 import functools
@@ -25,8 +26,10 @@ from training.spoken import voices
 from training.spoken.acoustics import CLIP, placed, recorded, voiced
 
 WORDS = Path(__file__).with_name("words.txt")
-DATASET_WORDS = ("backward bed bird cat dog eight five follow forward four happy house learn marvin nine one seven "
-                 "sheila six three tree two visual wow zero").split()
+DATASET_WORDS = (
+    "backward bed bird cat dog eight five follow forward four happy house learn marvin nine one seven "
+    "sheila six three tree two visual wow zero"
+).split()
 """The other words of Speech Commands, drawn DATASET_SHARE times as often as any word that is not in it."""
 DATASET_SHARE = 4
 RUNNING = "(running speech)"
@@ -56,8 +59,11 @@ def plan(others: int, keywords: int, running: int, seed: int) -> list[str]:
     words = other_words()
     share = np.array([DATASET_SHARE if word in DATASET_WORDS else 1.0 for word in words])
     drawn = np.random.default_rng(seed).choice(len(words), others, p=share / share.sum())
-    return [KEYWORDS[index % len(KEYWORDS)] for index in range(keywords)] + [words[index] for index in drawn] \
+    return (
+        [KEYWORDS[index % len(KEYWORDS)] for index in range(keywords)]
+        + [words[index] for index in drawn]
         + [RUNNING] * running
+    )
 
 
 def clip(word: str, seed: Sequence[int]) -> np.ndarray:
@@ -73,7 +79,7 @@ def running_speech(rng: np.random.Generator) -> np.ndarray:
     text = " ".join(rng.choice(running_words(), rng.integers(*WORDS_AT_ONCE)))
     spoken = voiced(*voices.say(text, voices.LANGUAGES, rng), rng)
     start = rng.integers(max(1, len(spoken) - CLIP + 1))
-    return placed(spoken[start:start + CLIP], ECHOES, rng)
+    return placed(spoken[start : start + CLIP], ECHOES, rng)
 
 
 def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
@@ -90,8 +96,9 @@ def generate(words: Sequence[str], seed: int, out: Path, processes: int | None =
 
 def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> None:
     """Speak the clips and write them into a locked folder."""
-    parts = [(list(words[start:start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
+    parts = [(list(words[start : start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
     with progress.counting(len(words), "speaking", "clip") as update:
+
         def made() -> Iterator[tuple[int, np.ndarray]]:
             for index, clips in workers.run(chunk, parts, processes):
                 yield index * CHUNK, clips
@@ -105,8 +112,9 @@ def load(folder: Path) -> tuple[np.ndarray, list[str]]:
 
     UserError where there are none.
     """
-    return clip_folder.load(folder, "synthetic words",
-                            f"{REMEDY.format(folder)} (needs {' and '.join(voices.SYNTHESISERS)})")
+    return clip_folder.load(
+        folder, "synthetic words", f"{REMEDY.format(folder)} (needs {' and '.join(voices.SYNTHESISERS)})"
+    )
 
 
 def check(folder: Path) -> None:
@@ -122,10 +130,15 @@ def check(folder: Path) -> None:
     seed = clip_folder.seed_of(folder)
     keywords, running = (sum(word in kind for word in words) for kind in (KEYWORDS, (RUNNING,)))
     rows = range(0, len(words), len(words) // COMPARED + 1)
-    if (seed is None or words != plan(len(words) - keywords - running, keywords, running, seed)
-            or any(differ(audio[row], clip(words[row], (seed, row))) for row in rows)):
-        raise UserError(f"{folder}: made by another version of this program, of {' or of '.join(voices.SYNTHESISERS)}; make "
-                        f"it again with {REMEDY.format(folder)}")
+    if (
+        seed is None
+        or words != plan(len(words) - keywords - running, keywords, running, seed)
+        or any(differ(audio[row], clip(words[row], (seed, row))) for row in rows)
+    ):
+        raise UserError(
+            f"{folder}: made by another version of this program, of {' or of '.join(voices.SYNTHESISERS)}; make "
+            f"it again with {REMEDY.format(folder)}"
+        )
 
 
 def differ(first: np.ndarray, second: np.ndarray) -> bool:
@@ -146,5 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     if min(args.others, args.keywords, args.running, args.processes) < 1 or args.seed < 0:
         raise UserError("--others, --keywords, --running and --processes must be at least 1, --seed at least 0")
     generate(plan(args.others, args.keywords, args.running, args.seed), args.seed, args.out, args.processes)
-    print(f"{args.out}: {args.keywords} clips of {len(KEYWORDS)} keywords, {args.others} of other words, "
-          f"{args.running} of running speech")
+    print(
+        f"{args.out}: {args.keywords} clips of {len(KEYWORDS)} keywords, {args.others} of other words, "
+        f"{args.running} of running speech"
+    )

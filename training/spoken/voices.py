@@ -2,6 +2,7 @@
 
 Voice, speed and pitch are drawn from the caller's random generator.
 """
+
 from __future__ import annotations
 
 import shutil
@@ -14,19 +15,32 @@ from common import wav
 from common.errors import UserError
 
 SYNTHESISERS = "espeak-ng", "flite"
-ACCENTS = ("en-gb", "en-us", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029",
-           "en-us-nyc")
-LANGUAGES = tuple((
-    "af ca cs cy da de el en-gb en-gb-scotland en-us eo es et eu fi fr-fr ga gn haw hr hu id is it ku la lt lv ms "
-    "mt nb nl pl pt pt-br ro sk sl sq sv sw tr uz vi"
-).split())
+ACCENTS = (
+    "en-gb",
+    "en-us",
+    "en-us",
+    "en-gb-scotland",
+    "en-gb-x-rp",
+    "en-gb-x-gbclan",
+    "en-gb-x-gbcwmd",
+    "en-029",
+    "en-us-nyc",
+)
+LANGUAGES = tuple(
+    (
+        "af ca cs cy da de el en-gb en-gb-scotland en-us eo es et eu fi fr-fr ga gn haw hr hu id is it ku la lt lv ms "
+        "mt nb nl pl pt pt-br ro sk sl sq sv sw tr uz vi"
+    ).split()
+)
 """Languages of espeak-ng that are written in Latin letters, each with its own pronunciation of them."""
-ESPEAK_VOICES = tuple((
-    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo "
-    "Jacky Lee Marco Mario Michael Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb david ed "
-    "edward grandma grandpa iven iven2 john klatt klatt2 klatt4 linda max michel miguel norbert pablo paul pedro "
-    "quincy rob robert sandro shelby steph steph2 steph3 travis victor zac"
-).split())
+ESPEAK_VOICES = tuple(
+    (
+        "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo "
+        "Jacky Lee Marco Mario Michael Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb david ed "
+        "edward grandma grandpa iven iven2 john klatt klatt2 klatt4 linda max michel miguel norbert pablo paul pedro "
+        "quincy rob robert sandro shelby steph steph2 steph3 travis victor zac"
+    ).split()
+)
 FLITE_VOICES = "kal16", "awb", "rms", "slt"
 FLITE_SHARE = 0.4
 WORDS_A_MINUTE = 110, 230
@@ -51,11 +65,33 @@ def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np
     Raises UserError where the synthesiser fails.
     """
     if rng.random() < FLITE_SHARE:
-        return run(["flite", "-voice", str(rng.choice(FLITE_VOICES)), "--setf",
-                    f"duration_stretch={rng.uniform(*STRETCH):.2f}", "-t", text, "-o", "/dev/stdout"])
+        return run(
+            [
+                "flite",
+                "-voice",
+                str(rng.choice(FLITE_VOICES)),
+                "--setf",
+                f"duration_stretch={rng.uniform(*STRETCH):.2f}",
+                "-t",
+                text,
+                "-o",
+                "/dev/stdout",
+            ]
+        )
     voice = f"{rng.choice(accents)}+{rng.choice(ESPEAK_VOICES)}"
-    return run(["espeak-ng", "-v", voice, "-s", str(rng.integers(*WORDS_A_MINUTE)), "-p", str(rng.integers(*PITCH)),
-                "--stdout", text])
+    return run(
+        [
+            "espeak-ng",
+            "-v",
+            voice,
+            "-s",
+            str(rng.integers(*WORDS_A_MINUTE)),
+            "-p",
+            str(rng.integers(*PITCH)),
+            "--stdout",
+            text,
+        ]
+    )
 
 
 def run(command: list[str]) -> tuple[np.ndarray, int]:
