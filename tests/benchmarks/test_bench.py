@@ -15,10 +15,10 @@ from emulated import need_emulator
 from benchmarks.cost import bench, bench_text, emulator, engine_on_core, limits
 from benchmarks.cost.emulator import CORES
 from common.build_folder import NATIVE
+from common.description import FEATURES
 from engine import network, render as engine_render
 from engine.random_network import random_network
 from frontend import render
-from training.description import FEATURES
 
 KEYS = {
     "frontend_hop",
