@@ -19,10 +19,6 @@ from common.description import FEATURES
 from engine import network, render as engine_render
 from engine.random_network import random_network
 from frontend import render
-<<<<<<< Updated upstream
-=======
-from common.description import FEATURES
->>>>>>> Stashed changes
 
 KEYS = {
     "frontend_hop",
