@@ -4,7 +4,7 @@ TAU ?= 1
 VER ?= 2
 BOARD ?= mps2-an386
 ifeq ($(origin PYTHON),undefined)
-PYTHON := $(or $(shell command -v python3.11),python3)
+PYTHON := $(or $(shell command -v python3.11),$(shell command -v python3.12),python3)
 endif
 VENV := .venv
 

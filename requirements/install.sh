@@ -14,8 +14,8 @@ made() {
 
 if ! made; then
     "$python" -c 'import platform as p, sys
-ok = sys.version_info[:2] == (3, 11) and (p.system(), p.machine()) == ("Linux", "x86_64")
-ok or sys.exit("error: needs Python 3.11 on Linux x86-64, not Python " + p.python_version() + " on " + p.system() + " "
+ok = sys.version_info[:2] in ((3, 11), (3, 12)) and (p.system(), p.machine()) == ("Linux", "x86_64")
+ok or sys.exit("error: needs Python 3.11 or 3.12 on Linux x86-64, not Python " + p.python_version() + " on " + p.system() + " "
                + p.machine() + "; name an interpreter with PYTHON=")'
 fi
 mkdir -p "$venv"
@@ -34,7 +34,9 @@ if ! made; then
 fi
 if [ -n "$part" ] && ! [ "$venv/$part" -nt "requirements/$part.txt" ]; then
     echo "installing requirements/$part.txt into $venv (once)"
-    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar on -r "requirements/$part.txt" \
-        -c requirements/convert.txt
+    # All that conversion needs is pinned. onnx2tf asks for onnxsim, which it is told not to call and Python 3.12 has not.
+    [ "$part" = convert ] && alone=--no-deps || alone=
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar on $alone \
+        -r "requirements/$part.txt" -c requirements/convert.txt
     touch "$venv/$part"
 fi

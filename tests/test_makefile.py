@@ -206,7 +206,7 @@ def test_another_python_is_one_line_and_leaves_nothing(tmp_path):
     python.chmod(0o755)
     done = make("train", f"VENV={tmp_path}/venv", f"PYTHON={python}")
     lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
-    assert done.returncode != 0 and len(lines) == 1 and "error: needs Python 3.11 on Linux x86-64" in lines[0]
+    assert done.returncode != 0 and len(lines) == 1 and "error: needs Python 3.11 or 3.12 on Linux x86-64" in lines[0]
     assert not (tmp_path / "venv").exists()
 
 
