@@ -108,6 +108,7 @@ def test_a_pipe_and_a_folder_are_refused_at_once(tmp_path, samples):
 def test_a_missing_file_a_folder_and_one_that_cannot_be_read_end_a_command_alike(
     tmp_path, monkeypatch, capsys, write_wav, samples
 ):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(on_board, "firmware_of", lambda build: build)
     locked = write_wav(tmp_path / "locked.wav", samples)
     whole = Path.read_bytes

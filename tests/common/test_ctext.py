@@ -113,5 +113,5 @@ def test_checkpoint_with_a_nul_in_a_label_is_refused(tmp_path, shipped_tau1):
     path = tmp_path / "nul.safetensors"
     labels = ("a\0b", *shipped_tau1.labels[1:])
     checkpoint.save(path, checkpoint.Checkpoint(1, labels, shipped_tau1.tensors, shipped_tau1.training))
-    with pytest.raises(UserError, match=f"{path}: a label holds a NUL, .*; rename it"):
+    with pytest.raises(UserError, match="nul.safetensors: its label .* holds a character that cannot be printed"):
         checkpoint.load(path)

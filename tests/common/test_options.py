@@ -28,7 +28,7 @@ def test_a_shared_option_is_declared_once():
         (path.name, name)
         for room in ("training", "frontend", "engine", "convert", "firmware_gen", "benchmarks")
         for path in (ROOT / room).rglob("*.py")
-        for name in re.findall(r'add_argument\("--(tau|build|data|ver|seed|processes)"', path.read_text())
+        for name in re.findall(r'add_argument\(\s*"--(tau|build|data|ver|seed|processes)"', path.read_text())
     }
     assert declared == OF_THEIR_OWN
 

@@ -398,7 +398,7 @@ def test_a_sound_network_of_other_labels_ships_in_both_graphs_and_natively(shipp
 @pytest.mark.parametrize("tau", TAUS)
 def test_every_tau_converts(tau, tmp_path):
     """An untrained network with fixed random weights: bytes, arena and the gate, not accuracy."""
-    from tests.test_fold import random_network
+    from test_fold import random_network
 
     network = random_network(tau)[1]
     network.tensors["output.weight"] *= 10  # random logits lie too close together for a top-1 to mean anything
