@@ -405,6 +405,7 @@ def test_names_that_are_no_utf_8_are_measured_and_written_as_escapes(build, tmp_
     said = capsys.readouterr().out
     assert r"d\xe4t: passed over a sound file, no <label>/*.wav: yes/\xe4.mp3" in said
     assert r"folder of wav files (d\xe4t)" in said
+    contents.write(build, recorded=tmp_path / "none.json")
     assert r"folder of wav files (d\xe4t)" in (build / build_folder.REPORT_MARKDOWN).read_text("utf-8")
 
 
@@ -418,6 +419,7 @@ def test_a_terminal_and_a_locale_of_ascii_do_for_a_folder_with_an_umlaut(build, 
         env={**os.environ, **ascii_alone},
     )
     assert done.returncode == 0, done.stderr
+    contents.write(build, recorded=tmp_path / "none.json")
     assert "folder of wav files (dät)" in (build / build_folder.REPORT_MARKDOWN).read_text("utf-8")
 
 
