@@ -106,7 +106,7 @@ def test_no_other_command_comes_between_conversion_firmware_and_report(build, mo
     assert stages == [
         ("convert.__main__", ["--tau", "1", "--graph", "small"]),
         ("firmware_gen.__main__", ["--build", "build/tau1"]),
-        ("benchmarks.report", ["--build", "build/tau1"]),
+        ("benchmarks.report.contents", ["--build", "build/tau1"]),
     ]
 
 
