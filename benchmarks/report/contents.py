@@ -28,31 +28,9 @@ from firmware_gen.settings import arena_estimate
 
 ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
 """What the report takes from a verification."""
-COSTS = (
-    "board",
-    "network_window",
-    "network_hop",
-    "engine_state_bytes",
-    "stream_state_bytes",
-    "engine_flash_bytes",
-    "stack_bytes",
-    "bit_exact",
-)
+COSTS = ("board", *schemas.COSTS, "bit_exact")
 """What it takes from bench.json, for each core."""
-MORE_COSTS = (
-    "board",
-    "note",
-    "layers",
-    "engine_code_bytes",
-    "engine_weights_bytes",
-    "engine_tables_bytes",
-    "frontend_hop",
-    "frontend_clip",
-    "frontend_state_bytes",
-    "frontend_stack_bytes",
-    "frontend_flash_bytes",
-    "frontend_code_bytes",
-)
+MORE_COSTS = ("board", "note", "layers", *schemas.MORE_COSTS)
 """What else it takes, where bench.json has it."""
 
 
