@@ -14,6 +14,11 @@ def checkpoint_path(tau: float) -> Path:
     return CHECKPOINTS / f"tau{tau:g}.safetensors"
 
 
+def detector_path(tau: float) -> Path:
+    """The detector's settings shipped with the checkpoint of this width, which may be missing."""
+    return CHECKPOINTS / f"tau{tau:g}.detector.json"
+
+
 def recorded_path(tau: float, graph: str) -> Path:
     """The verification shipped with the checkpoint of this width, for one of its graphs."""
     return CHECKPOINTS / f"tau{tau:g}-{graph}.verify.json"

@@ -40,6 +40,14 @@ int32_t kws_run_stream(kws_engine *state, const int8_t *columns, int32_t count, 
   }
   return ready;
 }
+
+// scores: [count][KWS_CLASSES]. best, probability: [count].
+void kws_best_of_all(const int16_t *scores, int32_t count, uint8_t *best, uint8_t *probability);
+void kws_best_of_all(const int16_t *scores, int32_t count, uint8_t *best, uint8_t *probability) {
+  for (int32_t i = 0; i < count; ++i) {
+    best[i] = (uint8_t)kws_best(scores + i * KWS_CLASSES, probability + i);
+  }
+}
 """
 """What Python calls besides the engine itself: loops that are slow in Python."""
 
@@ -92,6 +100,13 @@ class Engine:
         """Scores int16 [classes] -> uint8 [classes], 255ths."""
         scores = np.ascontiguousarray(scores, np.int16)
         return np.array([self._library.kws_probability(pointer(scores), i) for i in range(self.classes)], np.uint8)
+
+    def best(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores int16 [n, classes] -> the best class of each and its probability in 255ths, uint8 [n] both."""
+        scores = np.ascontiguousarray(scores, np.int16)
+        best, probability = np.empty(len(scores), np.uint8), np.empty(len(scores), np.uint8)
+        self._library.kws_best_of_all(pointer(scores), len(scores), pointer(best), pointer(probability))
+        return best, probability
 
     def windows(self, features: np.ndarray) -> np.ndarray:
         """Whole clips int8 [clips, 40, 101] -> scores int16 [clips, classes]."""

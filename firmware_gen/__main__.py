@@ -3,21 +3,24 @@
     python -m firmware_gen --tau 1
     python -m firmware_gen --build build/tau1
 
-Reads model_int8.tflite, native.npz and conversion.json from the build folder, writes its firmware/ folder.
+Reads model_int8.tflite, native.npz, conversion.json and, where it is there, detector.json from the build folder, writes
+its firmware/ folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from common import locks, options, sources
+from common import build_folder, locks, options, sources
 from common.errors import OptionParser, one_line_errors
 from common.reading import sha256_of
+from detector import render as detector
 from engine import render as engine
 from firmware_gen import __version__, folder, inputs, model_array, rendering, settings, tflm
 from firmware_gen.identity import identity, native_identity
@@ -33,6 +36,12 @@ def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
 def frontend_file(name: str, source: Inputs) -> str:
     """A source of the feature pipeline, tied to the model. UserError where it cannot compute the model's features."""
     return render.source(name, source.features, **heading("_head.j2", identity(source)))
+
+
+def detector_file(name: str, source: Inputs) -> str:
+    """A source of the detector, with the settings of the build."""
+    head = rendering.render("_native_head.j2", **native_identity(source))
+    return detector.sources(source.detector, head)[name]
 
 
 def native_files(source: Inputs) -> dict[str, str]:
@@ -60,6 +69,7 @@ RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "kws_tflm.h": tflm.kws_tflm_h,
     "kws_tflm.cc": tflm.kws_tflm_cc,
     **{name: functools.partial(frontend_file, name) for name in render.FILES},
+    **{name: functools.partial(detector_file, name) for name in detector.FILES},
 }
 """Every generated file and the pure function that makes its text."""
 
@@ -74,9 +84,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def fingerprint(build: Path) -> str:
-    """SHA-256 of all that the generated text depends on: the two inputs, the generator, and what it is made of."""
-    templates = [path for where in (rendering.TEMPLATES, render.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
+    """SHA-256 of all that the generated text depends on: the inputs, the generator, and what it is made of."""
+    templates = [path for where in (rendering.TEMPLATES, render.TEMPLATES, detector.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
     read = [sha256_of(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
+    decided = inputs.detector_settings(build, build_folder.load(build))
+    read.append(sha256_of(json.dumps(decided.to_json()).encode()))
     generator = sources.digest("firmware_gen.__main__", files=templates)
     versions = [metadata.version(package) for package in PACKAGES]
     return sha256_of(" ".join((__version__, *read, generator, *versions)).encode())

@@ -12,6 +12,9 @@ from common.ctext import c_string
 from common.description import FeatureDescription
 from common.errors import UserError
 from common.reading import sha256
+from common.shipped import detector_path
+from detector import settings
+from detector.settings import Settings
 from engine import network
 from engine.network import Network
 
@@ -43,6 +46,7 @@ class Inputs:
     arena_bytes: int  # tflite-micro on a 64-bit host, reference kernels
     checkpoint_sha256: str
     native: Network | None  # of the native engine; None where it cannot hold this network
+    detector: Settings  # its thresholds
 
     @property
     def classes(self) -> int:
@@ -76,6 +80,7 @@ def parse(record: dict, model: bytes) -> Inputs:
         arena_bytes=int(chosen["arena_bytes"]),
         checkpoint_sha256=str(record["checkpoint"]["sha256"]),
         native=None,
+        detector=settings.default(record["labels"]),
     )
 
 
@@ -110,6 +115,21 @@ def load_native(build: Path, record: dict) -> Network | None:
     return None if path is None else network.load(path)
 
 
+def detector_settings(build: Path, record: dict) -> Settings:
+    """The detector's settings for a build: its own (`settings.FILE`), else those shipped for its network, else defaults.
+
+    A file that was made for another network does not count. record: conversion.json. Raises UserError where a file is
+    damaged.
+    """
+    made = (record["native"] or {}).get("sha256")
+    for path in (build / settings.FILE, detector_path(float(record["tau"]))):
+        if path.is_file():
+            found = settings.load(path)
+            if found.native == made and list(found.labels) == record["labels"]:
+                return found
+    return settings.default(record["labels"])
+
+
 def check_shapes(inputs: Inputs) -> None:
     """ValueError unless features, labels and the two tensors agree with each other."""
     features = inputs.features
@@ -139,7 +159,9 @@ def load(build: Path) -> Inputs:
             raise UserError(f"{build / MODEL}: not a TFLite model; {remedy(build)}")
         inputs = parse(record, model)
         check_shapes(inputs)
-        return dataclasses.replace(inputs, native=load_native(build, record))
+        return dataclasses.replace(
+            inputs, native=load_native(build, record), detector=detector_settings(build, record)
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(f"{build / CONVERSION}: {reason}; {remedy(build)}") from None

@@ -7,18 +7,18 @@
 #include <string.h>
 
 #include "frontend.h"
+#include "kws_detector.h"
 #include "kws_engine.h"
 #include "semihosting.h"
 
 enum {
   SAMPLES_PER_MS = 16,
-  DETECTION_THRESHOLD = 230,  // of 255: least probability of a word that is reported
-  AGREEING_HOPS = 20,         // of 10 ms, at which the same word must reach it while it keeps winning
-  SILENT_HOPS = 100           // behind the end of the sound, until the network has taken all of it
+  SILENT_HOPS = 150  // behind the end of the sound, until the network has taken all of it and every word is decided
 };
 
 static kws_frontend frontend;
 static kws_engine engine;
+static kws_detector detector;
 static int16_t first_second[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter, as in training
 static int8_t columns[KWS_FRONTEND_FRAMES][KWS_FRONTEND_COLUMN];
 
@@ -36,7 +36,7 @@ static void print_number(uint32_t value, int32_t digits) {
   host_print(at);
 }
 
-// Such as: stream: yes (98 %)  at 1.12 s
+// ms: the middle of the word. Such as: stream: yes (98 %)  at 0.48 s
 static void report(const char *what, int32_t word, uint32_t probability, uint32_t ms) {
   host_print(what);
   host_print(kws_class_names[word]);
@@ -49,34 +49,22 @@ static void report(const char *what, int32_t word, uint32_t probability, uint32_
   host_print(" s\n");
 }
 
-static int32_t index_of_greatest(const int16_t *scores) {
-  int32_t best = 0;
+// Another column of features. Returns how many words it completes: 0 or 1.
+static uint32_t hear(const int8_t *column) {
+  int16_t scores[KWS_CLASSES];
+  uint8_t probability;
+  kws_event event;
 
-  for (int32_t i = 1; i < KWS_CLASSES; ++i) {
-    best = scores[i] > scores[best] ? i : best;
+  kws_push(&engine, column);
+  if (kws_scores_stream(&engine, scores) != KWS_OK) {
+    return 0;
   }
-  return best;
-}
-
-// Reports a word once, as soon as enough hops have been sure of it. `_silence_` and `_unknown_` are no words.
-// Returns the words reported so far.
-static uint32_t decide(const int16_t *scores, uint32_t ms) {
-  static int32_t latest = -1;
-  static uint32_t agreeing;
-  static uint32_t words;
-  const int32_t best = index_of_greatest(scores);
-  const uint32_t probability = kws_probability(scores, best);
-
-  if (best != latest) {
-    latest = best;
-    agreeing = 0;
+  const int32_t best = kws_best(scores, &probability);
+  if (kws_detect(&detector, best, probability, 1, &event) != KWS_WORD) {
+    return 0;
   }
-  if (agreeing < AGREEING_HOPS && probability >= DETECTION_THRESHOLD && ++agreeing == AGREEING_HOPS &&
-      kws_class_names[best][0] != '_') {
-    report("stream: ", best, probability, ms);
-    ++words;
-  }
-  return words;
+  report("stream: ", event.word, event.confidence, event.ms);
+  return 1;
 }
 
 static void listen(void) {
@@ -86,6 +74,7 @@ static void listen(void) {
 
   kws_frontend_reset(&frontend);
   kws_reset(&engine);
+  kws_detector_reset(&detector, KWS_SENSITIVITY_MEDIUM, KWS_FIRST_SCORE_MS);
   for (int32_t silent = 0; silent < SILENT_HOPS;) {
     uint32_t count = (uint32_t)(host_read(samples, sizeof samples) / sizeof *samples);
 
@@ -100,15 +89,11 @@ static void listen(void) {
     received += count;
     for (uint32_t taken = 0; taken < count;) {
       int8_t column[KWS_FRONTEND_COLUMN];
-      int16_t scores[KWS_CLASSES];
       int32_t ready;
 
       taken += kws_frontend_push(&frontend, samples + taken, count - taken, column, &ready);
       if (ready) {
-        kws_push(&engine, column);
-        if (kws_scores_stream(&engine, scores) == KWS_OK) {
-          words = decide(scores, received / SAMPLES_PER_MS);
-        }
+        words += hear(column);
       }
     }
   }
@@ -126,8 +111,9 @@ static void classify_first_second(void) {
     kws_push(&engine, columns[frame]);
   }
   if (kws_scores_window(&engine, scores) == KWS_OK) {
-    const int32_t best = index_of_greatest(scores);
-    report("window: ", best, kws_probability(scores, best), KWS_FRONTEND_CLIP / SAMPLES_PER_MS);
+    uint8_t probability;
+    const int32_t best = kws_best(scores, &probability);
+    report("window: ", best, probability, KWS_FRONTEND_CLIP / SAMPLES_PER_MS / 2);
   }
 }
 

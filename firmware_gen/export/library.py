@@ -11,13 +11,14 @@ from pathlib import Path
 from common.build_folder import remedy
 from common.errors import UserError
 from common.shipped import ROOT
+from detector import render as detector
 from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
 
 NAME = "kws_bcresnet"
 """Of the library, where the ecosystem has no other rule."""
-PUBLIC = ("frontend.h", "kws_engine.h", "kws_model.h", "kws_selftest.h")
+PUBLIC = ("frontend.h", "kws_detector.h", "kws_engine.h", "kws_model.h", "kws_selftest.h")
 """The headers that an application includes; each includes public ones only."""
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
 
@@ -65,7 +66,7 @@ def load(build: Path) -> Library:
         )
     if not folder.is_up_to_date(firmware, stamp):
         raise UserError(f"{firmware}: missing, changed or of another conversion or generator; {remedy(build)}")
-    paths = [firmware / name for name in frontend.FILES]
+    paths = [firmware / name for name in (*frontend.FILES, *detector.FILES)]
     paths += sorted((firmware / NATIVE).glob("*.[ch]"))
     return Library(
         tau=f"{source.tau:g}",

@@ -1,0 +1,107 @@
+"""The C sources of the detector as text, from the templates in c/ and its settings.
+
+`python -m firmware_gen` ships them with the rest of the firmware.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+from common.ctext import without_comments
+from common.intervals import poisson, wilson
+from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings
+from frontend.render import HEAD, hexadecimal, rows
+
+TEMPLATES = Path(__file__).parent / "c"
+FILES = ("kws_detector.h", "kws_detector.c")
+SOURCES = FILES[1:]
+FIXED_STATE_BYTES = 28
+"""Bytes of `kws_detector` without its thresholds."""
+LINE = 118
+"""Longest line of a comment."""
+
+ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(TEMPLATES),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
+
+
+def state_bytes(classes: int) -> int:
+    """sizeof(kws_detector): whole words."""
+    return FIXED_STATE_BYTES + -(-2 * classes // 4) * 4
+
+
+def render(name: str, settings: Settings, head: str, figures: Sequence[str], detector: str) -> str:
+    presets = [
+        {"name": name, "rows": rows([f"{{{row.probability}, {row.hops}}}" for row in settings.presets[name]], 8)}
+        for name in SENSITIVITIES
+    ]
+    return ENVIRONMENT.get_template(f"{name}.j2").render(
+        head=head.rstrip("\n"),
+        classes=len(settings.labels),
+        state_bytes=state_bytes(len(settings.labels)),
+        hop_ms=HOP_MS,
+        repeat_ms=REPEAT_MS,
+        refractory_ms=REFRACTORY_MS,
+        rise_ms=RISE_MS,
+        presets=presets,
+        figures=figures,
+        detector_id=detector,
+    )
+
+
+def detector_id(settings: Settings) -> str:
+    """First 16 hex digits of the SHA-256 of the sources, but for comments and white space: of thresholds and rule."""
+    texts = [without_comments(render(name, settings, "", (), "0")) for name in FILES]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def per_hour(reports: int, hours: float) -> str:
+    """A rate an hour with its exact 95 % interval, such as `4.2 [2.0, 7.6]`."""
+    low, high = (bound / hours for bound in poisson(reports))
+    return f"{reports / hours:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def missed(said: int, hit: int) -> str:
+    """The share of words that were missed with its 95 % interval, percent, such as `9.1 [7.9, 10.4]`."""
+    low, high = (100 * bound for bound in wilson(said - hit, said))
+    return f"{100 * (said - hit) / said:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def figures(settings: Settings) -> list[str]:
+    """What the header says of its sensitivities, line by line, ASCII."""
+    lines = [f"Thresholds were chosen on {settings.chosen}." if settings.chosen else "Thresholds are defaults, not chosen for this network."]
+    if settings.measured is None:
+        return [
+            *lines,
+            "What they give was not measured: `make tune` chooses and measures them on your recordings, `make listen-test`",
+            "measures what stands here.",
+        ]
+    lines.append(f"Measured on {settings.measured['date']} with `make listen-test`, {settings.measured['protocol']}:")
+    for name in SENSITIVITIES:
+        found = settings.measured["presets"][name]
+        lines.append(f"KWS_SENSITIVITY_{name.upper()}")
+        lines += [
+            f"  false accepts an hour, {row['kind']}: {per_hour(row['reports'], row['hours'])} ({row['hours']:.2f} hours)"
+            for row in found["false_accepts"]
+        ]
+        lines += [
+            f"  missed, {row['background']} at {row['snr_db']:g} dB: {missed(row['said'], row['hit'])} % of {row['said']:,}"
+            for row in found["keywords"]
+        ]
+    return lines
+
+
+def sources(settings: Settings, head: str = HEAD) -> dict[str, str]:
+    """Name -> text of every one of `FILES`, C99 (the header C++11 as well). head: opens each file, as C comments."""
+    lines = [line.encode("ascii", "replace").decode().replace("*/", "* /").replace("\\", "/") for line in figures(settings)]
+    detector = hexadecimal(detector_id(settings))
+    return {name: render(name, settings, head, lines, detector) for name in FILES}
