@@ -78,7 +78,11 @@ def missed(said: int, hit: int) -> str:
 
 def figures(settings: Settings) -> list[str]:
     """What the header says of its sensitivities, line by line, ASCII."""
-    lines = [f"Thresholds were chosen on {settings.chosen}." if settings.chosen else "Thresholds are defaults, not chosen for this network."]
+    lines = [
+        f"Thresholds were chosen on {settings.chosen}."
+        if settings.chosen
+        else "Thresholds are defaults, not chosen for this network."
+    ]
     if settings.measured is None:
         return [
             *lines,
