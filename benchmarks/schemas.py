@@ -18,8 +18,8 @@ STREAM = {
     "noise": str,
     "noise_level": INTERVAL,
     "snr_db_quartiles": [Either(None, float)],
-    "tolerance_ms": int,
-    "sure": int,
+    "sensitivity": str,
+    "detector": str,
     "lag_ms": int,
     "columns": int,
 }

@@ -93,8 +93,7 @@ REACH = 2 + sum(blocks * dilation for blocks, _, dilation in STAGES) + 2
 STREAM_COLUMNS = 30
 """Columns of logits, 10 ms each, that the scores of a stream are averaged over."""
 DETECTION_THRESHOLD = 153
-"""Least probability, of 255, at which a device takes a word as detected (`kws_probability`). Chosen with
-`python -m benchmarks.stream_choices`."""
+"""Probability, of 255, from which an answer counts as sure: where conversion and held-out words are judged."""
 
 
 def channels(tau: float) -> tuple[int, ...]:

@@ -11,9 +11,10 @@ from benchmarks.listening import streaming
 from common import checkpoint, worker_tools, workers
 from common.description import FEATURES
 from common.errors import UserError
+from detector.binding import Detector
+from detector.settings import MEDIUM, Settings
 from engine import network
 from engine.binding import Engine
-from engine.render import STREAM_COLUMNS
 from frontend import binding
 
 NAMES = ("pytorch", "onnx", "tflite", "tflm")
@@ -90,13 +91,15 @@ def int8_backend(kind: str, model: bytes, scale: float, zero_point: int) -> Back
     return run
 
 
-def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backend]:
+def native_backends(path: Path, noises: Sequence[np.ndarray], decided: Settings) -> dict[str, Backend]:
     """Those of `NATIVES`: the generated C, compiled for this machine. Scores are logits in units of `score_scale`.
 
-    path: of the integer network. noises: of `streaming.Background`. Raises UserError where the C cannot be compiled.
+    path: of the integer network. noises: of `streaming.Background`. decided: the detector's settings. Raises UserError
+    where the C cannot be compiled.
     """
     made = network.load(path)
     engine, silence = Engine(made), streaming.silence_index(made.labels)
+    detector = Detector(decided.presets[MEDIUM])
 
     def windows(audio: np.ndarray) -> np.ndarray:
         return engine.windows(binding.columns(audio))
@@ -105,8 +108,8 @@ def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backe
         return windows(np.stack([streaming.noisy_clip(clip, noises) for clip in audio]))
 
     def streams(audio: np.ndarray) -> np.ndarray:
-        hops = (streaming.due(streaming.hops(engine, clip, noises), STREAM_COLUMNS) for clip in audio)
-        return np.stack([streaming.decide(scores, streaming.winner_probability(made, scores), silence) for scores in hops])
+        hops = (streaming.hops(engine, clip, noises) for clip in audio)
+        return np.stack([streaming.answer(engine, detector, scores, silence) for scores in hops])
 
     def in_logits(scores: Backend) -> Backend:
         return lambda audio: scores(audio) * np.float32(made.score_scale)
@@ -116,11 +119,11 @@ def native_backends(path: Path, noises: Sequence[np.ndarray]) -> dict[str, Backe
 
 def make_backends(source: dict) -> dict[str, Backend]:
     """All of them. `source`: paths `checkpoint` and `onnx`; `tflite` (bytes), `scale`, `zero_point` of its output; path
-    `native`, None where the engine cannot hold the network, and `noises` for its streams."""
+    `native`, None where the engine cannot hold the network, and `noises` and the `detector`'s settings for its streams."""
     backends = {"pytorch": pytorch_backend(source["checkpoint"]), "onnx": onnx_backend(source["onnx"])}
     for kind in INT8:
         backends[kind] = int8_backend(kind, source["tflite"], source["scale"], source["zero_point"])
-    return backends | (native_backends(source["native"], source["noises"]) if source["native"] else {})
+    return backends | (native_backends(source["native"], source["noises"], source["detector"]) if source["native"] else {})
 
 
 Logits = dict[str, np.ndarray]

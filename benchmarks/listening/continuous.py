@@ -16,16 +16,17 @@ whole: processes share the recordings, and their number changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.listening import decisions, streaming
-from benchmarks.listening.decisions import Rule
+from benchmarks.listening import streaming
 from common import resampling, worker_tools, workers
 from common.description import FEATURES, REACH
+from detector.binding import Detector
+from detector.settings import Threshold
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
@@ -43,6 +44,8 @@ PAUSE = 2 * FEATURES.sample_rate
 ROOM = np.random.Generator(np.random.PCG64(SEED)).integers(-ROOM_PEAK, ROOM_PEAK, PAUSE + HOP - 1, np.int16, endpoint=True)
 FIRST_COLUMN = 1 + -(FEATURES.window // 2) // HOP
 """The first column that a recording completes, counted from its beginning: the one before it."""
+FIRST_MS = streaming.MS_PER_COLUMN * FIRST_COLUMN - streaming.lag_ms(0, STREAM_COLUMNS)
+"""What the first scores that a recording brings would be about if the network had no delay, ms from its beginning."""
 BLOCK = 30  # seconds that are read at a time
 CHUNK = 20  # recordings of one task
 
@@ -96,8 +99,9 @@ class Listener:
 
         def score_block(block: np.ndarray) -> None:
             scores = self.engine.feed(self.stream.feed(block))
-            winner.append(scores.argmax(1).astype(np.uint8))
-            probability.append(streaming.winner_probability(self.engine.network, scores))
+            best, sure = self.engine.best(scores)
+            winner.append(best)
+            probability.append(sure)
 
         _, rate = recordings.header(path)
         for block in resampling.to_16_khz(recordings.blocks(path, BLOCK), rate):
@@ -125,17 +129,16 @@ def listen(path: Path, paths: Sequence[Path], processes: int | None = None) -> l
     return [recording for part in made for recording in part if recording.samples]
 
 
-def reports(stream: Sequence[Scored], words: Container[int], rule: Rule, delay: int) -> list[Report]:
-    """The reports of a rule over the stream, of the classes `words` alone. delay: `KWS_DELAY_COLUMNS`."""
+def reports(stream: Sequence[Scored], thresholds: Sequence[Threshold], delay: int) -> list[Report]:
+    """What the detector reports over the stream. thresholds: of each class. delay: `KWS_DELAY_COLUMNS`."""
     if not stream:
         return []
     winner = np.concatenate([recording.winner for recording in stream])
     probability = np.concatenate([recording.probability for recording in stream])
     starts = np.cumsum([0, *(len(recording.winner) for recording in stream)])
     found = []
-    for hop, word in decisions.reported(winner, probability, words, rule):
+    for hop, event in Detector(thresholds).feed(winner, probability):
         index = int(np.searchsorted(starts, hop, "right")) - 1
-        column = FIRST_COLUMN + hop - int(starts[index])
-        middle = streaming.MS_PER_COLUMN * column - streaming.lag_ms(delay, STREAM_COLUMNS)
-        found.append(Report(stream[index].path, word, max(0, middle) / 1000))
+        middle = event.ms + FIRST_MS - streaming.MS_PER_COLUMN * (int(starts[index]) + delay)
+        found.append(Report(stream[index].path, event.word, max(0, middle) / 1000))
     return found

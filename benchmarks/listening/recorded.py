@@ -10,7 +10,6 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 
-from benchmarks.listening.decisions import Rule
 from common.atomic import write_text
 from common.errors import UserError
 from common.reading import read_json, sha256
@@ -18,8 +17,9 @@ from common.shipped import CHECKPOINTS, checkpoint_path
 
 PATH = CHECKPOINTS / "false_accepts.json"
 REMEDY = "restore it from the repository, or record it anew with `make false-accepts RECORD=NAME`"
-KEYS = {"tau", "name", "checkpoint", "native", "measured", "hours", "recordings", "protocol", "reports"}
-"""Keys of a row. hours: of recordings. reports: counts by rule, such as `230 of 255, 20 hops`."""
+KEYS = {"tau", "name", "checkpoint", "native", "detector", "measured", "hours", "recordings", "protocol", "reports"}
+"""Keys of a row. hours: of recordings. detector: `KWS_DETECTOR_ID`. reports: counts
+by sensitivity."""
 
 
 def load() -> list[dict]:
@@ -31,9 +31,17 @@ def load() -> list[dict]:
     return rows
 
 
-def record(tau: float, name: str, conversion: dict, audio: Mapping[str, object], reports: Mapping[Rule, Sequence]) -> None:
+def record(
+    tau: float,
+    name: str,
+    conversion: dict,
+    detector: str,
+    audio: Mapping[str, object],
+    reports: Mapping[str, Sequence],
+) -> None:
     """Write the row of a build, whose conversion.json is `conversion`, of the recordings called `name`.
 
+    detector: `KWS_DETECTOR_ID`. reports: by sensitivity.
     audio: `hours`, `recordings` (a count) and `protocol`. UserError where the build is not of the shipped checkpoint.
     """
     converted = conversion["checkpoint"]["sha256"]
@@ -46,9 +54,10 @@ def record(tau: float, name: str, conversion: dict, audio: Mapping[str, object],
         "name": name,
         "checkpoint": converted,
         "native": conversion["native"]["sha256"],
+        "detector": detector,
         "measured": datetime.date.today().isoformat(),
         **audio,
-        "reports": {str(rule): len(found) for rule, found in reports.items()},
+        "reports": {name: len(found) for name, found in reports.items()},
     }
     kept = [other for other in load() if (other["tau"], other["name"]) != (tau, name)]
     rows = sorted([*kept, row], key=lambda row: (row["tau"], row["name"]))

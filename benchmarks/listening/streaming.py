@@ -1,4 +1,4 @@
-"""Clips in a continuous stream: each in background noise, answered by the clearest score around its middle.
+"""Clips in a continuous stream: each in background noise, answered by the first word that the detector reports.
 
 In a stream the network's input also covers what surrounds a word, the start of the word is unknown, and every hop of
 10 ms has scores of its own. What is measured here, for each clip:
@@ -9,10 +9,8 @@ In a stream the network's input also covers what surrounds a word, the start of 
   noise and clip.
 - It goes sample by sample through the streaming feature pipeline and the engine, both generated C, from a reset. 1.2 s
   are longer than the engine's receptive field: no score that counts depends on the reset.
-- The hops that count are those whose score, less the lag (`KWS_STREAM_LAG_MS`), lies within 300 ms of the clip's middle.
-- A hop answers with the class of the highest score, if that is not silence and its probability (`kws_probability`) is at
-  least `common.description.DETECTION_THRESHOLD`. Of the hops that answer, the one with the largest lead over the
-  second class decides; where none does, the answer is silence. Only scores are used, so that a device could do the same.
+- The scores of every hop go through the generated detector (kws_detector.c) at medium sensitivity. The first word that it
+  reports is the answer. Where it reports none, the clip was rejected, which is right for silence and for unknown words.
 """
 
 from __future__ import annotations
@@ -23,22 +21,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.description import DETECTION_THRESHOLD, FEATURES, SILENCE
-from engine import golden
+from common.description import FEATURES, SILENCE, UNKNOWN
+from detector import render as detector_render
+from detector.binding import Detector
+from detector.settings import MEDIUM, Settings
 from engine.binding import Engine
-from engine.network import Network
 from engine.render import STREAM_COLUMNS
 from frontend import binding
 
 SEED = 20240611
 NOISE_LEVEL = 0.1  # as in training.augment, whose PyTorch is slow to load
 SURROUNDINGS_MS = 1200
-TOLERANCE_MS = 300
 SYNTHETIC_RMS, SYNTHETIC_SECONDS = 1000, 60
 MS_PER_COLUMN = 1000 * FEATURES.hop // FEATURES.sample_rate
 LEAD = SURROUNDINGS_MS * FEATURES.sample_rate // 1000
 SAMPLES = LEAD + FEATURES.clip_samples + LEAD
-MIDDLE_MS = 1000 * (LEAD + FEATURES.clip_samples // 2) // FEATURES.sample_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,14 +91,14 @@ def lag_ms(delay_columns: int, columns: int) -> int:
     return MS_PER_COLUMN * delay_columns + MS_PER_COLUMN * columns // 2
 
 
-def settings(delay_columns: int, columns: int = STREAM_COLUMNS) -> dict:
-    """All parameters of the measurement but clips, noise and network; JSON-ready."""
+def settings(delay_columns: int, decided: Settings, columns: int = STREAM_COLUMNS) -> dict:
+    """All parameters of the measurement but clips, noise and network; JSON-ready. decided: the detector's."""
     return {
         "columns": columns,
         "lag_ms": lag_ms(delay_columns, columns),
         "surroundings_ms": SURROUNDINGS_MS,
-        "tolerance_ms": TOLERANCE_MS,
-        "sure": DETECTION_THRESHOLD,
+        "sensitivity": MEDIUM,
+        "detector": detector_render.detector_id(decided),
         "noise_level": [0.0, NOISE_LEVEL],
         "seed": SEED,
     }
@@ -112,44 +109,39 @@ def hops(engine: Engine, clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.n
     return engine.stream(binding.Stream().feed(embed(clip, noises)))
 
 
-def middles_ms(hops: int, columns: int) -> np.ndarray:
-    """The middle of the columns that each hop's score is the average of, ms from the start of the stream, int64 [hops].
+def answer(engine: Engine, detector: Detector, scores: np.ndarray, silence: int | None) -> np.ndarray:
+    """What a stream is taken for, as the scores of one hop, int32 [classes]: the hop that completed the first word.
 
-    columns: how many are averaged. The first hop that has scores is the one in which column
-    `delay + columns - 1` is complete.
+    scores: of every hop, int16 [hops, classes]. silence: index of that class; None where the model has none. Where no word
+    is reported, the answer is silence: the hop at which that is clearest, its score raised above the others if need be.
     """
-    return MS_PER_COLUMN * (np.arange(hops) + columns - 1) - lag_ms(0, columns)
-
-
-def due(scores: np.ndarray, columns: int) -> np.ndarray:
-    """Of all hops' scores [hops, …], averages over `columns` columns, those that count for the clip:
-    [hops that count, …]."""
-    return scores[np.abs(middles_ms(len(scores), columns) - MIDDLE_MS) <= TOLERANCE_MS]
-
-
-def winner_probability(network: Network, scores: np.ndarray) -> np.ndarray:
-    """Scores int16 [hops, classes] -> the probability of the best class of each hop, in 255ths, uint8 [hops]."""
-    return golden.probability(network, scores).max(1)
-
-
-def decide(scores: np.ndarray, probability: np.ndarray, silence: int | None, least: int = DETECTION_THRESHOLD) -> np.ndarray:
-    """The scores of the hop that decides, int32 [classes]; of equal hops the first.
-
-    scores: of the hops that count, int16 [hops, classes]. probability: `winner_probability` of them [hops]. silence: index
-    of that class; None where the model has none, and every hop answers. least: the least probability of an answer, in
-    255ths. Where silence is the answer, its score is raised above the others if need be.
-    """
-    ranked = np.sort(scores.astype(np.int32), 1)
-    lead = ranked[:, -1] - ranked[:, -2]
+    detector.reset()
+    events = detector.feed(*engine.best(scores))
+    if events:
+        return scores[events[0][0]].astype(np.int32)
     if silence is None:
-        return scores[lead.argmax()].astype(np.int32)
-    answers = (scores.argmax(1) != silence) & (probability >= least)
-    if answers.any():
-        return scores[np.where(answers, lead, -1).argmax()].astype(np.int32)
-    answer = scores[(scores[:, silence] - ranked[:, -1]).argmax()].astype(np.int32)
-    if answer.argmax() != silence:
-        answer[silence] = answer.max() + 1
-    return answer
+        return scores[len(scores) // 2].astype(np.int32)
+    found = scores[(scores[:, silence] - scores.max(1).astype(np.int32)).argmax()].astype(np.int32)
+    if found.argmax() != silence:
+        found[silence] = found.max() + 1
+    return found
+
+
+def rejected(scores: np.ndarray, target: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Answers [clips, classes] of streams in which "nothing was reported" is right for unknown words as well as silence:
+    where that is the answer and an unknown word the target, both scores change places."""
+    if SILENCE not in labels or UNKNOWN not in labels:
+        return scores
+    silence, unknown = labels.index(SILENCE), labels.index(UNKNOWN)
+    found = scores.copy()
+    rows = (scores.argmax(1) == silence) & (target == unknown)
+    found[np.ix_(rows, [silence, unknown])] = scores[np.ix_(rows, [unknown, silence])]
+    return found
+
+
+def first_ms(columns: int = STREAM_COLUMNS) -> int:
+    """`KWS_FIRST_SCORE_MS`."""
+    return MS_PER_COLUMN * (columns - 1) // 2
 
 
 def silence_index(labels: Sequence[str]) -> int | None:

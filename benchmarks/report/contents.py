@@ -22,8 +22,9 @@ from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_json
 from common.schema import Each, check
 from common.shipped import recorded_path
+from detector.settings import Settings
 from engine import network, render
-from firmware_gen.inputs import native_file
+from firmware_gen.inputs import detector_settings, native_file
 from firmware_gen.settings import arena_estimate
 
 ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
@@ -39,9 +40,9 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
 
     Of two, the one that covers this build's native engine, then the one over more clips, then the measured one: a run over
     few clips does not replace the record. Left out are a verification of another model, rows of another native network, and
-    rows in noise of streams with other settings than now.
+    rows in noise of streams with other settings, or another detector, than now.
     """
-    tau, known = conversion["tau"], []
+    tau, known, decided = conversion["tau"], [], detector_settings(build, conversion)
     for origin, path, remedy in (
         ("measured", build / build_folder.VERIFY, f"remove it and run `make verify TAU={tau:g}`"),
         ("recorded", recorded, "restore it from the repository"),
@@ -55,7 +56,7 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
                     "origin": origin,
                     **{key: figures[key] for key in ACCURACY},
                     "parts": figures.get("parts"),
-                    **of_this_engine(figures, conversion["native"]),
+                    **of_this_engine(figures, conversion["native"], decided),
                 }
                 schemas.check_accuracy(found, conversion["labels"])
                 found["recall_drop_points"] = recall_drops(figures)
@@ -79,12 +80,12 @@ def recall_drops(figures: dict) -> dict:
     }
 
 
-def of_this_engine(figures: dict, native: dict) -> dict:
+def of_this_engine(figures: dict, native: dict, decided: Settings) -> dict:
     """`device_backends` and `native` of a verification, without rows that do not hold for this build's engine."""
     found = figures.get("native", {})
     stale = set(NATIVES)
     if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
-        expected = streaming.settings(native["delay_columns"])
+        expected = streaming.settings(native["delay_columns"], decided)
         same = all(found["stream"].get(key) == value for key, value in expected.items())
         stale = set() if same else set(IN_NOISE)
     rows = {name: row for name, row in figures["device_backends"].items() if name not in stale}

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.accuracy import family
 from benchmarks.cost import baseline, budget, needs, on_board
 from benchmarks.cost.emulator import CORES
-from benchmarks.listening import continuous, decisions, recorded
+from benchmarks.listening import continuous, recorded
 from benchmarks.report import comparison, contents, text as report_text
 from common import build_folder
 from common.atomic import write_text
@@ -34,6 +34,7 @@ from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
 from common.reading import read_json, sha256
 from common.shipped import EXAMPLES, ROOT, checkpoint_path, recorded_path
+from detector.settings import SENSITIVITIES
 
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
 PAGES = ("README.md", "docs/**/*.md")
@@ -263,7 +264,7 @@ def recorded_tflm() -> str:
 
 
 def false_accepts() -> str:
-    """Reports an hour of the shipped networks over recordings in which no keyword is said, by the rule's hops."""
+    """Reports an hour of the shipped networks over recordings in which no keyword is said, by the detector's sensitivity."""
     rows = []
     for row in recorded.load():
         if row["checkpoint"] != sha256(checkpoint_path(row["tau"])):
@@ -277,15 +278,13 @@ def false_accepts() -> str:
                 f"`make false-accepts TAU={row['tau']:g} RECORD='{row['name']}'`"
             )
         rates = []
-        for rule in (rule for rule in decisions.RULES if rule.probability == decisions.EXAMPLE.probability):
-            count = row["reports"][str(rule)]
+        for name in SENSITIVITIES:
+            count = row["reports"][name]
             low, high = (bound / row["hours"] for bound in poisson(count))
-            text = f"{count / row['hours']:.1f} [{low:.1f}, {high:.1f}]"
-            rates.append(f"**{text}**" if rule == decisions.EXAMPLE else text)
+            rates.append(f"{count / row['hours']:.1f} [{low:.1f}, {high:.1f}]")
         rows.append([f"{row['tau']:g}", row["name"], f"{row['hours']:.2f}", *rates, row["measured"]])
-    hops = [f"{rule.hops} hops" for rule in decisions.RULES if rule.probability == decisions.EXAMPLE.probability]
-    hops[0] = f"an hour, {decisions.EXAMPLE.probability} of 255 at {hops[0]}"
-    return markdown(["tau", "recordings", "hours", *hops, "recorded"], rows, 2)
+    sensitivities = [f"an hour, {name}" for name in SENSITIVITIES]
+    return markdown(["tau", "recordings", "hours", *sensitivities, "recorded"], rows, 2)
 
 
 def budget_output() -> str:

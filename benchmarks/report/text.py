@@ -110,10 +110,10 @@ def accuracy_section(report: dict) -> str:
 
 
 def streaming_note(row: dict) -> str:
-    """The loss of a stream against whole windows in the same noise."""
+    """What a stream and its detector lose against the best class of whole windows in the same noise."""
     own = row["drop_against_in_noise"]
     return (
-        f"Against whole windows in the same noise, streaming costs {own['points']:.2f} points "
+        f"Against the best class of whole windows in the same noise, the stream and its detector lose {own['points']:.2f} points "
         f"(95 % interval {span(own['ci95'])})."
     )
 
@@ -128,10 +128,9 @@ def native_note(native: dict) -> str:
     around = f"{stream['surroundings_ms'] / 1000:g} s"
     return (
         f"A stream is {around} of noise ({stream['noise']}, {low:g} to {high:g} of its level), the clip in it and "
-        f"{around} more" + f", speech to noise {levels} dB (quartiles)" * bool(levels) + "; the best score counts "
-        f"that is due within {stream['tolerance_ms']} ms of the clip's middle, with a probability of "
-        f"{100 * stream['sure'] / 255:.0f} % or more, else silence; it comes {stream['lag_ms']} ms later (averages of "
-        f"{stream['columns']} columns)."
+        f"{around} more" + f", speech to noise {levels} dB (quartiles)" * bool(levels) + "; the first word counts "
+        f"that the detector reports at {stream['sensitivity']} sensitivity; none is right for silence and unknown words. "
+        f"Scores come {stream['lag_ms']} ms after what they are about (averages of {stream['columns']} columns)."
     )
 
 
