@@ -20,6 +20,7 @@ NATIVE = "native.npz"
 VERIFY, BENCH, MANIFEST = "verify.json", "bench.json", "firmware/manifest.json"
 VERIFY_FEWER = "verify_fewer.json"
 """A verification over fewer clips than the one in VERIFY."""
+FIELD = "field.json"
 REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML = "report.json", "report.md", "report.html"
 KEYS = frozenset(
     {

@@ -3,6 +3,7 @@
 python -m training --tau 1 --ver 2 --gpu 0 --download
 python -m training --tau 1 --data ~/speech_commands --epochs 50 --resume
 python -m training --recipe open --start checkpoints/tau1.safetensors --rate 0.05 --epochs 40
+python -m training --recipe field --start checkpoints/tau1.safetensors --rate 0.05 --epochs 20 --recordings ~/speech
 python -m training --recipe open --without happy,tree --epochs 10 --out build/heldout
 """
 
@@ -15,11 +16,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from common import checkpoint, locks, options
-from common.description import LABELS, parse_tau
+from common.description import LABELS, SILENCE, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 from training import card, distill, heldout, openset, train
 from training.data import dataset
@@ -27,6 +29,8 @@ from training.data.dataset import Clip
 from training.data.decoded import data_hash, decoded
 from training.data.download import download
 from training.features import log_mel
+from training.field import recipe as field
+from training.field.outside import changed_log_mel
 from training.memory import keep_freed_memory
 from training.model import DROPOUT
 from training.spoken import pieces, synthesis
@@ -51,29 +55,48 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     options.add_seed(parser)
     parser.add_argument(
         "--recipe",
-        choices=("paper", "open"),
+        choices=("paper", "open", "field"),
         default="paper",
-        help="the paper's, or one that rejects words that are not in the data set: balanced classes, "
-        "synthetic words and running speech, splices of keywords, label smoothing, averaged weights",
+        help="the paper's; open: rejects words that are not in the data set: balanced classes, synthetic words and running "
+        "speech, splices of keywords, label smoothing, averaged weights; field: the open one, in rooms, with music, babble "
+        "and noise, at any level, through any microphone",
     )
     parser.add_argument(
         "--synthetic",
         type=Path,
         default=Path("build/synthetic"),
-        help="folder of `python -m training.synthesis`, for --recipe open (default build/synthetic)",
+        help="folder of `python -m training.synthesis`, for --recipe open and field (default build/synthetic)",
     )
     parser.add_argument(
         "--speech",
         type=Path,
         metavar="FOLDER",
         help="folder of `python -m training.speech`: adds pieces of recorded speech as other words, and "
-        "keywords augmented like them, for --recipe open (default: none)",
+        "keywords augmented like them, for --recipe open and field (default: none)",
+    )
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="recordings of speech in which no keyword is said, for --recipe field: excerpts as other words, and babble "
+        "(more than once: several folders)",
+    )
+    parser.add_argument(
+        "--noise",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="recordings of noises, for --recipe field (more than once: several folders)",
     )
     parser.add_argument(
         "--omit",
         default="",
         metavar="PARTS",
-        help=f"parts of --recipe open to leave out, with commas between them: {', '.join(openset.PARTS)}",
+        help=f"parts of --recipe open to leave out, with commas between them: {', '.join(openset.PARTS)}; and of --recipe "
+        f"field: {', '.join(field.PARTS)}",
     )
     parser.add_argument(
         "--without",
@@ -123,11 +146,15 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f"--seed {args.seed}: choose one of 0 to {SEEDS - 1}")
     if not 0 < args.rate <= 1:
         raise UserError(f"--rate {args.rate:g}: choose one above 0 and up to 1")
-    args.parts = openset.parse_omitted(args.omit)
-    if args.omit and args.recipe != "open":
+    args.open = args.recipe in ("open", "field")
+    args.parts = (field if args.recipe == "field" else openset).parse_omitted(args.omit)
+    if args.omit and not args.open:
         raise UserError("--omit: only the open recipe has parts to leave out; add --recipe open (make: RECIPE=open)")
-    if args.speech and args.recipe != "open":
+    if args.speech and not args.open:
         raise UserError("--speech: only the open recipe takes more other words; add --recipe open (make: RECIPE=open)")
+    for option, folders in (("--recordings", args.recordings), ("--noise", args.noise)):
+        if folders and args.recipe != "field":
+            raise UserError(f"{option}: only the field recipe takes recordings; add --recipe field (make: RECIPE=field)")
     args.parts += ("speech",) * bool(args.speech)
     args.without = heldout.parse_words(args.without)
     if not 0 <= args.stream < 1:
@@ -140,7 +167,7 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f"--start: a checkpoint of tau {args.start.tau:g}, not {args.tau:g}; name one of that width")
     for option, given in (("--start", args.start), ("--teacher", args.teacher)):
         heldout.check_checkpoint(args.without, option, given)
-    if args.recipe == "open" and "running" in args.parts:
+    if args.open and "running" in args.parts:
         heldout.check_running_speech(args.without)
     args.out = args.out or Path(f"build/tau{args.tau:g}/training")
     check_state(args)
@@ -176,16 +203,19 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     device = choose_device(args.gpu)
     precision = train.default_precision(device) if args.precision == "auto" else args.precision
     noises = dataset.read_noises(archive)
-    is_open = args.recipe == "open"
-    clips = dataset.split_clips(archive, "training", args.ver, args.without, all_others=is_open)
+    clips = dataset.split_clips(archive, "training", args.ver, args.without, all_others=args.open)
     training = decoded(clips, "training", noises, args.out / "decoded")
     validation = decoded(
         dataset.split_clips(archive, "validation", args.ver, args.without), "validation", noises, args.out / "decoded"
     )
     extras = {}
-    if is_open:
+    if args.open:
         training = openset.training_set(training, clips, args.synthetic, args.speech, args.without, args.parts)
         extras = openset.extras(clips, args.parts)
+    outside = None
+    if args.recipe == "field":
+        outside, extras["outside"] = field.material(noises, args.recordings, args.noise, args.parts)
+        extras |= field.extras(clips, outside, args.parts)
     recipe = train.Recipe(
         args.tau,
         LABELS,
@@ -201,8 +231,24 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
         **extras,
     )
     teacher = distill.Teacher(args.teacher, LABELS, device) if args.teacher else None
+    changed = None
+    if outside:
+        changed = changed_log_mel(outside.field, validation.audio, validation.target == LABELS.index(SILENCE))
+        if teacher:
+            assert training.distil is not None
+            kept = args.out / "decoded" / f"answers-{recipe.data}-{recipe.teacher}.npy"
+            outside.answers = teacher.answers(training.audio, np.flatnonzero(training.distil), device, kept)
     trainer = train.Trainer(
-        recipe, training, log_mel(validation.audio), validation.target, noises, device, state_file(args), teacher
+        recipe,
+        training,
+        log_mel(validation.audio),
+        validation.target,
+        noises,
+        device,
+        state_file(args),
+        teacher,
+        outside,
+        changed,
     )
     if state_file(args).exists():
         trainer.resume()
@@ -235,10 +281,13 @@ def train_epochs(trainer: train.Trainer) -> None:
         trainer.train_epoch(functools.partial(live, trainer))
         row = trainer.history[-1]
         seconds = time.monotonic() - started
+        clips = len(trainer.validation_target)
+        changed = f", changed {100 * row['outside'] / clips:.2f} %" if "outside" in row else ""
+        if trainer.negatives:
+            changed += f", keywords heard in {100 * trainer.negatives.heard:.1f} % of the speech"
         print(
-            f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation "
-            f"{100 * row['correct'] / len(trainer.validation_target):.2f} %, {seconds:.0f} s, "
-            f"{seconds * (epochs - number) / 60:.0f} min left",
+            f"epoch {number}/{epochs}: loss {row['loss']:.4f}, validation {100 * row['correct'] / clips:.2f} %{changed}, "
+            f"{seconds:.0f} s, {seconds * (epochs - number) / 60:.0f} min left",
             flush=True,
         )
 
@@ -259,7 +308,7 @@ def main(argv: list[str] | None = None) -> None:
         if note:
             print(note)
     heldout_clips = heldout.heldout_clips(archive, args.without)
-    if args.recipe == "open":
+    if args.open:
         openset.synthetic_speech(args.synthetic, args.parts)  # before minutes of decoding
         if not args.resume and {"synthetic", "running"} & {*args.parts}:  # a resumed run compares the hash of its data
             synthesis.check(args.synthetic)

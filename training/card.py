@@ -15,8 +15,9 @@ from common.description import LABELS
 from common.intervals import percent
 from training.data.dataset import Clip, read_clips
 from training.features import log_mel
+from training.field.augment import PARTS as AUGMENTATION
 from training.model import DROPOUT
-from training.train import Trainer
+from training.train import Trainer, standing
 
 
 def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[str]) -> dict:
@@ -25,8 +26,10 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     archive: the folder of the training clips. arguments: of the command line.
     """
     recipe, clips = trainer.recipe, len(trainer.validation_target)
-    correct = [row["correct"] for row in trainer.history]
-    best = len(correct) - correct[::-1].index(max(correct))
+    standings = [standing(row) for row in trainer.history]
+    best = len(standings) - standings[::-1].index(max(standings))
+    row = trainer.history[best - 1]
+    outside = {"validation top-1, changed as in the field": percent(row["outside"], clips)} if "outside" in row else {}
     return {
         "network": f"BC-ResNet-{recipe.tau:g}, {sum(p.numel() for p in trainer.model.parameters())} parameters",
         "data": f"Speech Commands v0.0{ver} layout ({archive.name}), {len(trainer.target)} training clips, "
@@ -39,7 +42,8 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
         "device": f"{trainer.device.type}, {recipe.precision} activations, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}",
         "time": f"{trainer.seconds / 60:.0f} min",
-        "validation top-1": percent(max(correct), clips),
+        "validation top-1": percent(row["correct"], clips),
+        **outside,
     }
 
 
@@ -50,6 +54,17 @@ PART_TEXT = {
     "speech": "pieces of recorded speech added, keywords recorded again",
 }
 """Parts of a recipe that have no field of their own in it."""
+
+FIELD_TEXT = {
+    "rooms": "simulated rooms",
+    "music": "synthetic music",
+    "babble": "babble",
+    "hiss": "hiss",
+    "noise": "recorded noises",
+    "bands": "bands of microphones and lines",
+    "level": "random levels and saturation",
+    "microphone": "noise of microphones and mains hum",
+}
 
 
 def recipe_line(trainer: Trainer) -> str:
@@ -67,6 +82,11 @@ def recipe_line(trainer: Trainer) -> str:
         parts.append(f"weights averaged ({recipe.average:g} a step)")
     if recipe.stream:
         parts.append(f"{100 * recipe.stream:g} % of the batches heard as a stream")
+    if recipe.outside:
+        parts += [FIELD_TEXT[part] for part in AUGMENTATION if part in recipe.parts]
+    if recipe.excerpts:
+        parts.append(f"{recipe.excerpts} excerpts of running speech, whose weight rises to {recipe.weight:g}")
+        parts += ["half of them drawn where a keyword was heard"] * ("mining" in recipe.parts)
     if recipe.dropout != DROPOUT:
         parts.append(f"dropout {recipe.dropout:g}")
     if recipe.teacher:
@@ -116,6 +136,8 @@ def portable(arguments: Sequence[str]) -> list[str]:
         ("--teacher", "TEACHER"),
         ("--synthetic", "SYNTHETIC"),
         ("--speech", "SPEECH"),
+        ("--recordings", "RECORDINGS"),
+        ("--noise", "NOISE"),
     ):
         for index, argument in enumerate(out):
             if argument.startswith(f"{option}="):

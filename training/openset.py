@@ -74,12 +74,17 @@ def draws(clips: Sequence[Clip]) -> np.ndarray:
 
 def parse_omitted(text: str) -> tuple[str, ...]:
     """`"splices,average"` -> the parts that are kept, in the order of PARTS; UserError for a name that is no part."""
+    return kept_parts(text, PARTS, "open")
+
+
+def kept_parts(text: str, parts: Sequence[str], recipe: str) -> tuple[str, ...]:
+    """Those of `parts` that `text` does not name; UserError for a name that is no part of the recipe."""
     omitted = {part.strip() for part in text.split(",") if part.strip()}
-    if not omitted <= {*PARTS}:
+    if not omitted <= {*parts}:
         raise UserError(
-            f"--omit {sorted(omitted - {*PARTS})[0]}: no part of the open recipe; name some of {', '.join(PARTS)}"
+            f"--omit {sorted(omitted - {*parts})[0]}: no part of the {recipe} recipe; name some of {', '.join(parts)}"
         )
-    return tuple(part for part in PARTS if part not in omitted)
+    return tuple(part for part in parts if part not in omitted)
 
 
 def training_set(

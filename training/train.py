@@ -20,8 +20,11 @@ from common.description import SILENCE, UNKNOWN
 from common.errors import UserError
 from common.schema import check
 from training.augment import NoiseAugment, spec_augment
+from training.average import WeightAverage
 from training.distill import Teacher, distilled
 from training.features import LogMel
+from training.field import outside as outdoors
+from training.field.negatives import Negatives
 from training.model import DROPOUT, BCResNet, load_weights
 from training.splices import Splicer
 from training.stream import stream_augment, without_edges
@@ -32,8 +35,8 @@ MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-3
 BATCH = 100
 PAPER_EPOCHS = 200
-SPLICE = -1
-"""Stands for a splice among the numbers of an epoch's clips."""
+SPLICE, EXCERPT = -1, -2
+"""Stand for a splice, and for an excerpt of running speech, among the numbers of an epoch's clips."""
 
 
 RENAMED = {"steps": "abrupt"}
@@ -60,16 +63,23 @@ class Recipe:
     dropout: float = DROPOUT  # probability, of whole channels
     teacher: str = ""  # hash of the teacher's weights; empty: no distillation
     abrupt: float = 0.0  # fraction of silence clips whose noise starts or stops mid-clip
+    outside: str = ""  # hash of the field recipe's rooms, backgrounds and speech; empty: another recipe
+    excerpts: int = 0  # of running speech, per epoch
+    weight: float = 1.0  # of an excerpt in the loss of the last epoch
 
 
 class Batch(NamedTuple):
     """Log-mel (N,1,40,101), or (N,1,40,146) for continuous listening; class indices (N); which clips are learnt from the
-    teacher too, bool (N)."""
+    teacher too, bool (N). answers: the teacher's logits (N, classes), where it heard the clips before. running, seconds: the
+    rows that are excerpts of running speech, and the numbers of their seconds, int64."""
 
     logmel: torch.Tensor
     target: torch.Tensor
     distil: torch.Tensor
     stream: bool
+    answers: torch.Tensor | None = None
+    running: np.ndarray = np.empty(0, np.int64)
+    seconds: np.ndarray = np.empty(0, np.int64)
 
 
 @dataclasses.dataclass
@@ -112,26 +122,15 @@ def has_avx512_bf16() -> bool:
         return False
 
 
-class WeightAverage:
-    """The exponential moving average (EMA) of a model's weights and statistics, which is validated and saved.
+def keyword_probability(logits: torch.Tensor, labels: Sequence[str]) -> np.ndarray:
+    """Logits (N, classes) -> the probability of all words among the labels, float32 [N]."""
+    others = [labels.index(SILENCE), labels.index(UNKNOWN)]
+    return 1 - logits.softmax(1)[:, others].sum(1).cpu().numpy()
 
-    decay: of the average, per step; lower in the first steps, so that the initial weights soon count for nothing.
-    """
 
-    def __init__(self, model: nn.Module, decay: float):
-        self.decay = decay
-        self.weights = {name: value.clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take the model's weights after a step into the average."""
-        mean, now = self.weights, model.state_dict()
-        steps = int(next(value for name, value in now.items() if name.endswith("num_batches_tracked")))
-        decay = min(self.decay, steps / (steps + 9))
-        floating = [name for name in now if now[name].is_floating_point()]
-        torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - decay)
-        for name in now.keys() - set(floating):
-            mean[name].copy_(now[name])
+def standing(row: dict) -> int:
+    """What the best epoch has most of: right answers, as recorded and, in the field recipe, changed."""
+    return row["correct"] + row.get("outside", 0)
 
 
 class Trainer:
@@ -140,6 +139,7 @@ class Trainer:
     validation: float32 log-mel [clips, 40, 101]; validation_target: class indices int64 [clips].
     noises: background recordings, each int16 [samples].
     state: the file that the run is saved to after each epoch.
+    outside, outside_validation: of the field recipe, and its changed validation clips, log-mel like `validation`.
     """
 
     def __init__(
@@ -152,6 +152,8 @@ class Trainer:
         device: torch.device,
         state: Path,
         teacher: Teacher | None = None,
+        outside: outdoors.Outside | None = None,
+        outside_validation: np.ndarray | None = None,
     ):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.state = recipe, device, state
@@ -160,6 +162,7 @@ class Trainer:
         self.audio = audio.to(device) if self.on_device else audio
         self.target = torch.from_numpy(training.target)
         self.draws = training.draws
+        self.answers = outside.answers if outside else None
         self.splicer = Splicer(training.audio, training.target) if recipe.splices else None
         self.silence = training.target == recipe.labels.index(SILENCE)
         self.distil = ~self.silence if training.distil is None else training.distil & ~self.silence
@@ -167,7 +170,8 @@ class Trainer:
         self.validation_target = validation_target
         self.augment = NoiseAugment(noises, device, abrupt=recipe.abrupt)
         self.stream_augment = stream_augment(noises, device, recipe.abrupt) if recipe.stream else None
-        self.teacher = teacher
+        self.teacher, self.outside = teacher, outside
+        self.outside_validation = outside_validation
         self.log_mel = LogMel().to(device)
         self.model = BCResNet(recipe.tau, len(recipe.labels), recipe.dropout).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), recipe.rate, MOMENTUM, weight_decay=WEIGHT_DECAY)
@@ -192,6 +196,7 @@ class Trainer:
                 "best": self.best,
                 "optimizer": self.optimizer.state_dict(),
                 "history": self.history,
+                "hard": torch.from_numpy(self.negatives.score) if self.negatives else None,
                 "seconds": self.seconds,
             },
             file,
@@ -237,6 +242,8 @@ class Trainer:
             raise ValueError("momentum of another network")
         if self.average:
             self.average.weights = saved["average"]
+        if self.negatives:
+            self.negatives.take(saved["hard"].numpy())
         self.best, self.history, self.seconds = saved["best"], saved["history"], float(saved["seconds"])
 
     def begin_with(self, tensors: dict[str, np.ndarray]) -> None:
@@ -256,19 +263,30 @@ class Trainer:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     @property
+    def negatives(self) -> Negatives | None:
+        """Running speech, where the recipe has excerpts of it."""
+        return self.outside.negatives if self.outside else None
+
+    @property
+    def made(self) -> int:
+        """Splices and excerpts per epoch."""
+        return self.recipe.splices + self.recipe.excerpts
+
+    @property
     def drawn(self) -> int:
-        """Clips per epoch, splices included; an incomplete last batch of them is not used."""
-        return (len(self.target) if self.draws is None else int(self.draws.sum() - 1e-6)) + self.recipe.splices
+        """Clips per epoch, splices and excerpts included; an incomplete last batch of them is not used."""
+        return (len(self.target) if self.draws is None else int(self.draws.sum() - 1e-6)) + self.made
 
     def order(self, rng: np.random.Generator) -> np.ndarray:
-        """The numbers of an epoch's clips in their order, int64; SPLICE stands for a splice."""
+        """The numbers of an epoch's clips in their order, int64, with SPLICE and EXCERPT among them."""
         order = rng.permutation(len(self.target))
-        if self.draws is None and not self.recipe.splices:
+        if self.draws is None and not self.made:
             return order
         if self.draws is not None:  # systematic sampling: a clip is drawn its mean number of times, rounded up or down
             passed = np.floor(np.cumsum(self.draws[order]) + rng.random()).astype(int)
-            order = np.repeat(order, np.diff(passed, prepend=0))[: self.drawn - self.recipe.splices]
-        return rng.permutation(np.concatenate([order, np.full(self.recipe.splices, SPLICE)]))
+            order = np.repeat(order, np.diff(passed, prepend=0))[: self.drawn - self.made]
+        made = np.repeat([SPLICE, EXCERPT], [self.recipe.splices, self.recipe.excerpts])
+        return rng.permutation(np.concatenate([order, made]))
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch; all randomness comes from (seed, epoch)."""
@@ -276,7 +294,7 @@ class Trainer:
         order = self.order(rng)
         for start in range(0, len(order) - len(order) % BATCH or len(order), BATCH):
             index = order[start : start + BATCH]
-            spliced = np.flatnonzero(index == SPLICE)
+            spliced, running = (np.flatnonzero(index == stands) for stands in (SPLICE, EXCERPT))
             picked = torch.from_numpy(index)
             clips, target = self.audio[picked.to(self.audio.device)], self.target[picked]
             silence, distil = self.silence[index], self.distil[index]
@@ -284,22 +302,30 @@ class Trainer:
                 made = np.stack([self.splicer(rng) for _ in spliced])
                 clips[spliced] = torch.from_numpy(made).to(clips.device)
                 target[spliced] = self.recipe.labels.index(UNKNOWN)
-                silence[spliced], distil[spliced] = False, True
+                silence[spliced], distil[spliced] = False, self.answers is None
+            target[running], silence[running], distil[running] = self.recipe.labels.index(UNKNOWN), False, False
             streamed = self.stream_augment is not None and rng.random() < self.recipe.stream
             with torch.no_grad():
                 augment = self.stream_augment if self.stream_augment and streamed else self.augment
-                logmel = self.log_mel(augment(clips, silence, rng))
+                samples = augment(clips, silence, rng)
+                seconds = self.outside.apply(samples, running, silence, rng) if self.outside else running
+                logmel = self.log_mel(samples)
                 logmel = spec_augment(without_edges(logmel) if streamed else logmel, self.recipe.tau, rng)
-            yield Batch(
-                logmel, target.to(self.device, non_blocking=True), torch.from_numpy(distil).to(self.device), streamed
-            )
+            answers = self.answers[picked].to(self.device) if self.answers is not None else None
+            on_device = target.to(self.device, non_blocking=True), torch.from_numpy(distil).to(self.device)
+            yield Batch(logmel, *on_device, streamed, answers, running, seconds)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of a batch, a scalar: cross-entropy, with the teacher's divergence where there is a teacher."""
         with self.autocast():
             logits = self.model(batch.logmel, valid=batch.stream).float()
-            teacher_logits = self.teacher(batch.logmel) if self.teacher else None
+            teacher_logits = self.teacher(batch.logmel) if self.teacher and self.answers is None else batch.answers
         losses = nn.functional.cross_entropy(logits, batch.target, label_smoothing=self.recipe.smoothing, reduction="none")
+        if self.negatives:
+            weights = torch.ones_like(losses)
+            weights[batch.running] = outdoors.weight(self.epoch, self.recipe.epochs, self.recipe.weight)
+            losses = losses * weights
+            self.negatives.learn(batch.seconds, keyword_probability(logits[batch.running].detach(), self.recipe.labels))
         if teacher_logits is None:
             return losses.mean()
         return distilled(losses, logits, teacher_logits, batch.distil)
@@ -328,13 +354,19 @@ class Trainer:
         latest = self.weights()
         if self.average:
             self.model.load_state_dict(self.average.weights)
-        correct = int((self.logits(self.validation).argmax(1) == self.validation_target).sum())
+        row = {"loss": self.running_loss(), "correct": self.right(self.validation)}
+        if self.outside_validation is not None:
+            row["outside"] = self.right(self.outside_validation)
         self.seconds += time.monotonic() - started
-        if correct >= max((row["correct"] for row in self.history), default=0):
+        if standing(row) >= max(map(standing, self.history), default=0):
             self.best = self.weights()
         self.model.load_state_dict(latest)
-        self.history.append({"loss": self.running_loss(), "correct": correct})
+        self.history.append(row)
         self.save()
+
+    def right(self, validation: torch.Tensor | np.ndarray) -> int:
+        """How many validation clips, log-mel [clips, 40, 101], are classified correctly."""
+        return int((self.logits(validation).argmax(1) == self.validation_target).sum())
 
     def running_loss(self) -> float:
         """Mean loss of the epoch's batches so far."""

@@ -1,0 +1,67 @@
+"""Running speech without keywords as training clips: random excerpts, more often where the network hears a keyword.
+
+A recording is divided into seconds. Each has a score, the probability that the network gave to keywords when it last heard
+an excerpt from there; half of the excerpts are drawn in proportion to it (hard negatives), half evenly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from common.description import FEATURES
+
+SECOND = FEATURES.sample_rate
+MINED = 0.5
+"""Fraction of the excerpts that are drawn by their scores."""
+NEVER_HEARD = 0.5
+"""Score of a second that was not drawn yet."""
+LEAST = 0.01
+"""Added to every score, so that none is forgotten."""
+
+
+class Negatives:
+    """Recordings, int16 [samples] each, and the score of each of their seconds.
+
+    mine: whether scores decide; else all excerpts are drawn evenly. UserError where no recording is a second long.
+    """
+
+    def __init__(self, recordings: Sequence[np.ndarray], mine: bool = True):
+        self.stream = torch.from_numpy(np.concatenate(recordings))
+        bounds = np.cumsum([0] + [len(recording) for recording in recordings])
+        self.starts = np.concatenate(
+            [np.arange(start, max(start + 1, end - SECOND // 2), SECOND) for start, end in zip(bounds, bounds[1:])]
+        )
+        self.score = np.full(len(self.starts), NEVER_HEARD if mine else 1.0, np.float32)
+        self.mine = mine
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """The numbers of so many seconds, int64 [count]."""
+        even = rng.integers(len(self.starts), size=count)
+        passed = np.cumsum(self.score.astype(np.float64) + LEAST)
+        hard = np.searchsorted(passed, rng.uniform(0, passed[-1], count), "right").clip(max=len(passed) - 1)
+        return np.where(rng.random(count) < MINED, hard, even) if self.mine else even
+
+    def excerpts(self, seconds: np.ndarray, samples: int, rng: np.random.Generator) -> torch.Tensor:
+        """An excerpt of `samples` samples around a random instant of each of these seconds, float32 in +-1."""
+        middle = self.starts[seconds] + rng.integers(0, SECOND, len(seconds))
+        start = np.clip(middle - samples // 2, 0, len(self.stream) - samples)
+        return self.stream.unfold(0, samples, 1)[torch.from_numpy(start)].float().div_(32768)
+
+    def learn(self, seconds: np.ndarray, probability: np.ndarray) -> None:
+        """Take the probability of keywords [count] that the network gave to excerpts of these seconds as their scores."""
+        if self.mine:
+            self.score[seconds] = probability
+
+    @property
+    def heard(self) -> float:
+        """The fraction of the seconds in which the network last heard a keyword, more probable than not."""
+        return float((self.score > NEVER_HEARD).mean())
+
+    def take(self, score: np.ndarray) -> None:
+        """Continue with the scores of an earlier run, [seconds]. ValueError where they are of other recordings."""
+        if score.shape != self.score.shape:
+            raise ValueError("scores of other recordings")
+        self.score[:] = score
