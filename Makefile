@@ -9,12 +9,14 @@ endif
 VENV := .venv
 
 # The variables that each target takes.
-quantize.takes := TAU CHECKPOINT GRAPH DATA
+quantize.takes := TAU CHECKPOINT GRAPH DATA DETECTOR
 verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
 	SPEECH THREADS
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD
+listen-test.takes := TAU DATA RECORDINGS SPLIT RECORD
+tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS DATA OUT
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 run.takes := TAU BOARD WAV
@@ -23,7 +25,7 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train synthetic speech false-accepts bench bench-check bench-baseline budget run \
+.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune bench bench-check bench-baseline budget run \
 	selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
@@ -67,6 +69,7 @@ help:
 	echo
 	echo "  make quantize TAU=1                  checkpoint -> verified int8 model and firmware sources"
 	echo "       [CHECKPOINT=FILE] [GRAPH=small|accurate] [DATA=DIR: calibrate on its clips]"
+	echo "       [DETECTOR=FILE: thresholds that make tune wrote]"
 	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite, TFLM and native C on the same clips"
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
 	echo "  make family                          what every shipped checkpoint was verified to reach"
@@ -81,6 +84,12 @@ help:
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
 	echo "                                       words an hour that a device hears in recordings in which none is said"
 	echo "       [RECORD=NAME: keep the counts of a shipped checkpoint under that name]"
+	echo "  make listen-test TAU=1 DATA=DIR      keywords in quiet, noise and music, and hours without any: what the device"
+	echo "                                       reports, misses and imagines at each sensitivity"
+	echo "       [RECORDINGS=DIR: without keywords, a folder for each kind] [SPLIT=testing] [RECORD=1: with the checkpoint]"
+	echo "  make tune     TAU=1 RECORDINGS=DIR   choose the detector's thresholds on recordings of yours without keywords"
+	echo "       [KEYWORDS=DIR: <word>/* of yours, else DATA=DIR] [FALSE_ACCEPTS=0.5: wanted an hour] [OUT=FILE: write"
+	echo "       them there, for make quantize DETECTOR=FILE]"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -107,7 +116,7 @@ then_report = status=$$?; [ $$status -gt 1 ] || $(BIN) -m benchmarks.report $(TA
 
 quantize: $(VENV)/convert
 	$(BIN) -m benchmarks.quantize $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
-		$(call option,--data,DATA)
+		$(call option,--data,DATA) $(call option,--detector,DETECTOR)
 
 verify: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.verify_int8 $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
@@ -133,6 +142,18 @@ speech: $(VENV)/training
 false-accepts: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(call option,--record,RECORD) \
 		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
+
+listen-test: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.listen_test $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
+		$(call option,--recordings,RECORDINGS) $(call flag,--record,RECORD)
+
+# The report draws the curve that the choice is on, and the firmware takes its thresholds.
+tune: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.tune $(TAU_OPTION) $(call option,--data,DATA) $(call option,--keywords,KEYWORDS) \
+		$(call option,--false-accepts,FALSE_ACCEPTS) $(call option,--out,OUT) \
+		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
+	$(if $(value OUT),,$(BIN) -m firmware_gen $(TAU_OPTION))
+	$(BIN) -m benchmarks.report $(TAU_OPTION) --quiet
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \

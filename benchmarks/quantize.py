@@ -3,27 +3,53 @@
     python -m benchmarks.quantize --tau 1
     python -m benchmarks.quantize --tau 1 --checkpoint mine.safetensors --graph small --data ~/speech_commands
 
-Takes the options of `python -m convert`. Of two at once in one build folder the second waits, and each reports the
-graph of its own options.
+Takes the options of `python -m convert`, and --detector FILE: thresholds that `python -m benchmarks.tune` wrote, for this
+network. They stay in the build folder until others are given. Of two at once in one build folder the second waits, and
+each reports the graph of its own options.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from pathlib import Path
 
 from benchmarks.report import contents
-from common import locks
-from common.errors import one_line_errors
+from common import build_folder, locks
+from common.errors import UserError, one_line_errors
 from convert import __main__ as converter
+from detector import settings
+from detector.settings import Settings
 from firmware_gen import __main__ as generator
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if argv is None else argv
+    detector, arguments = detector_option(sys.argv[1:] if argv is None else argv)
     build = converter.parse_arguments(arguments).build
+    chosen = None if detector is None else settings.load(detector)
     with locks.writing(build):
-        return converter.main(arguments) or generator.main(["--build", str(build)]) or contents.main(["--build", str(build)])
+        if failed := converter.main(arguments):
+            return failed
+        if chosen is not None:
+            take_thresholds(chosen, detector, build)
+        return generator.main(["--build", str(build)]) or contents.main(["--build", str(build)])
+
+
+def detector_option(arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """The file of --detector, and the arguments without it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--detector", type=Path)
+    known, rest = parser.parse_known_args(arguments)
+    return known.detector, rest
+
+
+def take_thresholds(chosen: Settings, path: Path | None, build: Path) -> None:
+    """Put a file of thresholds into the build folder; UserError where it was made for another network."""
+    conversion = build_folder.load(build)
+    if chosen.native != conversion["native"].get("sha256") or list(chosen.labels) != conversion["labels"]:
+        raise UserError(f"{path}: chosen for another network; make it again with `make tune`")
+    settings.save(build / settings.FILE, chosen)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Compiled once into build/cache/, again whenever the sources, the compiler or its
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,14 +51,20 @@ int32_t kws_detect_all(kws_detector *state, const uint8_t *best, const uint8_t *
 """What Python calls besides the detector itself: a loop that is slow in Python."""
 
 
+@functools.cache
+def library(classes: int, flags: tuple[str, ...]) -> ctypes.CDLL:
+    """The compiled detector of so many classes. Raises UserError where it cannot be compiled."""
+    sources = render.sources(settings.default([f"word {index}" for index in range(classes)]))
+    loaded = compiled("detector", {**sources, "driver.c": DRIVER}, (*render.SOURCES, "driver.c"), flags)
+    loaded.kws_sizeof_detector.restype = ctypes.c_ulong
+    return loaded
+
+
 class Detector:
     """One detector and its state. thresholds: of each class. Raises UserError where the C cannot be compiled."""
 
     def __init__(self, thresholds: Sequence[Threshold], first_ms: int = 0, flags: tuple[str, ...] = ()):
-        labels = [f"word {index}" for index in range(len(thresholds))]
-        sources = render.sources(settings.default(labels))
-        self._library = compiled("detector", {**sources, "driver.c": DRIVER}, (*render.SOURCES, "driver.c"), flags)
-        self._library.kws_sizeof_detector.restype = ctypes.c_ulong
+        self._library = library(len(thresholds), flags)
         self.state_bytes = self._library.kws_sizeof_detector()
         self.thresholds, self.first_ms = list(thresholds), first_ms
         self._state = np.zeros(-(-self.state_bytes // 8), np.uint64)

@@ -76,6 +76,11 @@ def missed(said: int, hit: int) -> str:
     return f"{100 * (said - hit) / said:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def level(snr_db: float | None) -> str:
+    """` at 10 dB`; nothing where words keep the level of their recording."""
+    return "" if snr_db is None else f" at {snr_db:g} dB"
+
+
 def figures(settings: Settings) -> list[str]:
     """What the header says of its sensitivities, line by line, ASCII."""
     lines = [
@@ -98,7 +103,7 @@ def figures(settings: Settings) -> list[str]:
             for row in found["false_accepts"]
         ]
         lines += [
-            f"  missed, {row['background']} at {row['snr_db']:g} dB: {missed(row['said'], row['hit'])} % of {row['said']:,}"
+            f"  missed, {row['background']}{level(row['snr_db'])}: {missed(row['said'], row['hit'])} % of {row['said']:,}"
             for row in found["keywords"]
         ]
     return lines

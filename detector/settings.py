@@ -40,7 +40,18 @@ FORM = {
             "protocol": str,
             "presets": {
                 name: {
-                    "keywords": [{"background": str, "snr_db": float, "said": int, "hit": int}],
+                    "keywords": [
+                        {
+                            "background": str,
+                            "snr_db": Either(None, float),
+                            "said": int,
+                            "hit": int,
+                            "wrong": int,
+                            "repeats": int,
+                            "elsewhere": int,
+                        }
+                    ],
+                    "twice": {"gap_ms": int, "pairs": int, "both": int, "repeats": int},
                     "false_accepts": [{"kind": str, "hours": float, "reports": int}],
                 }
                 for name in SENSITIVITIES

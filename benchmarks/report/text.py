@@ -113,8 +113,8 @@ def streaming_note(row: dict) -> str:
     """What a stream and its detector lose against the best class of whole windows in the same noise."""
     own = row["drop_against_in_noise"]
     return (
-        f"Against the best class of whole windows in the same noise, the stream and its detector lose {own['points']:.2f} points "
-        f"(95 % interval {span(own['ci95'])})."
+        "Against the best class of whole windows in the same noise, the stream and its detector lose "
+        f"{own['points']:.2f} points (95 % interval {span(own['ci95'])})."
     )
 
 

@@ -1,0 +1,110 @@
+"""The choice of the detector's thresholds: for each word the pair of probability and hops that misses least at a price.
+
+Every word and every pair of the grid has hits, over recordings of keywords, and false accepts an hour, over recordings
+without. For a price in misses of one false accept an hour, each word takes the pair whose misses and price are least; the
+price is raised until all words together have no more false accepts an hour than is wanted. Words hardly interact, so this
+is the best choice on these recordings but for rounding (Lagrange's method).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from detector.binding import Detector
+from detector.settings import NEVER, Threshold, every_word, is_word
+
+PROBABILITIES = 128, 153, 179, 204, 217, 230, 236, 242, 246, 250, 252, 253, 254
+HOPS = 8, 10, 12, 15, 17, 20, 22, 25, 28, 30, 33, 36, 40, 45, 50, 55
+GRID = tuple(Threshold(probability, hops) for probability, hops in product(PROBABILITIES, HOPS))
+PRICES = np.geomspace(1e-6, 1e3, 200)
+"""Of one false accept an hour, in misses of one word's recordings, as a share of them."""
+
+
+class Answers(NamedTuple):
+    """A sound's best class and its probability in 255ths at every hop, uint8 [hops] each."""
+
+    winner: np.ndarray
+    probability: np.ndarray
+
+
+class Counts(NamedTuple):
+    """hits: of each pair of GRID and class, recordings of the word that are reported as it alone, int64 [pairs, classes].
+    said: recordings of each word [classes]. reports: false accepts, int64 [pairs, classes]. hours: over which."""
+
+    hits: np.ndarray
+    said: np.ndarray
+    reports: np.ndarray
+    hours: float
+
+
+def reported(detector: Detector, sound: Answers) -> list[int]:
+    """The words that a sound is reported as, from a reset."""
+    detector.reset()
+    return [event.word for _, event in detector.feed(sound.winner, sound.probability)]
+
+
+def count(
+    spoken: Sequence[Answers], target: np.ndarray, negatives: Sequence[Answers], hours: float, labels: Sequence[str]
+) -> Counts:
+    """Hits over recordings of keywords of the classes `target` [n], and reports over others, for every pair of GRID."""
+    classes = len(labels)
+    said = np.bincount(target, minlength=classes)
+    hits, reports = (np.zeros((len(GRID), classes), np.int64) for _ in range(2))
+    for row, threshold in enumerate(GRID):
+        detector = Detector(every_word(labels, threshold))
+        for sound, word in zip(spoken, target.tolist()):
+            hits[row, word] += reported(detector, sound) == [word]
+        for sound in negatives:
+            reports[row] += np.bincount(reported(detector, sound), minlength=classes)
+    return Counts(hits, said, reports, hours)
+
+
+def at_price(counts: Counts, labels: Sequence[str], price: float) -> tuple[Threshold, ...]:
+    """Each word's best pair where a false accept an hour costs so much."""
+    missed = 1 - counts.hits / np.maximum(counts.said, 1)
+    best = (missed + price * counts.reports / counts.hours).argmin(0)
+    return tuple(GRID[best[index]] if is_word(label) else NEVER for index, label in enumerate(labels))
+
+
+def rate(counts: Counts, thresholds: Sequence[Threshold]) -> float:
+    """False accepts an hour of all words together, by the counts."""
+    rows = {threshold: row for row, threshold in enumerate(GRID)}
+    reports = sum(counts.reports[rows[threshold], word] for word, threshold in enumerate(thresholds) if threshold.hops)
+    return float(reports / counts.hours)
+
+
+def choose(counts: Counts, labels: Sequence[str], wanted: float) -> tuple[Threshold, ...]:
+    """The thresholds of the lowest price at which there are at most `wanted` false accepts an hour; those of the highest
+    price where even they have more."""
+    for price in PRICES:
+        found = at_price(counts, labels, price)
+        if rate(counts, found) <= wanted:
+            break
+    return found
+
+
+def curve(chosen: Counts, reported_on: Counts, labels: Sequence[str]) -> list[dict]:
+    """Misses against false accepts an hour as the price rises: thresholds of one half, figures of the other. A point is
+    {"rate": an hour, "missed": share, "words": {word: [an hour, share]}}, JSON-ready; equal neighbours are left out."""
+    rows = {threshold: row for row, threshold in enumerate(GRID)}
+    points: list[dict] = []
+    before = None
+    for price in PRICES:
+        found = at_price(chosen, labels, price)
+        if found == before:
+            continue
+        before = found
+        words, hits = {}, 0
+        for word, threshold in enumerate(found):
+            if threshold.hops:
+                row, said = rows[threshold], int(reported_on.said[word])
+                hits += int(reported_on.hits[row, word])
+                missed = 1 - int(reported_on.hits[row, word]) / said if said else None
+                words[labels[word]] = [int(reported_on.reports[row, word]) / reported_on.hours, missed]
+        total = int(reported_on.said[[is_word(label) for label in labels]].sum())
+        points.append({"rate": rate(reported_on, found), "missed": 1 - hits / max(1, total), "words": words})
+    return points

@@ -1,0 +1,200 @@
+"""Choose the detector's thresholds on your own recordings.
+
+    python -m benchmarks.tune ~/office --tau 1 --data ~/speech_commands --false-accepts 0.5
+    python -m benchmarks.tune ~/office --tau 1 --keywords ~/my_words
+
+FOLDER: recordings in which no keyword is said, as long as can be had: of an hour, half is chosen on and half reported on,
+so half a false accept an hour cannot be told from none. Keywords: KEYWORDS/<word>/* (any rate, length and format), or else
+the validation clips of the data, each in a stream with noise (benchmarks/listening/streaming.py).
+
+For each word the least probability and the number of hops are chosen so that all words together give at most the wanted
+false accepts an hour: these are the thresholds of medium sensitivity; low is for a fifth, high for five times as many. Chosen
+on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no speaker.
+
+Writes detector.json into the build folder, from which `python -m firmware_gen` takes the thresholds, and the curve of misses
+against false accepts for the report. --out FILE writes it there instead; give it to another build with DETECTOR=FILE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.accuracy import clips
+from benchmarks.listening import continuous, listen_test, streaming, thresholds
+from benchmarks.listening.continuous import Scored
+from benchmarks.listening.thresholds import Answers, Counts
+from common import build_folder, locks, options
+from common.atomic import write_text
+from common.description import FEATURES
+from common.errors import OptionParser, UserError, one_line_errors
+from common.resampling import to_16_khz
+from detector import settings
+from detector.render import missed, per_hour
+from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold, is_word
+from firmware_gen import inputs
+from training.data import recordings
+
+CURVE = "detector_curve.json"
+FACTORS = {LOW: 0.2, MEDIUM: 1.0, HIGH: 5.0}
+"""False accepts an hour of each sensitivity, as a multiple of the wanted ones."""
+UNIT = 300 * FEATURES.sample_rate // FEATURES.hop
+"""Hops of the longest piece that is in one half as a whole: five minutes."""
+LEAST = 4
+"""Recordings, of a kind, without which halves say nothing."""
+
+
+def half(name: str) -> int:
+    """Which half a recording is in, 0 or 1: by its speaker where its name has one as in Speech Commands, else by its name."""
+    speaker = re.match(r"(.+)_nohash_\d+$", Path(name).stem)
+    return zlib.crc32((speaker[1] if speaker else name).encode()) & 1
+
+
+def negatives(stream: Sequence[Scored]) -> tuple[list[list[Answers]], list[float]]:
+    """The answers over each half of the recordings, every other one, and its hours. Longer ones than UNIT count as several."""
+    units = []
+    for recording in stream:
+        for start in range(0, len(recording.winner), UNIT):
+            hop = slice(start, start + UNIT)
+            samples = min(UNIT * FEATURES.hop, max(0, recording.samples - start * FEATURES.hop))
+            units.append((Answers(recording.winner[hop], recording.probability[hop]), samples))
+    parts = [[answers for answers, _ in units[side::2]] for side in range(2)]
+    return parts, [sum(samples for _, samples in units[side::2]) / FEATURES.sample_rate / 3600 for side in range(2)]
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Recordings one after the other, as a device hears them."""
+    return Answers(*(np.concatenate(values) for values in zip(*parts)))
+
+
+def data_keywords(data: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray, list[str], str]:
+    """The validation clips of keywords in streams with noise, int16 [samples] each; their classes; names; origin."""
+    (part,) = clips.choose(data, "validation" if clips.archives(data)[0] else None, labels)
+    made = clips.decode([part], labels)
+    noises = clips.background(data).noises
+    rows = [index for index, label in enumerate(made.target) if is_word(labels[label])]
+    names = [part.clips[index].name for index in rows]
+    return [streaming.embed(made.audio[index], noises) for index in rows], made.target[rows], names, part.origin
+
+
+def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray, list[str], str]:
+    """The recordings KEYWORDS/<word>/*, each with a quiet room's noise around it; as `data_keywords`. UserError where no
+    folder is named like a word of the network, or one has no recordings."""
+    found = [(index, folder / label) for index, label in enumerate(labels) if is_word(label) and (folder / label).is_dir()]
+    if not found:
+        words = ", ".join(label for label in labels if is_word(label))
+        raise UserError(f"{folder}: no folder here is named like one of the words {words}; make <word>/*.wav")
+    sounds, target, names = [], [], []
+    for index, where in found:
+        both = recordings.find([where])
+        for path in sorted([*both.paths, *both.passed_over]):
+            _, rate = recordings.header(path)
+            blocks = list(to_16_khz(recordings.blocks(path, continuous.BLOCK), rate))
+            sound = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+            sounds.append(np.concatenate([continuous.pause(0), sound]))
+            target.append(index)
+            names.append(f"{where.name}/{path.name}")
+    return sounds, np.array(target), names, f"recordings in {folder.name}"
+
+
+def describe(name: str, chosen: Sequence[Threshold], counts: Counts, labels: Sequence[str]) -> list[str]:
+    """Lines on a sensitivity: its figures on the other half, and each word's thresholds."""
+    rows = {threshold: row for row, threshold in enumerate(thresholds.GRID)}
+    words = [(index, threshold) for index, threshold in enumerate(chosen) if threshold.hops]
+    hits = sum(int(counts.hits[rows[threshold], index]) for index, threshold in words)
+    said = sum(int(counts.said[index]) for index, _ in words)
+    reports = sum(int(counts.reports[rows[threshold], index]) for index, threshold in words)
+    lines = [
+        f"{name}: {per_hour(reports, counts.hours)} false accepts an hour, missed {missed(said, hits)} % of {said:,}",
+        f"  {'word':<14}{'probability':>12}{'hops':>6}  {'missed, %':<22}false accepts an hour",
+    ]
+    for index, threshold in words:
+        row, total = rows[threshold], int(counts.said[index])
+        share = missed(total, int(counts.hits[row, index])) if total else "no recordings"
+        lines.append(
+            f"  {labels[index]:<14}{threshold.probability:>5} of 255{threshold.hops:>6}  {share:<22}"
+            f"{per_hour(int(counts.reports[row, index]), counts.hours)}"
+        )
+    return lines
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = OptionParser("python -m benchmarks.tune", __doc__)
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="recordings without keywords, at any depth")
+    options.add_tau(parser)
+    options.add_build(parser)
+    options.add_data(parser, "Speech Commands, whose validation clips are the keywords where --keywords is not given")
+    parser.add_argument("--keywords", type=Path, metavar="DIR", help="recordings of the keywords, <word>/*")
+    parser.add_argument(
+        "--false-accepts", type=float, default=0.5, metavar="N", help="wanted at medium sensitivity, an hour (default 0.5)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the settings (default: into the build)")
+    return parser.parse_args(argv)
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    build, _ = options.build_and_tau(args)
+    if not args.false_accepts > 0:
+        raise UserError(f"--false-accepts {args.false_accepts:g}: a number above 0 is wanted")
+    if args.keywords is None and args.data is None:
+        raise UserError(
+            "no keywords: name recordings of them with --keywords DIR (<word>/*), or Speech Commands with --data"
+        )
+    with locks.rewriting(build):
+        tune(build, args)
+
+
+def tune(build: Path, args: argparse.Namespace) -> None:
+    """Choose, show and write."""
+    conversion = build_folder.load(build)
+    path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
+    found = recordings.find(args.folders)
+    keywords = own_keywords(args.keywords, labels) if args.keywords else data_keywords(args.data, labels)
+    sounds, target, names, origin = keywords
+    parts, hours = negatives(continuous.listen(path, found.paths))
+    for count, what, remedy in (
+        (sum(map(len, parts)), "recordings of at most five minutes without keywords", "name a folder with more"),
+        (len(sounds), "recordings of keywords", "record more"),
+    ):
+        if count < LEAST:
+            raise UserError(
+                f"{count} {what}: at least {LEAST} are needed, half to choose on and half to report on; {remedy}"
+            )
+    heard = listen_test.hear_all(path, sounds)
+    which = np.array([half(name) for name in names])
+    counts = [
+        thresholds.count(
+            [Answers(heard[i].winner, heard[i].probability) for i in np.flatnonzero(which == side)],
+            target[which == side],
+            [joined(parts[side])],
+            hours[side],
+            labels,
+        )
+        for side in range(2)
+    ]
+    presets = {name: thresholds.choose(counts[0], labels, factor * args.false_accepts) for name, factor in FACTORS.items()}
+    where = ", ".join(folder.resolve().name for folder in args.folders)
+    what = f"{hours[0]:.2f} hours of {where} and {int((which == 0).sum()):,} keywords of {origin}"
+    print(f"{build}: chosen on {what};")
+    print(f"reported on the other half: {hours[1]:.2f} hours, {int((which == 1).sum()):,} keywords")
+    for name in (LOW, MEDIUM, HIGH):
+        print("\n".join(describe(name, presets[name], counts[1], labels)))
+    made = Settings(
+        tuple(labels), presets, f"{what}, for {args.false_accepts:g} false accepts an hour", conversion["native"]["sha256"]
+    )
+    settings.save(args.out or build / settings.FILE, made)
+    print(args.out or build / settings.FILE)
+    points = thresholds.curve(counts[0], counts[1], labels)
+    write_text(
+        build / CURVE, json.dumps({"native": made.native, "hours": hours[1], "origin": origin, "points": points}) + "\n"
+    )
+    if args.out is None:
+        print(f"next: python -m firmware_gen --build {build}")
