@@ -44,7 +44,7 @@ PAUSE = 2 * FEATURES.sample_rate
 ROOM = np.random.Generator(np.random.PCG64(SEED)).integers(-ROOM_PEAK, ROOM_PEAK, PAUSE + HOP - 1, np.int16, endpoint=True)
 FIRST_COLUMN = 1 + -(FEATURES.window // 2) // HOP
 """The first column that a recording completes, counted from its beginning: the one before it."""
-FIRST_MS = streaming.MS_PER_COLUMN * FIRST_COLUMN - streaming.lag_ms(0, STREAM_COLUMNS)
+FIRST_MS = streaming.MS_PER_COLUMN * FIRST_COLUMN - streaming.first_ms()
 """What the first scores that a recording brings would be about if the network had no delay, ms from its beginning."""
 BLOCK = 30  # seconds that are read at a time
 CHUNK = 20  # recordings of one task

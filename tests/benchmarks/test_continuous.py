@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.listening import continuous, decisions, streaming
+from benchmarks.listening import continuous, streaming
 from benchmarks.listening.continuous import Report, Scored
-from benchmarks.listening.decisions import Rule
 from common import build_folder, resampling
 from common.audio import read_wav
 from common.description import FEATURES
-from engine import network
+from detector.golden import Detector
+from detector.settings import RISE_MS, Threshold
+from engine import golden, network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
 from frontend import binding
@@ -77,7 +78,7 @@ def test_scores_of_the_recordings_are_those_of_one_stream(engine, scored):
     winner, probability = (np.concatenate([each[field] for each in scored]) for field in (2, 3))
     assert len(winner) == len(scores) + engine.network.delay + STREAM_COLUMNS - starts[0] // HOP
     assert np.array_equal(winner, scores.argmax(1)[-len(winner) :])
-    assert np.array_equal(probability, streaming.winner_probability(engine.network, scores)[-len(winner) :])
+    assert np.array_equal(probability, golden.probability(engine.network, scores).max(1)[-len(winner) :])
     assert len(np.unique(winner)) > 6
 
 
@@ -136,25 +137,30 @@ def test_a_room_alone_is_silence(engine, tmp_path):
 
 
 def test_a_report_lies_where_the_stream_has_it(engine, scored):
-    rule, every = Rule(1, 1), set(range(engine.classes))  # every change of what wins
+    thresholds = [Threshold(1, 1)] * engine.classes  # nearly every change of the best class
     scores, starts = one_stream(engine, [sound(each.path) for each in scored])
-    middles = streaming.middles_ms(len(scores), STREAM_COLUMNS) / 1000
     first = len(scores) - sum(len(each.winner) for each in scored)
-    winner, probability = scores[first:].argmax(1), streaming.winner_probability(engine.network, scores[first:])
+    best, probability = scores[first:].argmax(1), golden.probability(engine.network, scores[first:]).max(1)
     arrival = (np.arange(first, len(scores)) + engine.network.delay + STREAM_COLUMNS - 1) * HOP + FEATURES.window // 2
-    expected = []
-    for hop, word in decisions.reported(winner, probability, every, rule):
-        last = max(index for index, start in enumerate(starts) if start < arrival[hop])
-        second = max(0, middles[first + hop] - starts[last] / SECOND)
-        expected.append((scored[last].path, word, pytest.approx(second, abs=1e-9)))
-    found = continuous.reports(scored, every, rule, engine.network.delay)
-    assert len(found) > 20 and [tuple(report) for report in found] == expected
+    detector, expected = Detector(thresholds), []
+    for hop, answer in enumerate(zip(best.tolist(), probability.tolist())):
+        if event := detector.push(*answer):
+            last = max(index for index, start in enumerate(starts) if start < arrival[hop])
+            middle = 10 * (first + (event.ms - RISE_MS) // 10) + 5 * (STREAM_COLUMNS - 1) + RISE_MS
+            second = max(0, middle / 1000 - starts[last] / SECOND)
+            expected.append((scored[last].path, event.word, pytest.approx(second, abs=1e-9)))
+    found = continuous.reports(scored, thresholds, engine.network.delay)
+    assert len(found) > 10 and [tuple(report) for report in found] == expected
 
 
-def test_a_rule_goes_on_from_one_recording_to_the_next():
+def test_the_detector_goes_on_from_one_recording_to_the_next():
     hops = np.full(10, 4, np.uint8)
     stream = [Scored(Path(name), 1600, hops, np.full(10, 250, np.uint8)) for name in "ab"]
-    assert [report.path.name for report in continuous.reports(stream, {4}, Rule(250, 10), 58)] == ["a"]
-    assert [report.path.name for report in continuous.reports(stream, {4}, Rule(250, 11), 58)] == ["b"]
-    assert continuous.reports(stream, {4}, Rule(251, 1), 58) == [] == continuous.reports([], {4}, Rule(1, 1), 58)
-    assert continuous.reports(stream, {4}, Rule(1, 1), 58) == [Report(Path("a"), 4, 0)]
+
+    def found(probability: int, hops: int) -> list[Report]:
+        return continuous.reports(stream, [Threshold(probability, hops)] * 12, 58)
+
+    assert [report.path.name for report in found(250, 10)] == ["a"]
+    assert [report.path.name for report in found(250, 11)] == ["b"]
+    assert found(251, 1) == [] == continuous.reports([], [Threshold(1, 1)] * 12, 58)
+    assert [(report.path, report.word) for report in found(1, 1)] == [(Path("a"), 4)]

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from benchmarks.listening import continuous, recorded
-from benchmarks.listening.decisions import EXAMPLE, RULES
 from benchmarks.report import figures
 from common.errors import UserError
 from common.intervals import poisson
 from common.reading import sha256
 from common.shipped import checkpoint_path
+from detector.settings import MEDIUM, SENSITIVITIES
 
 AUDIO = {"hours": 2.0, "recordings": 7, "protocol": continuous.PROTOCOL}
 
@@ -26,7 +26,7 @@ def path(tmp_path, monkeypatch):
 
 def record(tau: float, name: str, count: int) -> None:
     conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(tau))}, "native": {"sha256": "ab" * 32}}
-    recorded.record(tau, name, conversion, AUDIO, {rule: range(count) for rule in RULES})
+    recorded.record(tau, name, conversion, "0x12", AUDIO, {name: range(count) for name in SENSITIVITIES})
 
 
 def test_the_row_of_a_width_and_of_recordings_is_replaced(path):
@@ -35,7 +35,7 @@ def test_the_row_of_a_width_and_of_recordings_is_replaced(path):
     record(1, "Czech", 7)
     record(1, "Dutch", 8)
     rows = recorded.load()
-    assert [(row["tau"], row["name"], row["reports"][str(EXAMPLE)]) for row in rows] == [
+    assert [(row["tau"], row["name"], row["reports"][MEDIUM]) for row in rows] == [
         (1, "Czech", 7),
         (1, "Dutch", 8),
         (2, "Czech", 5),
@@ -45,12 +45,12 @@ def test_the_row_of_a_width_and_of_recordings_is_replaced(path):
 def test_rates_are_counts_an_hour_with_their_interval(path):
     record(1, "Czech", 30)
     low, high = (bound / 2 for bound in poisson(30))
-    assert f"| **15.0 [{low:.1f}, {high:.1f}]** |" in figures.false_accepts()
+    assert f"| 15.0 [{low:.1f}, {high:.1f}] |" in figures.false_accepts()
 
 
 def test_another_checkpoint_is_neither_recorded_nor_shown_and_another_protocol_not_shown(path):
     with pytest.raises(UserError, match="not of the shipped checkpoint of tau 1; run `make quantize TAU=1`"):
-        recorded.record(1, "Czech", {"checkpoint": {"sha256": "0" * 64}}, AUDIO, {})
+        recorded.record(1, "Czech", {"checkpoint": {"sha256": "0" * 64}}, "0x12", AUDIO, {})
     assert not path.exists()
     record(1, "Czech", 3)
     rows = recorded.load()

@@ -171,7 +171,7 @@ def test_native_rows_of_another_network_are_left_out(build, tmp_path, native):
     assert "in a stream" not in (build / build_folder.REPORT_MARKDOWN).read_text()
 
 
-@pytest.mark.parametrize("otherwise", [{"columns": 31}, {"sure": None}])
+@pytest.mark.parametrize("otherwise", [{"columns": 31}, {"detector": "0x1"}])
 def test_rows_in_noise_of_streams_made_otherwise_are_left_out(build, tmp_path, otherwise):
     found = verification(build)
     found["native"]["stream"].update(otherwise)
