@@ -254,9 +254,14 @@ def plugin() -> Path:
     return path
 
 
-def qemu(image: Image) -> list[str]:
-    """The command that runs `image`, with files of the current folder for its input and output."""
-    return [
+def run_qemu(
+    image: Image, folder: Path, timeout: float, name: str, options: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run `image` in QEMU; its files `input` and `output` are in `folder`. timeout: seconds. name: of the run, in messages.
+
+    Raises GuestError where it does not end in time; its exit status is left to the caller.
+    """
+    command = [
         need(EMULATOR),
         "-M",
         image.core.board,
@@ -270,7 +275,20 @@ def qemu(image: Image) -> list[str]:
         "enable=on,target=native",
         "-kernel",
         str(image.path.resolve()),
+        *options,
     ]
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired:
+        raise GuestError(f"{name}: still running after {timeout:g} s; stopped") from None
 
 
 def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: float = 60) -> Run:
@@ -290,19 +308,8 @@ def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: flo
         (work / "input").write_bytes(data)
         (work / "output").touch()
         arguments = ["out=counts"] + [f"mark={mark}:{known[mark].address:#x}" for mark in marks]
-        command = [*qemu(image), "-plugin", ",".join([str(plugin()).replace(",", ",,"), *arguments])]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=work,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            raise GuestError(f"{name}: still running after {timeout:g} s; stopped") from None
+        options = ["-plugin", ",".join([str(plugin()).replace(",", ",,"), *arguments])]
+        done = run_qemu(image, work, timeout, name, options)
         if done.returncode:
             raise GuestError(f"{name}: {failure(done.returncode, done.stderr, known)}")
         counts = json.loads((work / "counts").read_text())

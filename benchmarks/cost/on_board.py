@@ -10,7 +10,6 @@ anything else than the golden model. Neither counts instructions: `make bench` d
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -53,18 +52,7 @@ def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:
     timeout = TIMEOUT * (1 + len(samples) // FEATURES.sample_rate)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "input").write_bytes(samples.astype("<i2").tobytes())
-        try:
-            done = subprocess.run(
-                emulator.qemu(image),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            raise GuestError(f"{image.path.name} on {image.core.board}: still running after {timeout} s; stopped") from None
+        done = emulator.run_qemu(image, Path(folder), timeout, f"{image.path.name} on {image.core.board}")
     return done.returncode, done.stderr
 
 
