@@ -25,6 +25,7 @@ from training.features import LogMel
 from training.model import DROPOUT, BCResNet, load_weights
 from training.splices import Splicer
 from training.stream import stream_augment, without_edges
+from training.weight_average import WeightAverage
 
 PEAK_RATE = 0.1
 WARMUP_EPOCHS = 5
@@ -110,28 +111,6 @@ def has_avx512_bf16() -> bool:
         return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
     except OSError:
         return False
-
-
-class WeightAverage:
-    """The exponential moving average (EMA) of a model's weights and statistics, which is validated and saved.
-
-    decay: of the average, per step; lower in the first steps, so that the initial weights soon count for nothing.
-    """
-
-    def __init__(self, model: nn.Module, decay: float):
-        self.decay = decay
-        self.weights = {name: value.clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take the model's weights after a step into the average."""
-        mean, now = self.weights, model.state_dict()
-        steps = int(next(value for name, value in now.items() if name.endswith("num_batches_tracked")))
-        decay = min(self.decay, steps / (steps + 9))
-        floating = [name for name in now if now[name].is_floating_point()]
-        torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - decay)
-        for name in now.keys() - set(floating):
-            mean[name].copy_(now[name])
 
 
 class Trainer:
