@@ -96,7 +96,9 @@ def test_make_takes_the_method_with_the_best_scores(folded, features):
 
 def test_make_refuses_a_network_that_does_not_agree_with_float(folded, features, monkeypatch):
     monkeypatch.setattr(native.fidelity, "agreement", lambda *_: 0.5)
-    with pytest.raises(UserError, match=r"agree on 50.0 % of the \d+ calibration clips of which float is sure"):
+    with pytest.raises(
+        UserError, match=r"agree on 50.0 % of the \d+ calibration clips that float classifies with 60 % or more"
+    ):
         native.make(folded, 1, features)
 
 
