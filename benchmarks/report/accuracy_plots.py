@@ -19,7 +19,7 @@ SHORT_TITLES = {
     "native_stream": "native, in a stream",
 }
 HEADINGS = {"backends": "On training's log-mel", "device_backends": "On the device's own features"}
-SILENT = "not measured yet"
+NOT_MEASURED = "not measured yet"
 
 
 class AccuracyPlots(Values):
@@ -35,7 +35,7 @@ class AccuracyPlots(Values):
         return {"native": "the native engine", "tflm": "TFLM in int8"}[self.best]
 
     def backends(self) -> list[tuple[str, str, str]]:
-        """(set, name, title) of every backend that was measured, in the order of the report."""
+        """(group, name, title) of every backend that was measured, in the order of the report."""
         return [
             (
                 rows,
@@ -47,7 +47,7 @@ class AccuracyPlots(Values):
         ]
 
     def missing(self) -> list[str]:
-        """Rows of the native engine that no verification of this engine has."""
+        """Rows of the native engine that were not verified."""
         return (
             []
             if "refused" in self.report["native"]
@@ -55,7 +55,7 @@ class AccuracyPlots(Values):
         )
 
     def test_part(self) -> tuple | None:
-        """Steps to the accuracy on test clips alone, where validation clips were among the verified; else None."""
+        """Steps of the pointer to the accuracy on test clips alone, where validation clips were verified too; else None."""
         for origin in (self.report["accuracy"]["parts"] or {}) if self.report["accuracy"]["split"] == "all" else ():
             if origin.startswith("test"):
                 at = ("accuracy", "parts", origin)
@@ -74,7 +74,7 @@ class AccuracyPlots(Values):
                 for name in self.report["accuracy"][group]
                 if (found := row(group, name, SHORT_TITLES[name])) is not None
             ]
-        return rows + [Whisker(SHORT_TITLES[name], note=SILENT) for name in self.missing()]
+        return rows + [Whisker(SHORT_TITLES[name], note=NOT_MEASURED) for name in self.missing()]
 
     def plot_accuracy(self) -> Markup:
         def row(group: str, name: str, label: str) -> Whisker:
@@ -183,5 +183,5 @@ class AccuracyPlots(Values):
 
 
 def kind(name: str) -> str:
-    """The class of a backend's colour."""
+    """The CSS class of a backend's colour."""
     return "c0" if name.startswith("native") else "c1" if name in ("tflite", "tflm") else "c2"

@@ -18,9 +18,9 @@ STAGES = {
     "frequency": ("c0", "frequency 3×1, norm, sum"),
     "rest": ("c6", "rings, loops, average"),
 }
-"""Stages of the computation, and their class and name."""
+"""Stages of the computation: CSS class and title."""
 ENDS = {"head": "head 5×5", "depthwise": "tail 5×5", "hidden": "tail 1×1", "output": "output"}
-"""Layers outside the blocks, and their name."""
+"""Layers outside the blocks, and their titles."""
 PARTS = {
     "inputs": ("c0", "inputs of the blocks, rings"),
     "means": ("c1", "means of the blocks, rings"),
@@ -31,7 +31,7 @@ PARTS = {
     "sum": ("c6", "sum of the scores"),
     "counters": ("c7", "counters"),
 }
-"""Parts of `memory.state_parts`, and their class and name."""
+"""Parts of `memory.state_parts`: CSS class and title."""
 FLASH = {
     "code": ("c0", "code"),
     "weights": ("c1", "weights"),
@@ -39,7 +39,7 @@ FLASH = {
     "constants": ("c4", "constants"),
     "model": ("c2", "model file"),
 }
-"""Parts of the flash, and their class and name."""
+"""Parts of the flash: CSS class and title."""
 
 
 class CostPlots(Values):
@@ -143,7 +143,7 @@ class CostPlots(Values):
         )
 
     def plot_cores(self, same_scale: bool) -> Markup:
-        """The stages of a window on every core, on one scale, or each core's on its own."""
+        """The stages of a window on every core, in instructions, or as shares of the core's total."""
         rows = []
         cores = [core for core in self.boards() if self.layers(core)]
         for core in cores:
@@ -165,14 +165,14 @@ class CostPlots(Values):
         )
 
     def flash_parts(self, part: str) -> list[str]:
-        """Names of what the flash of "engine" or "frontend" was divided into on the core that is shown."""
+        """Names of the parts of the flash of "engine" or "frontend" on `MAIN_CORE`."""
         at = ("native", "costs", "boards", MAIN_CORE)
         finer = ("code", "weights", "tables")
         names = finer if all(self.has(at, f"{part}_{name}_bytes") for name in finer) else ("code", "constants")
         return [name for name in names if self.has(at, f"{part}_{name}_bytes")]
 
     def plot_flash(self) -> Markup:
-        """Bytes of flash on the core that is shown, and TFLM's model beside them."""
+        """Bytes of flash on `MAIN_CORE`, beside TFLM's model."""
         at = ("native", "costs", "boards", MAIN_CORE)
         rows, high = [], self.report["model"]["tflite_bytes"]
         for part, title in (("engine", "engine"), ("frontend", "features")):
@@ -208,7 +208,7 @@ class CostPlots(Values):
         return [entry for name, entry in FLASH.items() if name in used]
 
     def plot_op(self, row: int, column: str) -> Markup:
-        """A bar in the table of ops."""
+        """The bar of one op in the table of ops."""
         most = max(entry[column] for entry in self.report["model"]["op_table"])
         op = self.report["model"]["op_table"][row]["op"]
         return Markup(
@@ -224,15 +224,15 @@ class CostPlots(Values):
         )
 
     def builds(self) -> str:
-        """What the builds of the recorded rows are."""
+        """The builds of the recorded rows."""
         return comparison.builds(self.report["comparison"])
 
     def compared(self) -> list[int]:
-        """Which rows of the comparison know their instructions on the core that is shown."""
+        """Indices of the rows of the comparison with instructions on `MAIN_CORE`."""
         return [index for index, row in enumerate(self.report["comparison"]) if MAIN_CORE in row["instructions"]]
 
     def plot_compared(self, index: int) -> Markup:
-        """A bar for the instructions of one row of the comparison, on the scale of the greatest."""
+        """The bar of the instructions of one row of the comparison; the largest has the full width."""
         rows = self.report["comparison"]
         most = max(rows[other]["instructions"][MAIN_CORE] for other in self.compared())
         bar = (

@@ -41,7 +41,7 @@ BUDGET = ("--ram", "20k", "--flash", "64k", "--clock", "80MHz")
 
 
 def false_accepts() -> str:
-    """Reports an hour of the shipped networks over recordings in which no keyword is said, by the rule's hops."""
+    """Reports per hour of the shipped networks over recordings in which no keyword is said, by the rule's hops."""
     rows = []
     for row in recorded.load():
         if row["checkpoint"] != sha256(checkpoint_path(row["tau"])):
@@ -67,7 +67,7 @@ def false_accepts() -> str:
 
 
 def budget_output() -> str:
-    """`make budget`, as it says it where nothing was built."""
+    """The output of `make budget` where nothing was built."""
     out = io.StringIO()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(out):
         budget.main(list(BUDGET))
@@ -133,7 +133,7 @@ def pages() -> list[Path]:
 
 
 def rewritten(text: str, page: Path, build: Path | None) -> str:
-    """A page with its blocks as the sources have them now. build: of tau 1; None leaves its sample outputs alone."""
+    """A page with its blocks up to date. build: of tau 1; None leaves its sample outputs as they are."""
 
     def block(match: re.Match) -> str:
         head, name, _, end = match.groups()
@@ -147,7 +147,7 @@ def rewritten(text: str, page: Path, build: Path | None) -> str:
 
 
 def out_of_date(build: Path | None) -> dict[Path, str]:
-    """The pages that are not as the sources have them, and what they should be."""
+    """The pages that are out of date, and their new text."""
     return {page: new for page in pages() if (new := rewritten(old := page.read_text(), page, build)) != old}
 
 

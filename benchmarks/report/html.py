@@ -1,7 +1,7 @@
-"""The report as one self-contained HTML page: text, tables and plots of `report.merge`'s dict.
+"""The report as one self-contained HTML page: text, tables and plots of the dict of `contents.merge`.
 
-Every figure on the page is tied to its place in report.json: `data-key` is the JSON pointer (RFC 6901), `value` or
-`data-value` what stands there. What was not measured is not shown, but the command that measures it is.
+Every figure on the page names its place in report.json: `data-key` is the JSON pointer (RFC 6901), `value` or `data-value`
+the value there. In place of what was not measured, the page shows the command that measures it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from benchmarks.report.accuracy_plots import SHORT_TITLES, SILENT, AccuracyPlots
+from benchmarks.report.accuracy_plots import NOT_MEASURED, SHORT_TITLES, AccuracyPlots
 from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
 from benchmarks.report.text import MAIN_CORE, TITLES
 
@@ -33,7 +33,7 @@ def template() -> jinja2.Template:
 
 
 def page(report: dict) -> str:
-    """report.html of a report."""
+    """The text of report.html."""
     return template().render(
         page=Page(report),
         report=report,
@@ -42,5 +42,5 @@ def page(report: dict) -> str:
         main_core=MAIN_CORE,
         titles=TITLES,
         short=SHORT_TITLES,
-        silent=SILENT,
+        silent=NOT_MEASURED,
     )

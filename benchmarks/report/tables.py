@@ -14,7 +14,7 @@ from common.reading import read_json
 from common.shipped import checkpoint_path, recorded_path
 
 RELEASE = "release"
-"""The build of TFLM that the results are compared with."""
+"""The build of TFLM in the tables."""
 NAMES = {core: core.replace("cortex-m", "Cortex-M") for core in CORES}
 COST_ROWS = {
     "features, a hop of 10 ms, instructions": "frontend_hop",
@@ -29,7 +29,7 @@ COST_ROWS = {
     "features: flash, bytes": "frontend_flash_bytes",
 }
 TYPICAL_LOAD = 0.7
-"""Share of the clock that the lowest clocks leave to keyword spotting, as `make budget` assumes."""
+"""Fraction of the clock for keyword spotting at the lowest clocks, the default of `make budget`."""
 
 
 def markdown(head: list[str], rows: list[list[str]], left: int = 1) -> str:
@@ -59,13 +59,13 @@ def verification(tau: float, graph: str = family.GRAPH) -> dict:
 
 
 def tflm(name: str) -> dict:
-    """The recorded row of TFLM's release build whose name has this in it."""
+    """The recorded row of TFLM's release build whose name contains `name`."""
     (row,) = (row for row in comparison.recorded() if name in row["name"] and row["build"] == RELEASE)
     return row
 
 
 def results() -> str:
-    """Tau 1 on both ways onto the chip, beside MLPerf Tiny's network."""
+    """Tau 1 as native engine and on TFLM, beside MLPerf Tiny's network."""
     costs, figures = boards(1), {graph: verification(1, graph) for graph in ("accurate", "small")}
     accurate, small, ds_cnn = map(tflm, ("BC-ResNet-1, graph `accurate`", "BC-ResNet-1, graph `small`", "DS-CNN"))
     native = figures["accurate"]["device_backends"]["native"]
@@ -97,7 +97,7 @@ def results() -> str:
 
 
 def widths() -> str:
-    """What each width needs in a stream: RAM, flash and the lowest clock of each kind of core."""
+    """The needs of each width in a stream: RAM, flash and the lowest clock of each kind of core."""
     kinds = {
         "Cortex-M0": ("cortex-m0",),
         "M3": ("cortex-m3",),
@@ -122,7 +122,7 @@ def widths() -> str:
 
 
 def verified() -> str:
-    """Everything that was verified of tau 1."""
+    """Accuracy of every backend of tau 1."""
     figures = {graph: verification(1, graph) for graph in ("accurate", "small")}
     device = figures["accurate"]["device_backends"]
     rows = {
@@ -150,7 +150,7 @@ def verified() -> str:
 
 
 def parts() -> str:
-    """Validation and test clips apart, by width."""
+    """Accuracy on validation and on test clips, by width."""
     rows = []
     for tau in shipped():
         for name, part in verification(tau)["parts"].items():
@@ -184,7 +184,7 @@ def other_words() -> str:
 
 
 def costs() -> str:
-    """Tau 1 on every emulated core."""
+    """The cost of tau 1 on every emulated core."""
     found = boards(1)
     return markdown(
         ["", *(NAMES[core] for core in found)],
@@ -193,7 +193,7 @@ def costs() -> str:
 
 
 def costs_by_width() -> str:
-    """Every width on Cortex-M4 and M55."""
+    """The cost of every width on Cortex-M4 and M55."""
     rows = []
     for tau in TAUS:
         found = boards(tau)
@@ -215,7 +215,7 @@ def costs_by_width() -> str:
 
 
 def recorded_tflm() -> str:
-    """What TFLM with CMSIS-NN was recorded to cost."""
+    """The recorded cost of TFLM with CMSIS-NN."""
     rows = comparison.recorded()
     return markdown(
         [

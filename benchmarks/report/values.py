@@ -24,11 +24,11 @@ STYLES = {
     "millions": lambda value: f"{value / 1e6:.2f}{SPACE}M",
     "thousands": lambda value: f"{value / 1e3:.1f}{SPACE}k",
 }
-"""How a figure is shown, by name."""
+"""Formats of a figure, by name."""
 
 
 def look_up(report: dict, pointer: str):
-    """What a JSON pointer (RFC 6901) points to; KeyError or IndexError where there is nothing."""
+    """The value at a JSON pointer (RFC 6901); KeyError or IndexError where there is none."""
     found = report
     for step in pointer.split("/")[1:]:
         step = step.replace("~1", "/").replace("~0", "~")
@@ -62,20 +62,20 @@ class Values:
             return False
 
     def figure(self, style: str, *steps: Step) -> Figure:
-        """The figure there, shown in a style of `STYLES`."""
+        """The figure there, in a format of `STYLES`."""
         key = pointer(*steps)
         value = look_up(self.report, key)
         return Figure(key, value, STYLES[style](value))
 
     def data(self, style: str, *steps: Step) -> Markup:
-        """The same as an element of the page."""
+        """The figure there as an HTML element."""
         found = self.figure(style, *steps)
         return Markup('<data value="{}" data-key="{}">{}</data>').format(json.dumps(found.value), found.key, found.text)
 
     def optional(self, style: str, *steps: Step) -> Markup:
-        """The same, nothing where the report has none."""
+        """As `data`, but empty where the report has no value there."""
         return self.data(style, *steps) if self.has(*steps) else Markup("")
 
     def interval(self, style: str, *steps: Step) -> Markup:
-        """Both ends of an interval."""
+        """Both ends of the interval there."""
         return Markup("{} to {}").format(self.data(style, *steps, 0), self.data(style, *steps, 1))
