@@ -166,9 +166,9 @@ def test_no_figure_of_a_table_headline_or_plot_stands_there_without_its_key(writ
 
 def test_the_check_of_figures_sees_a_wrong_one(written):
     content, page = written
-    shown = f"{content['model']['parameters']:,}</data>"
-    assert shown in page
-    assert len(mismatches(page.replace(shown, "9,999</data>"), content)) >= 1
+    marked = f"{content['model']['parameters']:,}</data>"
+    assert marked in page
+    assert len(mismatches(page.replace(marked, "9,999</data>"), content)) >= 1
     content["memory"]["arena_bytes"] += 1
     assert any(line.startswith("/memory/arena_bytes") for line in mismatches(page, content))
 
@@ -210,8 +210,8 @@ def test_a_native_engine_without_accuracy_is_said_to_be_unmeasured(tau1_build, t
     page = html.page(content)
     assert mismatches(page, json.loads(json.dumps(content))) == []
     assert page.count(accuracy_plots.NOT_MEASURED) >= 6
-    shown = re.search(r'<p class="big"><data value="[^"]*" data-key="(/accuracy[^"]*)"', page)[1]
-    assert shown == "/accuracy/device_backends/tflm/top1"
+    marked = re.search(r'<p class="big"><data value="[^"]*" data-key="(/accuracy[^"]*)"', page)[1]
+    assert marked == "/accuracy/device_backends/tflm/top1"
 
 
 def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):

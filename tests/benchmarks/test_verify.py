@@ -243,9 +243,9 @@ def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are
     clips_of_all = json.loads(whole)["clips"]
     capsys.readouterr()
     assert verify.main([*run, "testing"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     fewer = json.loads((build / build_folder.VERIFY_FEWER).read_text())["clips"]
-    assert f"stay with the {clips_of_all} clips" in said and f"let these {fewer} take their place" in said
+    assert f"stay with the {clips_of_all} clips" in printed and f"let these {fewer} take their place" in printed
     assert (build / build_folder.VERIFY).read_text() == whole and fewer < clips_of_all
     assert contents.merge(build, build / "none.json")["accuracy"]["clips"] == clips_of_all
     assert verify.main([*run, "all"]) == 0 and not (build / build_folder.VERIFY_FEWER).exists()
@@ -327,9 +327,9 @@ def test_names_that_are_no_utf_8_are_measured_and_written_as_escapes(build, tmp_
     write_wav(data / "yes" / os.fsdecode(b"h\xe4lt.wav"), np.ones(RATE, np.int16))
     (data / "yes" / os.fsdecode(b"\xe4.mp3")).touch()
     assert verify.main(["--build", str(build), "--data", str(data), "--max-drop", "100"]) == 0
-    said = capsys.readouterr().out
-    assert r"d\xe4t: passed over a sound file, no <label>/*.wav: yes/\xe4.mp3" in said
-    assert r"folder of wav files (d\xe4t)" in said
+    printed = capsys.readouterr().out
+    assert r"d\xe4t: passed over a sound file, no <label>/*.wav: yes/\xe4.mp3" in printed
+    assert r"folder of wav files (d\xe4t)" in printed
     contents.write(build, recorded=tmp_path / "none.json")
     assert r"folder of wav files (d\xe4t)" in (build / build_folder.REPORT_MARKDOWN).read_text("utf-8")
 

@@ -76,11 +76,11 @@ def test_another_number_of_classes_is_refused(model):
 
 def test_one_differing_bit_between_tflite_and_tflm_is_refused():
     logits = np.zeros((5, 12), np.int8)
-    other = logits.copy()
-    other[3, 7] = 1
+    changed = logits.copy()
+    changed[3, 7] = 1
     gate.check_bit_exact(logits, logits)
     with pytest.raises(gate.GateError, match="differ on 1 of 5 clips"):
-        gate.check_bit_exact(logits, other)
+        gate.check_bit_exact(logits, changed)
 
 
 def test_ranges_that_tflm_computes_differently_give_way_to_the_next_best(monkeypatch):
