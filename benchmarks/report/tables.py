@@ -177,7 +177,7 @@ def other_words() -> str:
             re.M,
         )
         if not found:
-            raise UserError(f"{card}: tells no test recall of _unknown_; restore it from the repository")
+            raise UserError(f"{card}: has no test recall of _unknown_; restore it from the repository")
         value, low, high, count = found.groups()
         rows.append([f"{tau:g}", f"{value} [{low}, {high}]", count])
     return markdown(["tau", "unknown words of the test rejected, float, %", "clips"], rows)
