@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike, temporary: str | os.PathLike | None = None) -> Iterator[None]:
-    """Make an OSError of the block name `path` where it names no file (as that of a failed write) or a temporary one.
+    """Let an OSError of the block name `path` where it names no file (as after a failed write) or a temporary one.
 
-    temporary: prefix of the paths of temporary files, which mean nothing to the user.
+    temporary: prefix of the paths of temporary files.
     """
     try:
         yield
@@ -57,5 +57,5 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write `text` (UTF-8; what a file's name has of other bytes as escapes) to `path`, whole or not at all."""
+    """Write `text` to `path` in UTF-8, whole or not at all; undecodable bytes of file names in it become escapes."""
     write_bytes(path, text.encode(errors="backslashreplace"))

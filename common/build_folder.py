@@ -1,4 +1,4 @@
-"""Names of the files in build/tau<T>/, and the reading of the conversion's record. Needs no TensorFlow."""
+"""Names of the files in build/tau<T>/, and the reading of conversion.json. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ KEYS = frozenset(
         "files",
     }
 )
-"""Keys of conversion.json. `files`: SHA-256 of each of the conversion's files by its path in the build folder, without the
-two copies of the chosen graph's files."""
+"""Keys of conversion.json. `files`: SHA-256 of each converted file by its path in the build folder, except MODEL and ONNX,
+which are copies of the chosen graph's files."""
 TENSOR = {"shape": [int], "scale": float, "zero_point": int}
 REFUSED = {"refused": str}
 GRAPH = {
@@ -89,7 +89,7 @@ FORM = {
     "fingerprint": str,
     "files": Each(str),
 }
-"""Which form that has, as far as a later stage reads it: see `common.schema`."""
+"""Schema of conversion.json, of the keys that later stages read: see `common.schema`."""
 
 
 def default_build(tau: float) -> Path:

@@ -1,6 +1,6 @@
-"""The checkpoint: weights as safetensors, and in its header what they are and how they came about.
+"""The checkpoint: weights as safetensors, with width, labels, features and record of training in the header.
 
-Read and written with NumPy alone, so that the converter needs no PyTorch.
+Read and written with NumPy only, so that the converter needs no PyTorch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from common.reading import json_object, read_plain, sha256_of
 
 FORMAT = "bcresnet-kws-1"
 DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
-"""Types of weights that are read, by safetensors' names."""
+"""safetensors' types that weights may have, and NumPy's names for them."""
 
 
 @dataclasses.dataclass
@@ -56,7 +56,7 @@ def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
 
 
 def load(path: str | os.PathLike) -> Checkpoint:
-    """Read a checkpoint; UserError where it is missing, damaged, foreign or of other features, or cannot be of a network."""
+    """Read a checkpoint; UserError where it is missing, damaged, of other features or not a checkpoint of this project."""
     path = Path(path)
     remedy = "train one with `make train`, or name another with CHECKPOINT="
     content = read_plain(path, remedy, "checkpoint")
@@ -84,7 +84,7 @@ def load(path: str | os.PathLike) -> Checkpoint:
 
 
 def check_training(record: object) -> None:
-    """ValueError unless it is what a run says of itself: names with texts or numbers."""
+    """ValueError unless it is a record of training: an object whose values are texts or numbers."""
     if not isinstance(record, dict):
         raise ValueError("its record of training is no JSON object")
     nested = [name for name, value in record.items() if not isinstance(value, (str, int, float))]
@@ -93,7 +93,7 @@ def check_training(record: object) -> None:
 
 
 def array_of(name: str, dtype: str, shape: Sequence[int], data: bytes) -> np.ndarray:
-    """A tensor of a safetensors file as float32. ValueError where it has no such numbers, or impossible ones."""
+    """A tensor of a safetensors file as float32. ValueError where its type, or a value in it, is not one of weights."""
     if dtype not in DTYPES:
         raise ValueError(f"its {name} is of type {dtype}, but weights must be F32, F16 or F64")
     with np.errstate(over="ignore"):

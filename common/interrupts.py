@@ -1,4 +1,4 @@
-"""Ctrl-C while a command loads its modules: one line as later, and no traceback.
+"""Ctrl-C while a command loads its modules ends it with one line and no traceback.
 
 Every package calls `end_while_loading` before its other imports; `common.errors.one_line_errors` takes over when the command
 runs.

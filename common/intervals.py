@@ -22,7 +22,7 @@ def percent(successes: int, trials: int) -> str:
 
 
 def poisson(count: int) -> tuple[float, float]:
-    """Exact 95 % interval of the mean of a Poisson distribution, given one sample `count` of it (Garwood, 1936)."""
+    """Exact 95 % interval of the mean of a Poisson distribution from one sample, `count` (Garwood, 1936)."""
 
     def up_to(most: int, mean: float) -> float:
         """The probability of a sample of at most `most`."""

@@ -1,4 +1,4 @@
-"""Which labels a network may have: texts that people, folders, Markdown and C strings can hold, and no two alike."""
+"""Labels that a network may have: distinct, and valid as names of folders, in Markdown and in C strings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of control characters, halves of characters, and ends of lines and paragraphs."""
+"""Unicode's categories of control characters, surrogates, and line and paragraph separators."""
 
 
 def labels_of(found: object) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Locks of folders: one command at a time writes in a folder; the others print that they wait.
+"""Locks of folders: one command at a time writes in a folder; others print that they wait.
 
 The lock is flock(2) on the folder itself: it needs no lock file, and is released when its process ends, however it ends.
 """
@@ -83,7 +83,7 @@ def try_to_write(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, kind: int) -> Iterator[None]:
-    """Hold a lock of a folder, for one (LOCK_EX) or for many (LOCK_SH), while the block runs; who has it already, has it."""
+    """Lock a folder, exclusively (LOCK_EX) or shared (LOCK_SH), while the block runs, unless this thread has locked it."""
     real = os.path.realpath(folder)
     if real in held.folders:
         yield

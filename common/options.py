@@ -34,7 +34,7 @@ def build_and_tau(args: argparse.Namespace) -> tuple[Path, float]:
 def add_data(parser: Parser, content: str, without: str = "", default: Path | None = None) -> None:
     """`--data`: a folder of audio; where it is left out, $GSC_ROOT, and without that `default`.
 
-    content: what the folder holds. without: what takes its place in the end, as the help names it.
+    content: what the folder holds. without: what is used where neither is given, as the help names it.
     """
     last = f", else {without}" if without else ""
     parser.add_argument(
@@ -54,5 +54,5 @@ def add_seed(parser: Parser) -> None:
 
 
 def add_processes(parser: Parser) -> None:
-    """`--processes`: how many work at a time."""
+    """`--processes`: the number of worker processes."""
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")

@@ -17,13 +17,13 @@ Item = TypeVar("Item")
 
 @contextlib.contextmanager
 def counting(total: int, what: str, unit: str) -> Iterator[Callable[[int], object]]:
-    """Yield a function that takes how many more of `total` are done. what: such as "decoding"; unit: such as "clip"."""
+    """Yield a function that adds to the number of those done, of `total`. what: such as "decoding". unit: such as "clip"."""
     with tqdm(total=total, desc=what, unit=unit, disable=None) as bar:
         yield bar.update if not bar.disable else lines(total, what, unit)
 
 
 def lines(total: int, what: str, unit: str) -> Callable[[int], None]:
-    """The function that `counting` yields where there is no terminal."""
+    """The function that `counting` yields where the output is not a terminal."""
     done, due = 0, time.monotonic() + EVERY
 
     def update(more: int) -> None:

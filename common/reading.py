@@ -1,4 +1,4 @@
-"""Read what anybody may have written: plain files only, JSON that holds an object, and names of any bytes."""
+"""Read files that others wrote: plain files only, JSON objects, and file names of any bytes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from common.errors import UserError
 
 
 def read_plain(path: str | os.PathLike, remedy: str, what: str = "file") -> bytes:
-    """The content of a file, which is to be `what`. UserError, with the reason and the remedy, where it is missing, no
-    plain file (a folder, or a pipe, which would be waited for) or not readable."""
+    """The content of a file. what: it should be, such as "checkpoint". UserError, with the reason and the remedy, where it
+    is missing, not a plain file (a folder, or a pipe, which would block) or not readable."""
     path = Path(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -26,7 +26,7 @@ def read_plain(path: str | os.PathLike, remedy: str, what: str = "file") -> byte
 
 
 def json_object(data: str | bytes) -> dict:
-    """The object that JSON text holds. ValueError for everything else, whatever makes it so."""
+    """The object in JSON text. ValueError where it is anything else."""
     try:
         found = json.loads(data)
     except RecursionError:
@@ -37,7 +37,7 @@ def json_object(data: str | bytes) -> dict:
 
 
 def shown(name: str | os.PathLike) -> str:
-    """The name of a file as text that any file and terminal takes: what is no UTF-8 in it becomes an escape."""
+    """The name of a file as printable text: bytes that are not UTF-8 become escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

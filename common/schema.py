@@ -1,9 +1,9 @@
-"""The schema that the content of a JSON file must fit, told before anything is made of it.
+"""Check the content of a JSON file against a schema before it is used.
 
     check(figures, {"clips": int, "rows": Each({"top1": float, "note?": str}), "ci95": (float, float)})
 
-A form is a type (`float`: any number), `None`, a dict of forms by key (one that ends in `?` may be missing, further keys
-do not matter), a list of one form (of every entry), a tuple of forms (one for each entry), `Each` or `Either`.
+A form is a type (`float`: any number), `None`, a dict of forms by key (one that ends in `?` is optional, others
+are ignored), a list of one form (of every entry), a tuple of forms (one for each entry), `Each` or `Either`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class Each(NamedTuple):
 
 
 class Either(NamedTuple):
-    """One form or the other; where it is neither, the second is told."""
+    """One form or the other; the error of a value that has neither is that of the second."""
 
     first: Any
     second: Any
 
 
 def check(value: Any, form: Any, where: str = "") -> None:
-    """ValueError, with the place and what should stand there, where a JSON value has another form."""
+    """ValueError, with the path and the expected form, where a JSON value has another form."""
     if isinstance(form, Either):
         try:
             check(value, form.first, where)
@@ -68,7 +68,7 @@ def fits(value: object, form: Any) -> bool:
 
 
 def check_type(value: object, kind: type, where: str) -> None:
-    """ValueError unless the value is of this type; neither of true and false is a number."""
+    """ValueError unless the value is of this type; true and false are not numbers."""
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{where.lstrip('.') or 'it'} is not {NAMES[kind]}")

@@ -1,4 +1,4 @@
-"""The source files of the project that a module depends on, and their hash, the key of every cache of its results.
+"""The source files of the project that a module depends on, and their hash, by which caches of its results are keyed.
 
 digest("firmware_gen.__main__", files=templates)
 """
@@ -27,7 +27,7 @@ def file_of(module: str) -> Path | None:
 
 
 def named_in(module: str, path: Path) -> list[str]:
-    """The names that a module imports, at any place in its text; of `from a import b` both `a` and `a.b`."""
+    """The names that a module imports, also inside functions; for `from a import b` both `a` and `a.b`."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names = []
     for node in ast.walk(ast.parse(path.read_bytes())):

@@ -1,4 +1,4 @@
-"""Parse a RIFF/WAVE file: its format and its samples, also where it was written to a pipe.
+"""Parse a RIFF/WAVE file, also one that was written to a pipe: its format and samples.
 
 Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991); WAVE_FORMAT_EXTENSIBLE as in
 Microsoft's ksmedia.h.

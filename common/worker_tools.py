@@ -1,4 +1,4 @@
-"""What all tasks of a worker process share, such as an engine: made once in each process, not sent with every task.
+"""Objects that all tasks of a worker process share, such as an engine: made once in each process, not sent with every task.
 
 workers.run(task, arguments, processes, worker_tools.prepare, (make, path))    # in the parent
 engine = worker_tools.get()                                                    # in `task`: make(path)
@@ -15,9 +15,9 @@ _maker: list[Callable[[], Any]] = []
 
 
 def prepare(make: Callable, *arguments: Any) -> None:
-    """Initializer of a worker: note how its tools are made.
+    """Initializer of a worker: set how its tools are made.
 
-    `get` calls `make(*arguments)`, so that an error of it is one of the first task, and reaches the user as it is.
+    The first `get` calls `make(*arguments)`, so an error of it is raised by a task and reaches the user unchanged.
     """
     _maker[:] = [functools.cache(functools.partial(make, *arguments))]
 

@@ -1,4 +1,4 @@
-"""Run a function over many arguments in processes of their own, so that Ctrl-C still ends in one line."""
+"""Run a function over many arguments in worker processes, which Ctrl-C ends with one line."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def run(
 ) -> Iterator[tuple[int, Any]]:
     """Call `function(*arguments[i])` for every i; yield (i, result) in the order in which they end.
 
-    processes: as many as cores where None. They are spawned, not forked: neither PyTorch's threads
-    nor TensorFlow's survive a fork. Ctrl-C, or an error of one call, ends them all at once. Raises
-    what a call raised, and UserError where a process was killed.
+    processes: None: as many as cores. They are spawned, not forked, since the threads of PyTorch and TensorFlow do not
+    survive a fork. Ctrl-C, or an error of one call, ends all of them. Raises what a call raised, and UserError where a
+    process was killed.
     """
     processes = min(processes or len(os.sched_getaffinity(0)), len(arguments))
     earlier = set(multiprocessing.active_children())
@@ -60,7 +60,7 @@ def in_order(
     initializer: Callable | None = None,
     initargs: tuple = (),
 ) -> list:
-    """As `run`, but all results, in the order of `arguments`; the items of the first of each are counted on the way."""
+    """As `run`, but returns all results, in the order of `arguments`; progress counts the items of each first argument."""
     results = [None] * len(arguments)
     with progress.counting(sum(len(items) for items, *_ in arguments), what, unit) as update:
         for index, result in run(function, arguments, processes, initializer, initargs):
@@ -71,7 +71,7 @@ def in_order(
 
 @contextlib.contextmanager
 def temporary_files_in(folder: str | os.PathLike) -> Iterator[None]:
-    """Let processes begun within the block keep their temporary files in `folder`: those of a killed one go with it."""
+    """Let processes started in the block keep temporary files in `folder`, with which those of a killed one are removed."""
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = os.path.abspath(folder)
     try:
@@ -84,7 +84,7 @@ def temporary_files_in(folder: str | os.PathLike) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back within the block. Processes started in it never get it: their parent ends them."""
+    """Block SIGINT in the block. Processes started in it never receive it: their parent ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -93,14 +93,14 @@ def interrupts_held() -> Iterator[None]:
 
 
 def _start(initializer: Callable | None, initargs: tuple) -> None:
-    """Prepare a worker that ends with its parent, however that ends."""
+    """Initialise a worker that ends with its parent, however that ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initializer is not None:
         initializer(*initargs)
 
 
 def _end_with_parent() -> None:
-    """Wait for the parent; a worker would otherwise wait for tasks for ever after a killed one."""
+    """End with the parent: after a killed one, a worker would wait for tasks for ever."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

@@ -45,7 +45,7 @@ GRAPH_NAMES = ("small", "accurate")
 DEFAULT_GRAPH = "accurate"
 PACKAGES = ("numpy", "onnx", "onnx2tf", "tensorflow", "tflite-runtime", "tflite-micro")
 UNDER_WAY, CHOICE = ".conversion-", ".choice-"
-"""How the names of temporary folders in the build folder begin."""
+"""Prefixes of temporary folders in the build folder."""
 
 
 def shipped_checkpoint(tau: float) -> Path:
@@ -62,7 +62,7 @@ def shipped_checkpoint(tau: float) -> Path:
 
 
 def fingerprint(*inputs: str) -> str:
-    """Hash of everything that determines the conversion: inputs, the sources that the command is made of, versions."""
+    """SHA-256 of everything that determines the conversion: inputs, source files and versions of packages."""
     digest = hashlib.sha256("\n".join(inputs).encode())
     digest.update(sources.digest("convert.__main__").encode())
     digest.update(json.dumps(versions(requirements())).encode())
@@ -70,25 +70,25 @@ def fingerprint(*inputs: str) -> str:
 
 
 def requirements() -> tuple[str, ...]:
-    """The packages of requirements/convert.txt, where that is here: whatever those of PACKAGES call is among them."""
+    """PACKAGES and, where requirements/convert.txt exists, all packages in it, among them the dependencies of PACKAGES."""
     path = ROOT / "requirements" / "convert.txt"
     lines = path.read_text().splitlines() if path.is_file() else []
     return PACKAGES + tuple(line.partition("==")[0] for line in lines if line and not line.startswith("#"))
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Versions of these packages, by default of those that shape the bytes; of those that are installed."""
+    """Versions of those of these packages that are installed; by default of those that determine the model's bytes."""
     found = {}
     for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            continue  # tflite-runtime has a successor on later Pythons
+            continue  # no tflite-runtime after Python 3.11
     return found
 
 
 def already_made(build: Path, mark: str) -> dict | None:
-    """The facts of `build` where it holds all files of the same inputs, whole; else None."""
+    """The content of conversion.json where `build` holds an undamaged conversion of the fingerprint `mark`; else None."""
     try:
         facts = json_object((build / CONVERSION).read_bytes())
         check(facts, build_folder.FORM)
@@ -101,9 +101,9 @@ def already_made(build: Path, mark: str) -> dict | None:
 
 
 def choose(build: Path, facts: dict, graph: str, path: Path) -> bool:
-    """Let `graph`, which is made already, be the one that ships; False where it does so already.
+    """Ship `graph`, which is converted already; returns False where it is the shipped one already.
 
-    path: of the checkpoint, which may have been moved. Raises UserError where the gate refused the graph.
+    path: of the checkpoint, which may have moved since. Raises UserError where the gate refused the graph.
     """
     row = facts["graphs"][graph]
     if "refused" in row:
@@ -132,19 +132,19 @@ def choose(build: Path, facts: dict, graph: str, path: Path) -> bool:
 
 
 def publish(folder: Path, build: Path) -> None:
-    """Move a whole new result from `folder` to `build`; conversion.json, which vouches for the rest, last."""
+    """Move a complete conversion from `folder` to `build`; conversion.json last: where it exists, the rest is complete."""
     (build / CONVERSION).unlink(missing_ok=True)
     shutil.rmtree(build / GRAPHS, ignore_errors=True)
     (build / NATIVE).unlink(missing_ok=True)
     for name in (GRAPHS, CALIBRATION, NATIVE, ONNX, MODEL, CONVERSION):
-        if (folder / name).exists():  # a network that the engine cannot hold leaves no NATIVE
+        if (folder / name).exists():  # no NATIVE where the engine cannot hold the network
             os.replace(folder / name, build / name)
 
 
 def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> dict[str, dict]:
-    """Convert both graphs, a process each; the result of `make_graph.make` for each.
+    """The results of `make_graph.make` for both graphs, each converted in a process of its own.
 
-    Raises UserError where the gate refuses the chosen one. The other one's refusal is only noted.
+    Raises UserError where the gate refuses the chosen one. A refusal of the other one is only recorded.
     """
     made = {}
     network = equalised(folded, FEATURES.dequantize(features))
@@ -167,7 +167,7 @@ def convert_both(folded: FoldedNetwork, features: np.ndarray, chosen: str) -> di
 
 
 def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path: Path) -> dict:
-    """Make the native engine's integer network and write it to `path`; its facts, or why the engine cannot hold it."""
+    """Write the native engine's integer network to `path`; returns its facts, or why the engine cannot hold it."""
     try:
         made, facts = native.make(folded, tau, features)
     except UserError as error:
@@ -179,7 +179,7 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """The options; `tau` a number, `build` the folder. UserError where they cannot be met."""
+    """The options; `tau` a number, `build` the folder. UserError where one is invalid."""
     parser = OptionParser("python -m convert", __doc__)
     options.add_tau(parser)
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
@@ -217,7 +217,7 @@ def main(argv: list[str] | None = None) -> None:
 def bring_up_to_date(
     build: Path, path: Path, source: Checkpoint, folded: FoldedNetwork, clips: Calibration, chosen: str
 ) -> None:
-    """Convert into the build folder what it does not hold yet, and let the graph `chosen` ship.
+    """Convert unless the build folder is up to date, and ship the graph `chosen`.
 
     path, source, folded: the checkpoint's file, content and network. UserError where the gate refuses the chosen graph.
     """
@@ -238,11 +238,11 @@ def bring_up_to_date(
     )
     if clips.passed_over:
         print(clips.passed_over)
-    unheard = calibration.unheard(clips, source.labels)
-    if unheard:
+    missing = calibration.missing_words(clips, source.labels)
+    if missing:
         print(
-            f"  none of them says {', '.join(unheard)}: ranges are chosen, and int8 is judged, by what the network makes "
-            "of other words; DATA=DIR calibrates on your own"
+            f"  no calibration clip says {', '.join(missing)}: ranges are chosen and int8 is judged on other words; "
+            "DATA=DIR calibrates on your own"
         )
     with naming(build, build / UNDER_WAY), tempfile.TemporaryDirectory(dir=build, prefix=UNDER_WAY) as temporary:
         folder = Path(temporary)

@@ -1,8 +1,7 @@
-"""The clips that activation ranges are chosen on: 128 of Speech Commands' training clips.
+"""The calibration clips, which activation ranges are chosen on: 128 training clips of Speech Commands.
 
-The repository carries their int8 features (not their audio) as the device's pipeline computes them,
-so that the conversion needs no download and gives the same bytes everywhere. They are bound to that
-pipeline: when it changes, this regenerates them:
+The repository holds their int8 features (not their audio) as the device's pipeline computes them, so that the conversion
+needs no download and gives the same bytes everywhere. When that pipeline changes, they must be regenerated:
 
     python -m convert.calibration --data DATA
 """
@@ -36,7 +35,7 @@ SHIPPED = Path(__file__).with_name("calibration_features.npz")
 class Calibration:
     """int8 features [clips, 40, 101] of the device's pipeline, the clips' names, and where they come from.
 
-    passed_over: what is said of sound files there that are no clips, nothing where there is none.
+    passed_over: a line about sound files there that are not clips; empty where there are none.
     """
 
     features: np.ndarray
@@ -46,12 +45,12 @@ class Calibration:
 
     @property
     def sha256(self) -> str:
-        """Of names and features, in hex."""
+        """SHA-256 of names and features, in hex."""
         return hashlib.sha256("\n".join(self.names).encode() + self.features.tobytes()).hexdigest()
 
 
 def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Calibration:
-    """Features of 128 clips under `data`, chosen by a fixed seed, all classes as they occur.
+    """Features of 128 clips under `data`, chosen at random from a fixed seed.
 
     They are training clips of Speech Commands, whose words among `labels` are keywords, or, where `data` is no archive,
     any of `<label>/*.wav`. Raises UserError where there are fewer.
@@ -76,14 +75,14 @@ def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Cali
     )
 
 
-def unheard(clips: Calibration, labels: Sequence[str]) -> list[str]:
+def missing_words(clips: Calibration, labels: Sequence[str]) -> list[str]:
     """The words among a network's labels that none of the clips says."""
     said = {name.split("/")[0] for name in clips.names}
     return [word for word in dataset.keywords(labels) if word not in said]
 
 
 def shipped() -> Calibration:
-    """The features that the repository carries. UserError where they are damaged, or of another pipeline."""
+    """The features in the repository. UserError where they are damaged, or of another pipeline."""
     try:
         with np.load(SHIPPED) as file:
             made = {name: file[name] for name in ("features", "names", "pipeline_id", "source")}

@@ -1,12 +1,11 @@
-"""Let the channels of an activation reach alike, where the network computes the same either way.
+"""Cross-layer equalisation (Nagel et al., 2019): bring the channels of an activation to similar ranges.
 
-An int8 activation of TFLite has one scale for all its channels: one channel that reaches far takes
-the resolution of all others. Behind a ReLU, or behind nothing, a channel may be multiplied by any
-positive number and the weights that read it divided by that (cross-layer equalisation, Nagel et
-al., 2019). Blocks of one stage are joined by shortcuts and share their factors. Only SiLU, in the
-temporal branch, is not to be passed.
+An int8 activation of TFLite has one scale for all its channels, so one channel of large range costs all others resolution.
+After a ReLU or a linear layer, a channel may be multiplied by any positive number and the weights that read it divided by
+it: the network computes the same. Blocks of one stage are joined by shortcuts and share their factors. The temporal branch
+is left as it is, since no factor passes its SiLU.
 
-The native engine has a scale for each channel anyway and does not need this.
+The native engine has a scale for each channel and does not need this.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ import numpy as np
 from convert.fold import FoldedBlock, FoldedNetwork, forward
 
 PERCENTILE = 99.99
-"""Of a channel's magnitudes, for its reach."""
+"""Percentile of a channel's magnitudes that is taken as its range."""
 STRENGTH = 0.5
-"""0 leaves the channels as they are, 1 makes them all reach alike; the weights that read them then differ more."""
+"""0 leaves the channels as they are, 1 gives all the same range, which makes the weights that read them differ more."""
 STEPS = 4
-"""Factors an octave."""
+"""Possible factors per octave."""
 QUARTERS = np.sqrt([1, np.sqrt(2), 2, np.sqrt(8)])
-"""2^(i / STEPS); a square root is rounded alike everywhere."""
+"""2^(i / STEPS), by square roots, which every processor rounds the same way."""
 LEAST = 1e-2
-"""Smallest reach that counts, relative to the farthest channel's: a dead channel's factor stays finite."""
+"""Least range of a channel, relative to the largest: so the factor of a dead channel is finite."""
 
 
 def equalised(network: FoldedNetwork, logmel: np.ndarray) -> FoldedNetwork:
-    """The network with its channels rescaled by their reach on float log-mel [clips, 40, 101]; the logits stay."""
+    """The network with its channels rescaled by their ranges on float log-mel [clips, 40, 101]; its logits are the same."""
     reaches = observe(network, logmel)
     factor_in = factors(reaches["head"])
     weight, bias = network.head
@@ -55,21 +54,21 @@ def equalised(network: FoldedNetwork, logmel: np.ndarray) -> FoldedNetwork:
 
 
 def observe(network: FoldedNetwork, logmel: np.ndarray) -> dict[str, np.ndarray]:
-    """The reach of the channels of every activation that `fold.forward` tells of, by its name."""
+    """The ranges of the channels of every activation that `fold.forward` reports, by its name."""
     reaches: dict[str, np.ndarray] = {}
     forward(network, logmel, lambda name, x: reaches.update({name: reach(x)}))
     return reaches
 
 
 def reach(x: np.ndarray) -> np.ndarray:
-    """[clips, C, F, T] -> [C]."""
+    """The range of each channel, [clips, C, F, T] -> [C]: a percentile of its magnitudes."""
     return np.percentile(np.abs(np.moveaxis(x, 1, 0)).reshape(x.shape[1], -1), PERCENTILE, axis=1)
 
 
 def factors(reaches: np.ndarray) -> np.ndarray:
-    """[C] -> what the channels are multiplied by, [C], at least 1.
+    """Ranges [C] -> factors of the channels, [C], at least 1.
 
-    Whole steps of STEPS an octave, which float64 multiplies by alike on every processor.
+    They are powers of 2^(1 / STEPS), so that they are the same on every processor.
     """
     greatest = reaches.max()
     if greatest == 0:

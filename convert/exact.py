@@ -1,13 +1,13 @@
 """Linear algebra that gives the same bits on every processor, with any number of threads.
 
-BLAS and LAPACK order and fuse their sums as the processor suits them, and a vectorised exponential differs in its last
-bit; where a weight all but ties between two integers, that decides the network. Here nothing does:
+The order of sums in BLAS and LAPACK depends on the processor, and so does the last bit of a vectorised exponential. Where a
+weight lies halfway between two integers, such a difference would change the network. Here nothing depends on it:
 
-- Large products (`contract`, `moments`) are of values on a grid, so coarse that every partial sum is a whole number of
-  steps that float64 holds: no order of adding can change it, and BLAS may do it (the idea of Ozaki et al., "Error-free
-  transformations of matrix multiplication", 2012).
+- Large products (`contract`, `moments`) are of values rounded to a grid so coarse that float64 holds every partial sum
+  exactly. The order of addition does not matter, and BLAS can be used (Ozaki et al., "Error-free transformations of
+  matrix multiplication", 2012).
 - Small ones (`product`, `solve`, `inverse_factor`, `exp`) are elementwise operations in a fixed order, which IEEE 754
-  rounds alike everywhere.
+  rounds the same way everywhere.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from __future__ import annotations
 import numpy as np
 
 MANTISSA = 53
-"""Bits of an integer that float64 holds."""
+"""Bits of the largest integers that float64 holds exactly."""
 ACTIVATION_BITS = 24
-"""Of one slice of an activation in `contract`; its weights get what is left."""
+"""Bits of one slice of an activation in `contract`; those of a slice of the weights follow."""
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10
 """ln 2 in two parts; the first has few enough bits that whole multiples of it up to 2^10 are exact."""
 EXP_TERMS = 14
-"""Of the Taylor series within +-ln(2) / 2, where the next one is below 2^-53."""
+"""Terms of the Taylor series of e^x for |x| <= ln(2) / 2; the next one is below 2^-53."""
 
 
 def bits(largest: float) -> int:
@@ -59,9 +59,9 @@ def contract(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def moments(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Integers x [n, samples], real y [m, samples] -> their means, covariance [n, n] of x and [m, n] of y with x.
+    """Integers x [n, samples], real y [m, samples] -> their means, covariances [n, n] of x and [m, n] of y with x.
 
-    Sums of x are exact; y is rounded to the finest grid on which its sums with x are.
+    Sums of x are exact; y is rounded to the finest grid on which its sums with x are exact.
     """
     samples = x.shape[1]
     centre = np.rint(x.mean(1))  # of integers, whose sum is exact
@@ -75,7 +75,7 @@ def moments(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a [rows, n] times b [n, columns], or times a vector b [n], term after term."""
+    """a [rows, n] times b [n, columns], or times a vector b [n], summed in the order of the terms."""
     if b.ndim == 1:
         return product(a, b[:, None])[:, 0]
     out = np.zeros((len(a), b.shape[1]))
@@ -117,7 +117,7 @@ def inverse_factor(matrix: np.ndarray) -> np.ndarray:
 
 
 def exp(x: np.ndarray) -> np.ndarray:
-    """e^x of float64 within +-700, to some 2^-52 of itself."""
+    """e^x of float64 in -700 ... 700, with a relative error of about 2^-52."""
     octaves = np.rint(x * LOG2_E)
     rest = (x - octaves * LN2_HIGH) - octaves * LN2_LOW
     sum_ = np.ones_like(rest)
@@ -127,5 +127,5 @@ def exp(x: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^-z), float64; beyond +-700 as there."""
+    """1 / (1 + e^-z), float64; z is clipped to -700 ... 700."""
     return 1 / (1 + exp(-np.clip(np.asarray(z, np.float64), -700, 700)))

@@ -1,8 +1,8 @@
 """How close one set of logits is to another, and whether that is close enough to ship.
 
-What is judged is a network's answers on the calibration clips, which may hold none of its words: then it answers some
-of them with hardly any lead, and the least noise turns these over. So only those answers must stay of which the float
-network is as sure as a device must be (`common.description.DETECTION_THRESHOLD`), and the noise must be small in all.
+Compared are the answers on the calibration clips, which may hold none of the network's words. Then its two best classes are
+often nearly equal, and the least noise changes the answer. So answers must agree only on the clips that the float network
+classifies with a probability of at least `common.description.DETECTION_THRESHOLD`, but the SQNR is that of all clips.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from common.description import DETECTION_THRESHOLD
 
 LEAST_AGREEMENT = 0.95
 LEAST_SQNR_DB = 10
+CONFIDENT = f"that float classifies with {100 * DETECTION_THRESHOLD / 255:.0f} % or more"
 
 
 def agreement(reference: np.ndarray, logits: np.ndarray) -> float:
@@ -31,8 +32,8 @@ def sqnr_db(reference: np.ndarray, logits: np.ndarray) -> float:
     return float(10 * np.log10(np.square(np.asarray(reference, np.float64)).sum() / noise))
 
 
-def sure(logits: np.ndarray) -> np.ndarray:
-    """Whether the answer has a probability of at least DETECTION_THRESHOLD, bool [clips]; logits float [clips, classes]."""
+def confident(logits: np.ndarray) -> np.ndarray:
+    """Which answers have a probability of at least DETECTION_THRESHOLD, bool [clips]; logits float [clips, classes]."""
     odds = np.exp(logits - logits.max(1, keepdims=True))
     return DETECTION_THRESHOLD * odds.sum(1) <= 255
 
@@ -40,9 +41,10 @@ def sure(logits: np.ndarray) -> np.ndarray:
 def facts(reference: np.ndarray, logits: np.ndarray) -> dict:
     """How close int8's logits are to float's, both [clips, classes], real units.
 
-    agreement: over all clips. sure_clips: of how many float is sure; sure_agreement: over these, None where there is none.
+    agreement: over all clips. sure_clips: number of those on which float is `confident`; sure_agreement: over these, None
+    where there is none.
     """
-    which = sure(reference)
+    which = confident(reference)
     return {
         "agreement": agreement(reference, logits),
         "sqnr_db": sqnr_db(reference, logits),
@@ -52,12 +54,12 @@ def facts(reference: np.ndarray, logits: np.ndarray) -> dict:
 
 
 def fault(found: dict, what: str) -> str | None:
-    """Why `what`, of which `facts` were found, must not ship; None where it may."""
+    """Why a network must not ship, by its `facts`; None where it may. what: the network, such as "the native engine"."""
     share = found["sure_agreement"]
     if share is not None and share < LEAST_AGREEMENT:
         return (
-            f"{what} and float agree on {100 * share:.1f} % of the {found['sure_clips']} calibration clips of which "
-            f"float is sure, {100 * LEAST_AGREEMENT:.0f} % are needed"
+            f"{what} and float agree on {100 * share:.1f} % of the {found['sure_clips']} calibration clips {CONFIDENT}, "
+            f"{100 * LEAST_AGREEMENT:.0f} % are needed"
         )
     if found["sqnr_db"] < LEAST_SQNR_DB:
         return (
@@ -70,9 +72,8 @@ def fault(found: dict, what: str) -> str | None:
 def summary(found: dict) -> str:
     """The facts as the terminal shows them."""
     share = found["sure_agreement"]
-    judged = (
-        "float is sure of no clip"
-        if share is None
-        else f"{100 * share:.1f} % of the {found['sure_clips']} clips of which float is sure"
+    confident_share = "" if share is None else f"{100 * share:.1f} % of the "
+    return (
+        f"agreement {100 * found['agreement']:.1f} % ({confident_share}{found['sure_clips']} clips {CONFIDENT}), "
+        f"SQNR {found['sqnr_db']:.1f} dB"
     )
-    return f"agreement {100 * found['agreement']:.1f} % ({judged}), SQNR {found['sqnr_db']:.1f} dB"

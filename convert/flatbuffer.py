@@ -1,4 +1,4 @@
-"""Read, mend, strip and write .tflite flatbuffers. Every change here keeps the outputs bit for bit. Needs no TensorFlow."""
+"""Read, rewrite, strip and write .tflite flatbuffers. No change here alters an output bit. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def op_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
 
 
 def constant(model: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | None:
-    """The values of a constant tensor, or None where it is an activation."""
+    """The values of a constant tensor; None for an activation."""
     data = model.buffers[tensor.buffer].data
     if data is None or len(data) == 0:
         return None
@@ -72,9 +72,9 @@ def _code_index(model: schema.ModelT, builtin: int) -> int:
 
 
 def depthwise_from_grouped(model: schema.ModelT) -> None:
-    """Turn each CONV_2D with one input channel a group into the DEPTHWISE_CONV_2D that it is.
+    """Turn each CONV_2D with one input channel per group into the equal DEPTHWISE_CONV_2D.
 
-    TensorFlow has no depthwise convolution with unequal strides, so it hands out grouped ones.
+    TensorFlow has no depthwise convolution with unequal strides and writes grouped ones.
     """
     graph = model.subgraphs[0]
     for operator in graph.operators:
@@ -112,10 +112,10 @@ def narrow_constants(model: schema.ModelT) -> None:
 
 
 def strip(model: schema.ModelT) -> None:
-    """Drop what an interpreter on a microcontroller never reads.
+    """Remove what an interpreter on a microcontroller never reads.
 
     Names, metadata, signatures, the calibration's minima and maxima, quantisation parameters of
-    biases, and buffers that nothing refers to.
+    biases, and unused buffers.
     """
     model.description = None
     model.metadata = None
@@ -160,7 +160,7 @@ def _drop_unused(model: schema.ModelT) -> None:
     for tensor in graph.tensors:
         data = model.buffers[tensor.buffer].data
         if data is None or len(data) == 0:
-            tensor.buffer = 0  # the empty buffer serves every activation
+            tensor.buffer = 0  # all activations refer to the empty buffer
             continue
         key = bytes(data)
         if key not in seen:

@@ -1,7 +1,7 @@
-"""Fold BatchNorm and SubSpectralNorm into plain arrays: the network that every target is made from.
+"""Fold BatchNorm and SubSpectralNorm into plain arrays: the network that both targets are made from.
 
-A folded network is what the checkpoint computes at inference, in NumPy alone. Both the ONNX
-graphs and the native engine start here.
+A folded network computes in NumPy what the checkpoint computes at inference. The ONNX graphs and the native engine are
+made from it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FoldedBlock:
     transition: (weight [C, C_in], bias [C]) of the 1x1 convolution in front, with ReLU; None in a
         normal block, which has an identity shortcut instead.
     frequency: [C, 3] depthwise taps along frequency, with `stride`.
-    scale, shift: [C, 5] of the SubSpectralNorm behind it, per (channel, band).
+    scale, shift: [C, 5] of the SubSpectralNorm after it, per (channel, band).
     temporal: [C, 3] depthwise taps along time, `dilation` columns apart; temporal_bias [C].
     pointwise: [C, C] (out, in), no bias.
     """
@@ -64,7 +64,7 @@ class FoldedNetwork:
 
 
 class _Tensors:
-    """The checkpoint's tensors in float64, each taken once and with the shape that is expected."""
+    """The checkpoint's tensors in float64, each taken once, with its shape checked."""
 
     def __init__(self, checkpoint: Checkpoint):
         self.left = {name: array.astype(np.float64) for name, array in checkpoint.tensors.items()}
@@ -134,7 +134,7 @@ def _block(tensors: _Tensors, name: str, c_in: int, c: int, stride: int, dilatio
 
 
 def parameters(checkpoint: Checkpoint) -> int:
-    """Trainable parameters, as PyTorch counts them (norms' running statistics are none)."""
+    """Trainable parameters, as PyTorch counts them (the running statistics of norms are not)."""
     return sum(array.size for name, array in checkpoint.tensors.items() if "running_" not in name)
 
 
@@ -144,7 +144,8 @@ Observer = Callable[[str, np.ndarray], None]
 def forward(network: FoldedNetwork, logmel: np.ndarray, observe: Observer = lambda name, x: None) -> np.ndarray:
     """Float log-mel [clips, 40, T] -> logits float64 [clips, classes], in NumPy: the same bits on every processor.
 
-    observe: told the outputs [clips, C, F, T] of `head`, `transition<i>`, `block<i>`, `depthwise`, `classifier`.
+    observe: called with name and value, [clips, C, F, T], of the outputs `head`, `transition<i>`, `block<i>`, `depthwise`
+    and `classifier`.
     """
     x = np.asarray(logmel, np.float64)[:, None]  # (N, C, F, T)
     padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))

@@ -1,4 +1,4 @@
-"""The gate: a graph that a microcontroller could not run, or not run truly, fails the build with the reason."""
+"""The gate: refuse a graph that TFLM cannot run, or that gives other answers than the float network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class GateError(UserError):
 
 
 def check_structure(data: bytes, classes: int) -> None:
-    """Raise GateError for an op, a type, a shape or an input scale that must not be there."""
+    """Raise GateError for an op, type, shape or input scale that TFLM or the firmware does not support."""
     model = flatbuffer.read(data)
     graph = model.subgraphs[0]
     for operator in graph.operators:

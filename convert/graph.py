@@ -1,4 +1,4 @@
-"""Folded network -> ONNX, in two shapes that TFLite can carry without a TRANSPOSE.
+"""Folded network -> ONNX, as one of two graphs that become TFLite without a TRANSPOSE.
 
 SubSpectralNorm is an affine map per (channel, band), which no TFLite convolution has:
 
@@ -126,9 +126,8 @@ def split_bands(block: FoldedBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     """Split scale and shift into a part of the channel and a part of the band.
 
     Returns sigma [C], beta [C], ratio [C, 5], rest [C, 5] with
-    scale * y + shift = ratio * (sigma * y + beta) + rest. The divisor sigma is the RMS of the
-    channel's scales, which cannot vanish where their mean can; beta is the least-squares share
-    of the shifts.
+    scale * y + shift = ratio * (sigma * y + beta) + rest. sigma is the RMS of the channel's
+    scales, which unlike their mean is not 0; beta is the least-squares fit of the shifts.
     """
     sigma = np.sqrt((block.scale**2).mean(1))
     sigma = np.where(sigma > 0, sigma, 1.0)
@@ -140,8 +139,8 @@ def split_bands(block: FoldedBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray,
 def _scaled(b: _Builder, x: str, block: FoldedBlock, rows: int) -> str:
     """Depthwise convolution, MUL and ADD.
 
-    The constants span all columns here, because onnx2tf cannot carry them otherwise; they are
-    equal along time, and `convert.flatbuffer` narrows them again.
+    The constants span all columns, because onnx2tf converts no others; they are equal along time, and
+    `flatbuffer.narrow_constants` cuts them to one column.
     """
     sigma, beta, ratio, rest = split_bands(block)
     rows_out = rows // block.stride

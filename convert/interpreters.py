@@ -1,7 +1,7 @@
 """Run an int8 .tflite: TFLite's reference kernels, and TensorFlow Lite Micro itself.
 
-Only `BUILTIN_REF` equals TFLM bit for bit; the optimised kernels of the default interpreters
-differ on nearly every clip, so they serve for nothing here.
+Only the reference kernels (`BUILTIN_REF`) equal TFLM bit for bit; the optimised kernels of the default interpreter differ on
+nearly every clip and are not used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ except ImportError:  # no wheels after Python 3.11
 from tflite_micro import runtime
 
 ARENA = 4 << 20
-"""Bytes offered to TFLM; what the model really takes of them is measured."""
+"""Arena given to TFLM, bytes; the part that the model uses is measured."""
 
 
 def reference_interpreter(model: bytes) -> tflite.Interpreter:
@@ -54,7 +54,7 @@ def tflm_logits(model: bytes, features: np.ndarray) -> np.ndarray:
 
 
 def tflm_arena_bytes(model: bytes) -> int:
-    """Arena that the model takes in TFLM on this 64-bit host with reference kernels, in bytes."""
+    """Arena that the model uses in TFLM on this 64-bit host with reference kernels, bytes."""
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=ARENA)
     # TFLM reports its allocations on the C library's standard error only.
     with tempfile.TemporaryFile() as log:

@@ -1,4 +1,4 @@
-"""One graph from folded network to gated int8 bytes; runs in a process of its own."""
+"""Folded network -> int8 .tflite of one graph that passed the gate; runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FLOAT_TOLERANCE = 1e-5
 
 @contextlib.contextmanager
 def quiet() -> Iterator[Callable[[str], int]]:
-    """Keep what TensorFlow's C++ prints to itself; show it when the block fails unexpectedly.
+    """Hide what TensorFlow's C++ prints; append it to the error where the block fails.
 
-    Yields a function that prints a line all the same.
+    Yields a function that prints a line nevertheless.
     """
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISIBLE_DEVICES="-1")
     with tempfile.TemporaryFile() as log:
@@ -45,8 +45,8 @@ def quiet() -> Iterator[Callable[[str], int]]:
 def make(network: FoldedNetwork, name: str, features: np.ndarray) -> dict:
     """Convert one graph and choose its ranges on int8 features [clips, 40, 101].
 
-    Returns `tflite` and `onnx` (bytes) and `facts` for conversion.json; or `refused`, the gate's reason why the graph must
-    not ship, and `facts` of that.
+    Returns `tflite` and `onnx` (bytes) and `facts` for conversion.json; or, where the gate refuses the graph, `refused`,
+    the reason, and `facts` with it.
     """
     with quiet() as say:
         from convert.gate import GateError
@@ -58,7 +58,7 @@ def make(network: FoldedNetwork, name: str, features: np.ndarray) -> dict:
 
 
 def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable[[str], int | None]) -> dict:
-    # TensorFlow is imported here, after `quiet` has told it to be.
+    # These import TensorFlow, whose C++ reads the environment set by `quiet` on import.
     from convert import flatbuffer, gate, graph, op_table, quantise, tflite
 
     classes = len(network.labels)
@@ -99,7 +99,7 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
             "ops": dict(ops.most_common()),
             "op_table": op_table.op_table(data),
             **found,
-            "bit_exact_with_tflm": True,  # the gate has refused anything else
+            "bit_exact_with_tflm": True,  # checked by the gate
             "ranges": ranges,
             "ranges_inexact": inexact,
             "ranges_sqnr_db": {method: row[0] for method, row in candidates.items()},
@@ -108,10 +108,11 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
 
 
 def choose_ranges(candidates: dict[str, tuple[float, bytes, np.ndarray]], features: np.ndarray) -> tuple[str, list[str]]:
-    """The method of highest SQNR whose model TFLM computes to the bit, and those of higher SQNR that it does not.
+    """The method of highest SQNR whose model TFLM computes bit-exactly, and those of higher SQNR where it does not.
 
     candidates: SQNR, model and its reference logits by method. TFLite's reference LOGISTIC and TFLM's round differently
-    where one of the 256 results is all but a tie, which depends on its input's scale. GateError where no method is left.
+    where one of the 256 results lies halfway between two integers, which depends on the scale of its input. GateError
+    where no method is left.
     """
     from convert import gate
 

@@ -1,13 +1,8 @@
 """Folded network + int8 features -> the integer network of the native engine.
 
-Layer by layer, each on what the integer layers before it really give for the calibration clips:
-
-1. an activation's scale, one for each channel, by the method that is asked for; nothing downstream
-   pays for that, since a channel's scale goes into the weights that read it;
-2. the layer's weights fitted anew to the float network's output, so that a layer makes up for what
-   the ones before it lost;
-3. multiplier and integers of each row by their error in the output (convert/rounding.py);
-4. the bias that leaves no error in the mean.
+Layer by layer; the inputs of each are what the integer layers before it give for the calibration clips. First the scale of
+each channel of its activation is chosen, by one of METHODS (it costs nothing on the device, since it goes into the weights
+that read the channel), then its integers (convert/fit.py).
 """
 
 from __future__ import annotations
@@ -18,221 +13,41 @@ from typing import Any
 import numpy as np
 
 from common import workers
-from common.description import BANDS, FEATURES
+from common.description import FEATURES
 from common.errors import UserError
 from convert import exact, fidelity
+from convert.fit import Q, fit_dense, fit_depthwise, fit_mean, fit_taps, fit_temporal, float_norm, least_scales
 from convert.fold import FoldedBlock, FoldedNetwork, classifier_depthwise, forward
 from convert.ranges import choose_range
-from convert.rounding import MULTIPLIER_MAX, WEIGHT_MAX, quantise_rows, round_rows
 from engine import golden, tables
 from engine.network import (
     ACTIVATION_MAX,
-    CLASSIFIER_TAPS,
-    DEPTHWISE_SHIFT,
-    FRACTION,
     HEAD_TAPS,
     HIDDEN_MAX,
-    SILU_ENTRIES,
     SILU_FRACTION,
-    SILU_SHIFT,
-    SILU_STEP,
     Block,
     Dense,
     Network,
     check,
-    mean_shift,
 )
 
 METHODS = ("minmax", "p99.99", "mse")
-REFIT = 3e-2
-"""How strongly a refit is held to the trained weights, relative to the inputs' mean variance."""
 SAMPLES = 20_000
-"""Values of a channel that its range is chosen on; the extremes are always among them."""
-TAP_CANDIDATES = 192
-SUM_MAX = (1 << 15) - 1
-"""Of the frequency convolution's sums."""
-TAP_MAX = (1 << 15) - 1
-"""Of the temporal convolution: at a steeper one, a single step of the mean would be two entries of SiLU's table."""
-BIAS_MAX = 1 << 30
-"""Of a sum that is held in 32 bits; only a channel that never fires could ask for more."""
+"""Values of a channel that its range is chosen on; its maximum is always among them."""
 SCORE_MARGIN = 2
-"""How far beyond the calibration clips' logits the scores reach."""
-Q = 1 << FRACTION
-ONE = 1 << 16  # what a multiplier is divided by
+"""Ratio of the largest score to the largest logit of the calibration clips."""
 
 
 def channel_scales(x: np.ndarray, method: str) -> np.ndarray:
-    """Float activations behind a ReLU [clips, C, ...] -> size of one step of 255 for each channel, [C]."""
+    """Float activations after a ReLU [clips, C, ...] -> scale of each channel, [C]: its range divided by 255."""
     rng, scales = np.random.default_rng(0), []
     for channel in np.moveaxis(x, 1, 0):
         values = channel.ravel()
         if values.size > SAMPLES:
             values = np.append(values[rng.integers(0, values.size, SAMPLES)], values.max())
         scales.append(choose_range(values, method)[1])
-    floor = max(scales) * 1e-3 or 1.0  # a dead channel's scale matters to nobody
+    floor = max(scales) * 1e-3 or 1.0  # no scale of 0 for a dead channel
     return np.maximum(scales, floor) / ACTIVATION_MAX
-
-
-def refitted(weight: np.ndarray, covariance: np.ndarray, cross: np.ndarray) -> np.ndarray:
-    """Weights [rows, n] that give targets of covariance `cross` [rows, n] with the inputs, held near `weight`."""
-    held = covariance + (REFIT * np.trace(covariance) / len(covariance) + 1e-9) * np.eye(len(covariance))
-    return weight + exact.solve(held, (cross - exact.product(weight, covariance)).T).T
-
-
-def dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two vectors, in the order of their elements."""
-    return float((a * b).sum())
-
-
-def rows_of(x: np.ndarray) -> np.ndarray:
-    """[clips, C, ...] -> float64 [C, samples]."""
-    return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1).astype(np.float64)
-
-
-def fit_dense(weight: np.ndarray, x: np.ndarray, target: np.ndarray) -> Dense:
-    """weight: real [rows, n], from integer inputs x [clips, n, ...] to the real target [clips, rows, ...]."""
-    mu, nu, covariance, cross = exact.moments(rows_of(x), rows_of(target))
-    weight = refitted(weight, covariance, cross)
-    integers, multipliers = quantise_rows(weight, covariance, ONE)
-    bias = np.rint(nu * ONE / multipliers - exact.product(integers.astype(np.float64), mu))
-    return Dense(integers, np.clip(bias, -BIAS_MAX, BIAS_MAX).astype(np.int32), multipliers.astype(np.int16))
-
-
-def float_norm(block: FoldedBlock, x: np.ndarray) -> np.ndarray:
-    """The float frequency branch: x [clips, C, F, T] -> normalised convolution [clips, C, F / stride, T]."""
-    below, at, above = golden.neighbours(x, block.stride)
-    w = block.frequency.astype(x.dtype)
-    repeat = at.shape[2] // BANDS
-    a = w[:, 0, None, None] * below + w[:, 1, None, None] * at + w[:, 2, None, None] * above
-    return a * np.repeat(block.scale, repeat, 1)[:, :, None].astype(x.dtype) + np.repeat(block.shift, repeat, 1)[
-        :, :, None
-    ].astype(x.dtype)
-
-
-def fit_taps(
-    block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, scale: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Taps int8 [C, 5, 3], bias int16 [C, 5] and multiplier int16 [C, 5] of the frequency convolution.
-
-    x: the integer input. target: what they shall give, real, in steps of the output. Every multiplier at which sums
-    fit 16 bits is tried with the nearest integers, up to TAP_CANDIDATES of them; the least error in the output wins.
-    """
-    parts = golden.neighbours(x, block.stride)
-    repeat = parts.shape[3] // BANDS
-    c = len(scale)
-    taps, bias, multiplier = np.zeros((c, BANDS, 3)), np.zeros((c, BANDS)), np.zeros((c, BANDS))
-    for channel in range(c):
-        for band in range(BANDS):
-            rows = slice(band * repeat, (band + 1) * repeat)
-            inputs = parts[:, :, channel, rows].reshape(3, -1).astype(np.float64)
-            mu, nu, covariance, cross = exact.moments(inputs, target[:, channel, rows].reshape(1, -1).astype(np.float64))
-            real = block.scale[channel, band] * block.frequency[channel] * scale_in[channel] / scale[channel]
-            if block.transition is None:
-                real[1] += scale_in[channel] / scale[channel]
-            fitted = refitted(real[None], covariance, cross)[0]
-            if reach(fitted, nu[0] - dot(fitted, mu)) * Q * ONE < SUM_MAX * MULTIPLIER_MAX:
-                real = fitted
-            taps[channel, band], bias[channel, band], multiplier[channel, band] = best_taps(
-                real * Q * ONE, (nu[0] - dot(real, mu)) * Q * ONE, mu, covariance
-            )
-    return taps.astype(np.int8), bias.astype(np.int16), multiplier.astype(np.int16)
-
-
-def least_scales(block: FoldedBlock, scale_in: np.ndarray) -> np.ndarray:
-    """The finest output steps [C] for which fit_taps finds multipliers, with room for the refit: a channel that is all
-    but dead gets a coarser one than its range asks for."""
-    real = np.abs(block.scale[:, :, None] * block.frequency[:, None])
-    if block.transition is None:
-        real[:, :, 1] += 1
-    greatest = (real.sum(2) * scale_in[:, None] * ACTIVATION_MAX + np.abs(block.shift)).max(1) * Q * ONE
-    return 1.5 * greatest / (MULTIPLIER_MAX * SUM_MAX)
-
-
-def reach(taps: np.ndarray, offset: float) -> float:
-    """What a sum of unsigned 8-bit inputs can come to at most, in magnitude."""
-    return ACTIVATION_MAX * np.abs(taps).sum() + abs(offset)
-
-
-def best_taps(real: np.ndarray, offset: float, mu: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Three integers, bias and multiplier k for taps real / k and a constant offset / k whose sums fit 16 bits.
-
-    mu, covariance: of the inputs. Raises UserError where no multiplier serves.
-    """
-    least = max(1, int(np.ceil(reach(real, offset) / SUM_MAX)), int(np.ceil(np.abs(real).max() / WEIGHT_MAX)))
-    k = np.unique(np.linspace(least, min(MULTIPLIER_MAX, 2 * least + 8), TAP_CANDIDATES).astype(np.int64))
-    choices = np.array(np.meshgrid(*[[0, 1]] * 3, indexing="ij")).reshape(3, -1).T
-    integers = np.floor(real / k[:, None])[:, None] + choices  # [k, 8, 3]
-    bias = np.rint((offset + dot(real, mu)) / k[:, None] - (integers * mu).sum(2))
-    difference = integers * k[:, None, None] - real
-    error = exact.quadratic(difference, covariance + 1e-6 * np.eye(3))
-    high = ACTIVATION_MAX * np.maximum(integers, 0).sum(2) + bias
-    low = ACTIVATION_MAX * np.minimum(integers, 0).sum(2) + bias
-    fits = (high <= SUM_MAX) & (low >= -SUM_MAX) & (np.abs(integers).max(2) <= WEIGHT_MAX) & (np.abs(bias) <= SUM_MAX)
-    fits &= (k <= MULTIPLIER_MAX)[:, None]
-    if not fits.any():
-        raise UserError(
-            "the native engine cannot hold this network: a frequency convolution amplifies too much for "
-            "16-bit sums; train it again, with weight decay"
-        )
-    row, choice = np.unravel_index(np.argmin(np.where(fits, error, np.inf)), error.shape)
-    return integers[row, choice], int(bias[row, choice]), int(k[row])
-
-
-def fit_mean(
-    block: FoldedBlock, x: np.ndarray, scale_in: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights int8 [C, rows], bias int32 [C] and step [C] of the frequency mean.
-
-    x: integer input [clips, C, rows, T]. target: the float mean [clips, C, T].
-    """
-    c, rows = x.shape[1:3]
-    flat = dataclasses.replace(block, shift=np.zeros_like(block.shift))
-    each_row = np.broadcast_to(np.eye(rows), (1, c, rows, rows))
-    real = float_norm(flat, each_row)[0].mean(1) * scale_in[:, None]
-    weight, bias, step = np.zeros((c, rows)), np.zeros(c), np.zeros(c)
-    shift = 1 << mean_shift(rows)
-    for channel in range(c):
-        inputs = rows_of(x[:, channel].swapaxes(1, 2).reshape(-1, rows))
-        mu, nu, covariance, cross = exact.moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
-        fitted = refitted(real[channel][None], covariance, cross)
-        constant = nu[0] - dot(fitted[0], mu)
-        size = max(np.abs(fitted).max() / WEIGHT_MAX, 1.05 * reach(fitted, constant) / shift / (1 << 15), 1e-9)
-        integers = round_rows(fitted / size, covariance)[0]
-        weight[channel], step[channel] = integers, size * shift
-        bias[channel] = np.rint(nu[0] / size - dot(integers, mu)) + shift // 2
-    return weight.astype(np.int8), bias.astype(np.int32), step
-
-
-def fit_temporal(
-    block: FoldedBlock, means: list[np.ndarray], step: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Taps int16 [C, 3] and bias int32 [C] of the temporal convolution.
-
-    means: three integer arrays [clips, C, T]. step: of the means, [C]. target: real, before SiLU, [clips, C, T].
-    """
-    taps, bias = np.zeros(block.temporal.shape), np.zeros(block.channels)
-    unit = (1 << SILU_SHIFT) / SILU_STEP
-    for channel in range(block.channels):
-        inputs = np.stack([part[:, channel].ravel() for part in means]).astype(np.float64)
-        mu, nu, covariance, cross = exact.moments(inputs, target[:, channel].reshape(1, -1).astype(np.float64))
-        real = refitted((block.temporal[channel] * step[channel])[None], covariance, cross)[0] * unit
-        taps[channel] = np.clip(np.rint(real), -TAP_MAX, TAP_MAX)
-        bias[channel] = np.rint(nu[0] * unit - dot(taps[channel], mu))
-    middle = (SILU_ENTRIES // 2 << SILU_SHIFT) + (1 << (SILU_SHIFT - 1))
-    return taps.astype(np.int16), (bias + middle).astype(np.int32)
-
-
-def fit_depthwise(real: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Real weights [C, 5, 5] per integer of x [clips, C, 5, T] -> int8 weights and step [C] of the values they give."""
-    windows = np.lib.stride_tricks.sliding_window_view(x, CLASSIFIER_TAPS, 3)
-    weight, step = np.zeros(real.shape, np.int8), np.zeros(len(real))
-    for channel, taps in enumerate(real):
-        inputs = windows[:, channel].transpose(1, 3, 0, 2).reshape(taps.size, -1).astype(np.float64)
-        covariance = exact.moments(inputs, inputs[:0])[2]
-        size = max(np.abs(taps).max(), 1e-9) / WEIGHT_MAX
-        weight[channel] = round_rows(taps.reshape(1, -1) / size, covariance).reshape(taps.shape)
-        step[channel] = size * (1 << DEPTHWISE_SHIFT)
-    return weight, step
 
 
 def float_dense(weight: np.ndarray, bias: np.ndarray | None, x: np.ndarray) -> np.ndarray:
@@ -242,16 +57,16 @@ def float_dense(weight: np.ndarray, bias: np.ndarray | None, x: np.ndarray) -> n
 
 
 def shifted(x: np.ndarray, dilation: int) -> list[np.ndarray]:
-    """[..., T] as the three taps of a dilated convolution see it, zero outside."""
+    """[..., T] shifted for each of the three taps of a dilated convolution, zero-padded."""
     columns = x.shape[-1]
     padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(dilation, dilation)])
     return [padded[..., k * dilation : k * dilation + columns] for k in range(3)]
 
 
 class Quantiser:
-    """Walks the network once, float and integer activations of the calibration clips side by side.
+    """Quantises layer after layer, with the float and the integer activations of the calibration clips side by side.
 
-    real: float32 [clips, C, F, T]. integer: the same activations / scale, as the integer network has them.
+    real: float32 [clips, C, F, T]. integer: the same activations / scale, as the integer network computes them.
     """
 
     real: np.ndarray
@@ -263,7 +78,10 @@ class Quantiser:
         self.silu = tables.silu()
 
     def relu_layer(self, weight: np.ndarray, x: np.ndarray, before: np.ndarray) -> Dense:
-        """A layer from integers x, real weight [out, n], with the float outputs `before` ReLU; moves on to its output."""
+        """Quantise a layer on integers x with real weight [out, n]; its output becomes the current activation.
+
+        before: its float outputs before the ReLU.
+        """
         self.real = np.maximum(before, 0)
         self.scale = channel_scales(self.real, self.method)
         unit = Q / self.scale
@@ -303,7 +121,7 @@ class Quantiser:
         silu = golden.activated(self.silu, *temporal, integer_means)
         frequency = golden.frequency(done, self.integer)
         unit = Q / scale
-        # what the frequency branch has lost is left to the temporal branch to make up for
+        # this target of the temporal branch includes the rounding error of the frequency branch
         missing = (before * unit[:, None, None].astype(np.float32) - frequency).mean(2)
         pointwise = fit_dense(block.pointwise / 2**SILU_FRACTION * unit[:, None], silu, missing)
         self.real, self.scale = after, scale
@@ -311,7 +129,7 @@ class Quantiser:
         return dataclasses.replace(done, temporal=temporal[0], temporal_bias=temporal[1], pointwise=pointwise)
 
     def classifier(self) -> tuple[np.ndarray, Dense, Dense, float]:
-        """Depthwise weights, the two layers behind them and the scale of the scores."""
+        """Depthwise weights, the two layers after them and the scale of the scores."""
         folded = self.folded
         vector = classifier_depthwise(folded, self.real)
         integer = np.pad(self.integer, ((0, 0), (0, 0), (0, 0), (2, 2)))
@@ -342,7 +160,7 @@ class Quantiser:
 def quantise(folded: FoldedNetwork, tau: float, features: np.ndarray, method: str) -> Network:
     """The integer network for int8 features [clips, 40, 101] of calibration clips, proven not to overflow.
 
-    Raises UserError where the network cannot be held.
+    Raises UserError where the engine cannot hold the network.
     """
     network = Quantiser(folded, features, method).run(tau)
     check(network)
@@ -356,10 +174,10 @@ def candidate(folded: FoldedNetwork, tau: float, features: np.ndarray, method: s
 
 
 def make(folded: FoldedNetwork, tau: float, features: np.ndarray) -> tuple[Network, dict]:
-    """The integer network by the method whose scores are nearest to the float logits on the calibration clips.
+    """The integer network by the method of METHODS with the highest SQNR of scores on the calibration clips.
 
-    Returns it and its facts: the method, SQNR of the scores of each in dB, `fidelity.facts`. Each method is tried in
-    a process of its own. Raises UserError where the engine cannot hold the network, or not truly.
+    Returns it and its facts: the method, SQNR of each method in dB, `fidelity.facts`. Each method runs in a process of
+    its own. Raises UserError where the engine cannot hold the network, or its scores are too far from float.
     """
     expected = forward(folded, FEATURES.dequantize(features))
     made = dict(workers.run(candidate, [(folded, tau, features, method) for method in METHODS]))

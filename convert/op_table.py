@@ -1,4 +1,4 @@
-"""What a .tflite is made of: ops, their multiply-accumulates and the bytes of their constants."""
+"""The ops of a .tflite: their number, multiply-accumulates and bytes of constants."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def op_table(data: bytes) -> list[dict]:
 
 
 def _op_macs(name: str, graph, operator) -> int:
-    """Multiply-accumulates of one op as it stands in the graph: the zeros in widened kernels count."""
+    """Multiply-accumulates of one op of the graph, including those with the zeros of widened kernels."""
     if name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
         return 0
     weight = graph.tensors[operator.inputs[1]].shape

@@ -1,8 +1,8 @@
-"""Float .tflite -> full-int8 .tflite, with activation ranges that are chosen, not just observed.
+"""Float .tflite -> full-int8 .tflite, with activation ranges chosen by one of METHODS.
 
-The float model runs over the calibration clips; each activation's range is chosen by one of
-several methods; TensorFlow's quantiser then does the rest (int8 weights per channel, int8 input
-and output). The input's range is that of the int8 features, whatever the clips are.
+The float model runs over the calibration clips, and each activation's range is chosen from its values there. TensorFlow's
+quantiser does the rest (int8 weights per channel, int8 input and output). The input's range is that of the int8 features,
+whatever the clips are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from convert.flatbuffer import schema
 from convert.ranges import choose_range
 
 SAMPLES = 2048
-"""Values drawn from each activation of each clip; extremes are always among them."""
+"""Values drawn from each activation of each clip; its minimum and maximum are added."""
 SEED = 0
 METHODS = ("minmax", "p99.999", "p99.995", "p99.99", "mse")
 
@@ -28,7 +28,7 @@ def activation_samples(model: bytes, features: np.ndarray) -> dict[int, np.ndarr
     interpreter = tf.lite.Interpreter(
         model_content=model,
         experimental_preserve_all_tensors=True,
-        # The same floats, and so the same bytes in the end, on every processor.
+        # The same floats, and so the same bytes of the model, on every processor.
         experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
     )
     interpreter.allocate_tensors()

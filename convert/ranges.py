@@ -1,18 +1,18 @@
-"""The range that an 8-bit activation shall cover, by what its quantisation costs."""
+"""Choose the range of an 8-bit activation."""
 
 from __future__ import annotations
 
 import numpy as np
 
 BINS = 1024
-"""Of the histogram in which the method `mse` looks for a range."""
+"""Bins of the histogram of values that the method `mse` computes errors on."""
 
 
 def choose_range(values: np.ndarray, method: str) -> tuple[float, float]:
-    """The range [low, high], holding 0, that an int8 activation shall cover.
+    """The range [low, high] of an int8 activation; it includes 0.
 
-    minmax: all of `values`; p99.99: that percentage of them, the rest clipped at both ends; mse: the range whose 8-bit
-    quantisation of `values` has the least mean squared error, clipping included.
+    minmax: all of `values`; p99.99: 99.99 % of them, half of the rest clipped at each end; mse: the range of least mean
+    squared quantisation error over `values`, including that of clipping.
     """
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     if method == "minmax":

@@ -1,9 +1,8 @@
-"""Weights to integers by their error in the output, not each to its nearest.
+"""Round weights to integers so that the error of the output is least.
 
-A row of weights is rounded one weight after the other; what each loses is made up for by those that
-are still free, as the covariance of the inputs says (Frantar et al., "GPTQ", 2022; Hassibi and Stork,
-"Optimal Brain Surgeon", 1993). The row's multiplier, an integer from the start, is the one of several
-whose output errs least.
+The weights of a row are rounded one after the other; the error of each is compensated by the remaining ones, using the
+covariance of the inputs (Frantar et al., "GPTQ", 2022; Hassibi and Stork, "Optimal Brain Surgeon", 1993). The row's integer
+multiplier is the one of least output error among several.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from convert import exact
 
 WEIGHT_MAX = 127
 SHRINKS = np.linspace(1.0, 0.7, 13)
-"""Of the multiplier at which the largest weight is 127; below it some are clipped."""
+"""Multipliers that are tried, relative to that at which the largest weight is 127; at smaller ones weights are clipped."""
 DAMPING = 1e-4
-"""Added to the covariance's diagonal, relative to its mean."""
+"""Added to the diagonal of the covariance, relative to its mean."""
 MULTIPLIER_MAX = (1 << 15) - 1
 
 
 def damped(covariance: np.ndarray) -> np.ndarray:
-    """A covariance [n, n] that can be inverted."""
+    """The covariance [n, n] with a larger diagonal, so that it can be inverted."""
     n = len(covariance)
     return covariance + (DAMPING * np.trace(covariance) / n + 1e-9) * np.eye(n)
 
@@ -32,7 +31,7 @@ def round_rows(weight: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 
 
 def round_with(weight: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """`round_rows`, given the triangular factor of the damped covariance's inverse."""
+    """As `round_rows`, given the triangular factor of the inverse of the damped covariance."""
     left, rounded = weight.astype(np.float64).copy(), np.empty(weight.shape)
     for i in range(weight.shape[1]):
         rounded[:, i] = np.clip(np.rint(left[:, i]), -WEIGHT_MAX, WEIGHT_MAX)

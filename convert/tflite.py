@@ -1,4 +1,4 @@
-"""ONNX -> float .tflite through onnx2tf, without the transposes and grouped convolutions that it leaves."""
+"""ONNX -> float .tflite by onnx2tf, without its transposes and grouped convolutions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def float_tflite(model: onnx.ModelProto) -> bytes:
                 input_onnx_file_path=str(source),
                 output_folder_path=folder,
                 param_replacement_file=str(replacements),
-                not_use_onnxsim=True,  # the graph is made simple
+                not_use_onnxsim=True,  # the graph needs no simplification
                 disable_model_save=True,
                 non_verbose=True,
             )
-        except SystemExit:  # its way to report what it cannot convert
+        except SystemExit:  # onnx2tf exits where it cannot convert
             raise RuntimeError("onnx2tf gave up on the graph") from None
         call = tf.function(lambda features: network(features))
         shape = [1, FEATURES.mels, FEATURES.frames, 1]
@@ -42,7 +42,7 @@ def float_tflite(model: onnx.ModelProto) -> bytes:
 
 
 def layout_hints(model: onnx.ModelProto) -> dict:
-    """onnx2tf loses the layout behind a broadcast add; tell it for each ReLU that follows one."""
+    """Layout of each ReLU after a broadcast add, which onnx2tf would lose."""
     return {
         "format_version": 1,
         "operations": [

@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro's operators: the one list that the gate checks graphs against and the firmware registers from."""
+"""The operators of TensorFlow Lite Micro, for the gate and for the firmware's op resolver."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ ADD_FUNCTIONS = {
     "ZEROS_LIKE": "AddZerosLike",
 }
 """Built-in operators of the TFLite schema that TFLM implements -> the function of `MicroMutableOpResolver` that
-registers each. Custom operators have no place here."""
+registers each. No custom operators."""
 
 INT8_KERNELS = {"ADD": "add.h", "CONV_2D": "conv.h", "DEPTHWISE_CONV_2D": "depthwise_conv.h", "MUL": "mul.h"}
-"""Those of the graphs' operators for which TFLM can register kernels of int8 alone, `Register_<operator>_INT8()` -> the
+"""Operators of the graphs for which TFLM can register kernels for int8 only, `Register_<operator>_INT8()` -> the
 header of `tensorflow/lite/micro/kernels/` that declares it. With CMSIS-NN these leave out the kernels for other types;
 elsewhere they are the ordinary ones."""

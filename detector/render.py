@@ -9,10 +9,9 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
-
 from common.ctext import without_comments
 from common.intervals import poisson, wilson
+from common.templates import source_environment
 from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings
 from frontend.render import HEAD, hexadecimal, rows
 
@@ -21,17 +20,7 @@ FILES = ("kws_detector.h", "kws_detector.c")
 SOURCES = FILES[1:]
 FIXED_STATE_BYTES = 28
 """Bytes of `kws_detector` without its thresholds."""
-LINE = 118
-"""Longest line of a comment."""
-
-ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(TEMPLATES),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,
-)
+ENVIRONMENT = source_environment(TEMPLATES, {})
 
 
 def state_bytes(classes: int) -> int:

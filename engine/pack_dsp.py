@@ -1,8 +1,7 @@
 """The constants of the Arm DSP form as 32-bit words, in the order in which kws_dsp.c reads them.
 
 Two 16-bit values make up a word, the first in the lower half, as SMLAD multiplies them; or four 8-bit values. Layers of
-many outputs compute four of them at a time: four biases, their words step by step over the inputs, two words of
-multipliers.
+many outputs compute four at a time: four biases, their words by groups of inputs, two words of multipliers.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from common.description import BANDS
 from engine.network import Block, Dense
 
 GROUP = 4
-"""Outputs that are computed at a time; numbers of inputs are rounded up to a multiple of it."""
+"""Outputs that are computed at a time; the number of inputs is padded to a multiple of it too."""
 FIVE = (0, 3, 1, 4, 2)
 """Order of the rows in a column of five: the word of the first four splits into pairs of neighbours."""
 
@@ -49,7 +48,7 @@ def padded(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def pairs(weight: np.ndarray) -> np.ndarray:
-    """Weights [outputs, inputs] -> words [outputs, inputs / 2] of two neighbours; inputs are rounded up to four.
+    """Weights [outputs, inputs] -> words [outputs, inputs / 2] of two neighbours; inputs are padded to a multiple of four.
 
     >>> pairs(np.array([[1, 2, 3]])).tolist()
     [[131073, 3]]
@@ -79,7 +78,7 @@ def quads(weight: np.ndarray) -> np.ndarray:
 
 
 def groups(words: np.ndarray, bias: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
-    """Words [outputs, steps] of a layer -> for each four outputs their biases, words step by step, multipliers.
+    """Words [outputs, steps] of a layer -> for every four outputs their biases, words by step, multipliers.
 
     >>> groups(np.array([[1], [2], [3]]), np.array([4, 5, 6]), np.array([7, 8, 9])).tolist()
     [4, 5, 6, 0, 1, 2, 3, 0, 524295, 9]

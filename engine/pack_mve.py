@@ -1,8 +1,8 @@
 """The constants of the native engine in the order in which its MVE (Helium) form reads them.
 
-A vector that would reach beyond the last channel starts earlier instead and overlaps the previous one: nothing outside a
-column is read or written, and the outputs that are computed twice are the same. In a sum over inputs an overlap counts
-once: the second vector has weights of 0 there.
+A vector that would end beyond the last channel starts earlier instead and overlaps the previous one: nothing outside a
+column is read or written, and outputs that are computed twice are equal. In a sum over inputs, the second vector has weights
+of 0 in the overlap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def starts(count: int, lanes: int) -> list[int]:
 
 
 def even_starts(count: int) -> list[int]:
-    """The same for vectors of 8, all the same distance apart where that is possible.
+    """As `starts` for vectors of 8, at equal distances where possible.
 
     >>> even_starts(20)
     [0, 6, 12]
@@ -54,7 +54,7 @@ def halves(values: np.ndarray) -> np.ndarray:
 
 
 def inputs(weight: np.ndarray, lanes: int) -> np.ndarray:
-    """[out, in] -> [out, vectors of inputs, lanes]; 0 where the previous vector has the input, or there is none."""
+    """[out, in] -> [out, vectors of inputs, lanes]; 0 for inputs of the previous vector and beyond the last."""
     count, done, parts = weight.shape[1], 0, []
     for start in starts(count, lanes):
         part = np.zeros((len(weight), lanes), weight.dtype)
@@ -76,8 +76,8 @@ class Groups:
 
 
 def temporal_bias(bias: np.ndarray) -> np.ndarray:
-    """The bias minus the half that the rounding shift adds again. Where a sum then does not fit 32 bits, its additions
-    saturate; its index is far below SiLU's table in either case."""
+    """The bias minus the half that the rounding shift adds. Where a sum then does not fit 32 bits, its additions saturate;
+    its index is far below SiLU's table in either case."""
     return np.maximum(bias.astype(np.int64) - (1 << SILU_SHIFT - 1), -(1 << 31)).astype(np.int32)
 
 

@@ -11,12 +11,11 @@ import hashlib
 import sys
 from pathlib import Path
 
-import jinja2
-
 from common import atomic
 from common.ctext import c_string, without_comments
 from common.description import BANDS, FEATURES, STREAM_COLUMNS
 from common.errors import OptionParser, one_line_errors
+from common.templates import source_environment
 from engine import network as definition, pack_dsp, pack_mve, selftest, tables
 from engine.network import Network
 from engine.plan import plan
@@ -30,18 +29,7 @@ FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
 
-LOADER = jinja2.ChoiceLoader(
-    [jinja2.FileSystemLoader(TEMPLATES), jinja2.PrefixLoader({"frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)})]
-)
-ENVIRONMENT = jinja2.Environment(
-    loader=LOADER,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,
-)
-ENVIRONMENT.filters.update(rows=rows)
+ENVIRONMENT = source_environment(TEMPLATES, {"rows": rows}, {"frontend": frontend.TEMPLATES})
 
 
 def render(name: str, network: Network, head: str, identity: str, engine: str, **more: object) -> str:

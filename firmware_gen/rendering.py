@@ -9,9 +9,8 @@ import re
 import struct
 from pathlib import Path
 
-import jinja2
-
 from common.ctext import c_string
+from common.templates import source_environment
 from engine import render as engine
 from frontend import render as frontend
 
@@ -75,24 +74,13 @@ def grouped(number: int) -> str:
     return f"{number:,}"
 
 
-LOADER = jinja2.ChoiceLoader(
-    [
-        jinja2.FileSystemLoader(TEMPLATES),
-        jinja2.PrefixLoader(
-            {"engine": jinja2.FileSystemLoader(engine.TEMPLATES), "frontend": jinja2.FileSystemLoader(frontend.TEMPLATES)}
-        ),
-    ]
+ENVIRONMENT = source_environment(
+    TEMPLATES,
+    {"c_string": c_string, "comment": comment, "float": float_literal, "grouped": grouped, "rows": frontend.rows},
+    {"engine": engine.TEMPLATES, "frontend": frontend.TEMPLATES},
 )
-"""Besides its own templates, the pieces of C that the TFLM code shares with engine and frontend: `engine/softmax.j2`."""
-ENVIRONMENT = jinja2.Environment(
-    loader=LOADER,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,
-)
-ENVIRONMENT.filters.update(c_string=c_string, comment=comment, float=float_literal, grouped=grouped, rows=frontend.rows)
+"""Besides its own templates, it has those of the C that the TFLM code shares with engine and frontend, such as
+`engine/softmax.j2`."""
 
 
 def render(template: str, **values: object) -> str:

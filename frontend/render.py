@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from common import atomic
 from common.ctext import without_comments
 from common.description import FEATURES, FeatureDescription
 from common.errors import OptionParser, one_line_errors
+from common.templates import source_environment
 from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
 
 TEMPLATES = Path(__file__).parent / "c"
@@ -68,15 +68,7 @@ def rows(values: Iterable[object], per_row: int) -> list[str]:
     return [" ".join(texts[start : start + per_row]) for start in range(0, len(texts), per_row)]
 
 
-ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(TEMPLATES),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,
-)
-ENVIRONMENT.filters.update(couples=couples, pairs=pairs, rows=rows)
+ENVIRONMENT = source_environment(TEMPLATES, {"couples": couples, "pairs": pairs, "rows": rows})
 
 
 def render(name: str, features: FeatureDescription, head: str, identity: str, pipeline: str) -> str:

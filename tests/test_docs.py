@@ -82,10 +82,10 @@ def test_every_page_of_the_documentation_is_in_its_index():
 
 
 def test_every_drawing_is_well_formed_described_and_shown():
-    shown = {(page.parent / link).resolve() for page in PAGES for link in LINK.findall(page.read_text())}
+    linked = {(page.parent / link).resolve() for page in PAGES for link in LINK.findall(page.read_text())}
     for path in (ROOT / "docs" / "drawings").iterdir():
         names = [child.tag.rpartition("}")[2] for child in ElementTree.parse(path).getroot()]
-        assert names[:2] == ["title", "desc"] and path in shown, path.name
+        assert names[:2] == ["title", "desc"] and path in linked, path.name
 
 
 # ---- commands ----
@@ -182,8 +182,8 @@ def test_sample_outputs_are_those_of_the_commands(tau1_build):
 
 
 def test_every_table_is_shown_somewhere():
-    shown = {name for page in figures.pages() for _, name, *_ in figures.BLOCK.findall(page.read_text())}
-    assert shown == {*figures.RECORDED, *figures.BUILT}
+    found = {name for page in figures.pages() for _, name, *_ in figures.BLOCK.findall(page.read_text())}
+    assert found == {*figures.RECORDED, *figures.BUILT}
 
 
 @pytest.fixture
@@ -235,14 +235,14 @@ def test_the_readme_is_a_page():
 
 @pytest.mark.parametrize("name", ["microphone", "zephyr"])
 def test_functions_that_raise_the_level_compile_and_saturate(name, tmp_path):
-    shown = re.search(r"```c\n(static int16_t.*?)```", (ROOT / "docs" / "integration" / f"{name}.md").read_text(), re.S)[1]
-    function = re.search(r"int16_t (\w+)\(", shown)[1]
+    found = re.search(r"```c\n(static int16_t.*?)```", (ROOT / "docs" / "integration" / f"{name}.md").read_text(), re.S)[1]
+    function = re.search(r"int16_t (\w+)\(", found)[1]
     pairs = {
         "microphone": {5 << 12: 5, 1 << 27: 32767, 1 << 30: 32767, -(1 << 27): -32768, -(1 << 30): -32768},
         "zephyr": {5: 40, 4096: 32767, 32767: 32767, -4096: -32768, -32768: -32768},
     }[name]
     wrong = " || ".join(f"{function}({sample}) != {louder}" for sample, louder in pairs.items())
-    (tmp_path / "main.c").write_text(f"#include <stdint.h>\n{shown}\nint main(void) {{ return {wrong}; }}\n")
+    (tmp_path / "main.c").write_text(f"#include <stdint.h>\n{found}\nint main(void) {{ return {wrong}; }}\n")
     subprocess.run(
         ["gcc", "-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-o", tmp_path / "main", tmp_path / "main.c"],
         check=True,

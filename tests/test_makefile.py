@@ -122,9 +122,9 @@ def test_every_value_reaches_the_program_as_it_was_typed_and_no_shell_runs_it(re
     on_the_line = [f"{name}={value}" for name, value in values.items()] if given == "on the command line" else []
     before = sorted(ROOT.iterdir())
     done = make(target, f"VENV={recorder}", *on_the_line, **({} if on_the_line else values))
-    said = {word for words in recorded(done) for word in words}
+    words_passed = {word for words in recorded(done) for word in words}
     for name, value in values.items():
-        assert f"--{name.lower().replace('_', '-')}={value}" in said or value in said, name
+        assert f"--{name.lower().replace('_', '-')}={value}" in words_passed or value in words_passed, name
     assert sorted(ROOT.iterdir()) == before and done.stderr == ""
 
 
@@ -185,7 +185,7 @@ def test_each_target_takes_the_variables_that_its_recipe_uses():
         (recipe,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)*)", text, re.M)
         recipe = recipe.replace("$(TAU_OPTION)", "$(call option,--tau,TAU)")
         used = {*re.findall(r"\$\(call (?:option|flag),[\w-]+,(\w+)\)|\$\(call quoted,(?!PYTHON)(\w+)\)", recipe)}
-        assert {one or other for one, other in used} == {*takes().get(target, ())}, target
+        assert {option or quoted for option, quoted in used} == {*takes().get(target, ())}, target
 
 
 def test_every_variable_is_in_the_help():

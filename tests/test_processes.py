@@ -208,8 +208,10 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tiny_speech_comman
     for _ in range(6):
         kill_after(draw.uniform(2, 8), "training", *options, "--out", tmp_path / "killed", "--resume")
     finish("training", *options, "--out", tmp_path / "killed", "--resume")
-    one, two = (checkpoint.load(tmp_path / name / "tau1.safetensors").tensors for name in ("whole", "killed"))
-    assert {name: array.tobytes() for name, array in one.items()} == {name: array.tobytes() for name, array in two.items()}
+    whole, resumed = (checkpoint.load(tmp_path / name / "tau1.safetensors").tensors for name in ("whole", "killed"))
+    assert {name: array.tobytes() for name, array in whole.items()} == {
+        name: array.tobytes() for name, array in resumed.items()
+    }
     assert not list((tmp_path / "killed").rglob(".*"))
 
 

@@ -25,9 +25,9 @@ NATIVES = (NATIVE, NATIVE_IN_NOISE, NATIVE_STREAM)
 """The native engine: whole clips, whole clips in the noise of their streams, and clips in streams (see
 benchmarks/listening/streaming.py)."""
 IN_NOISE = NATIVES[1:]
-"""Those whose audio is not the clip alone, as PyTorch's is."""
+"""Backends whose audio has noise around the clip, unlike PyTorch's."""
 CHUNK = 16
-"""Clips of one task: about a second of work, so that the progress bar moves."""
+"""Clips of one task, about a second of work; the step of the progress bar."""
 
 Backend = Callable[[np.ndarray], np.ndarray]
 """Clips -> logits float32 [clips, classes]. Those of `NAMES` take log-mel float32 [clips, 40, 101], native ones samples
@@ -118,7 +118,7 @@ def native_backends(path: Path, noises: Sequence[np.ndarray], decided: Settings)
 
 
 def make_backends(source: dict) -> dict[str, Backend]:
-    """All of them. `source`: paths `checkpoint` and `onnx`; `tflite` (bytes), `scale`, `zero_point` of its output; path
+    """All backends. `source`: paths `checkpoint` and `onnx`; `tflite` (bytes), `scale`, `zero_point` of its output; path
     `native`, None where the engine cannot hold the network, and `noises` and the `detector`'s settings for its streams."""
     backends = {"pytorch": pytorch_backend(source["checkpoint"]), "onnx": onnx_backend(source["onnx"])}
     for kind in INT8:
@@ -133,8 +133,8 @@ Logits = dict[str, np.ndarray]
 def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tuple[Logits, Logits]:
     """Logits on float log-mel, and on the features of the device's pipeline; with a progress bar over the clips.
 
-    audio: int16 [clips, 16000]. source: as `make_backends`. processes: as many as cores where None. Native ones
-    are in the second only: they know no other features.
+    audio: int16 [clips, 16000]. source: as `make_backends`. processes: None: as many as cores. Native
+    backends are in the second only, since they take device features only.
     """
     chunks = [audio[start : start + CHUNK] for start in range(0, len(audio), CHUNK)]
     parts = workers.in_order(

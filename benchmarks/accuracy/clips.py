@@ -1,4 +1,4 @@
-"""Which clips a verification runs over: the official archives, either of them, or any `<label>/*.wav`."""
+"""Choose the clips of a verification: from the official archives, one of them, or any `<label>/*.wav`."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
 
 
 def words(archive: Path) -> list[str]:
-    """Those that the training archive holds recordings of."""
+    """The words in the training archive."""
     return [folder.name for folder in dataset.word_folders(archive) if dataset.wav_files(folder)]
 
 
@@ -114,7 +114,7 @@ def holds_words(folder: Path, which: Sequence[str]) -> bool:
 
 
 def background(data: Path) -> Background:
-    """The noise around the clips of streams: the recordings in the training archive in `data`, where it is there."""
+    """The noise around the clips of streams: the recordings of the training archive in `data`, where there is one."""
     training = archives(data)[0]
     if training is None:
         return synthetic_background()

@@ -1,4 +1,4 @@
-"""Every shipped checkpoint as a table: its size, its accuracy in float and in int8, and what int8 and streaming lose.
+"""A table of the shipped checkpoints: size, accuracy in float and int8, and the loss by int8 and by streaming.
 
     python -m benchmarks.family
 

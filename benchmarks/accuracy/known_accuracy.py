@@ -1,4 +1,4 @@
-"""The accuracy of a width: verified in its build, else recorded with its checkpoint, else unknown."""
+"""The accuracy of a width: as verified in its build, else as recorded with its checkpoint, else unknown."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def find(tau: float) -> Accuracy | None:
 
 
 def over_the_same_clips(found: Mapping[float, Accuracy]) -> dict[float, Accuracy]:
-    """Of verifications by width those that can be compared: over the set of clips that most widths were verified on; of
-    two equally frequent sets, the larger."""
+    """The comparable ones of verifications by width: those over the clips that most widths were verified on, or over the
+    larger of two equally frequent sets."""
     if not found:
         return {}
     widths = Counter(accuracy.data for accuracy in found.values())

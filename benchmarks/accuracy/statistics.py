@@ -1,4 +1,4 @@
-"""How close a quantised classifier stays to the float one: pure functions over logits and answers.
+"""Compare a quantised classifier with the float one: pure functions of logits and answers.
 
 "Correct" arrays are bool [clips], answers and targets are class indices [clips], logits are
 float [clips, classes]. Fractions are 0 to 1. The interval of one proportion is
@@ -48,7 +48,7 @@ def paired_difference(only_first: int, only_second: int, trials: int) -> tuple[f
 
 def bisect(excess: Callable[[float], float], accepted: float, limit: float) -> float:
     """Where `excess` changes from <= 0 at `accepted` to > 0 towards `limit`, to about the last bit; `limit` where it does
-    not change before."""
+    not."""
     rejected = limit
     for _ in range(60):
         middle = (accepted + rejected) / 2
@@ -86,7 +86,7 @@ def describe(logits: np.ndarray, target: np.ndarray, labels: list[str]) -> dict:
 
 
 def compare(reference: np.ndarray, logits: np.ndarray, target: np.ndarray) -> dict:
-    """What `logits` lost against `reference`: drop in percentage points with interval, agreement, SQNR.
+    """The loss of `logits` against `reference`: drop in percentage points with interval, agreement, SQNR.
 
     A loss is positive. The SQNR is None where the logits are equal: JSON has no infinity.
     """

@@ -1,6 +1,6 @@
-"""Measure what int8 costs: the same real clips through PyTorch, ONNX Runtime, TFLite, TFLM and the native engine.
+"""Measure accuracy: the same real clips through PyTorch, ONNX Runtime, TFLite, TFLM and the native engine.
 
-Once on training's float log-mel, and once on the features that the device's own pipeline computes. The native engine
+Once on the float log-mel of training, and once on the features that the device's pipeline computes. The native engine
 runs on the latter only, over whole clips and over clips in a stream of background noise (benchmarks/listening/streaming.py).
 
     python -m benchmarks.verify_int8 --tau 1 --data ~/speech_commands
@@ -61,7 +61,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def models(build: Path, tau: float) -> tuple[dict, dict]:
-    """What the converter recorded, and the source of `backends.make_backends`, but for its `noises`.
+    """The content of conversion.json, and the `source` of `backends.make_backends` without its `noises`.
 
     Raises UserError where a file of the build is missing or is not the one that was converted.
     """
@@ -169,13 +169,13 @@ def place(build: Path, figures: dict) -> tuple[Path, int]:
         if same and before["clips"] > figures["clips"]:
             return build / build_folder.VERIFY_FEWER, before["clips"]
     except (UserError, KeyError, TypeError):
-        pass  # there is none, or it is damaged
+        pass  # missing or damaged
     (build / build_folder.VERIFY_FEWER).unlink(missing_ok=True)
     return build / build_folder.VERIFY, 0
 
 
 def failures(figures: dict, max_drop: float) -> list[str]:
-    """Why the verification fails, a line each; none where it passes."""
+    """The reasons why the verification fails, a line each."""
     lines = []
     for key, where in (("backends", ""), ("device_backends", " on device features")):
         for name in (*backends.INT8, backends.NATIVE):
@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
-    """Measure a build, show and write its figures; why it fails, a line each."""
+    """Measure a build, print and write its figures; returns the reasons why it fails, a line each."""
     conversion, source = models(build, tau)
     locks.try_to_write(build)
     labels = conversion["labels"]

@@ -1,12 +1,12 @@
-"""The recorded cost of the firmware, and whether it costs more now.
+"""Record the cost of the firmware, or fail where it has grown since.
 
     python -m benchmarks.baseline            # compare widths 1 and 3 with baseline.json
-    python -m benchmarks.baseline --write    # record what every width costs now
+    python -m benchmarks.baseline --write    # record the cost of every width
 
 The figures are counted over the sounds of examples/, so that they need no other audio. The comparison fails when an
 instruction count, a number of bytes of RAM or of flash has grown by more than 2 % on any core, when anything is not
-bit-exact, or when the native engine answers as the float network does on a share of clips that is smaller by more
-than 0.3 points. Exit status: 0 when it holds, 1 when not, 2 for bad input.
+bit-exact, or when the agreement of the native engine with the float network has fallen by more than 0.3 points. Exit
+status: 0 when it holds, 1 when not, 2 for bad input.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GROWTH = 0.02
 FALL = 0.003
 FRONTEND = ("frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes")
 ENGINE = ("network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "stack_bytes", "engine_flash_bytes")
-"""What is recorded of each core: instructions, RAM, flash."""
+"""Recorded keys of each core: instructions, RAM, flash."""
 SHARES = ("engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes")
 """Parts of the flash, recorded but not compared."""
 FORM = {
@@ -42,7 +42,7 @@ FORM = {
     "taus": Each({"weights": str, "boards": Each(dict.fromkeys(ENGINE, int))}),
     "agreement": Each({"native": float, "clips?": int}),
 }
-"""Form of baseline.json, as far as it is read."""
+"""Schema of baseline.json, of the keys that are read."""
 
 
 def load() -> dict:
@@ -61,7 +61,7 @@ def load() -> dict:
 
 
 def agreement(tau: float) -> dict | None:
-    """Share of clips on which the native engine answers as the float network does; None where it is not verified."""
+    """Fraction of clips on which native engine and float network agree; None where it is not verified."""
     found = known_accuracy.find(tau)
     if found is None or "native" not in found.rows:
         return None
@@ -75,7 +75,7 @@ def agreement(tau: float) -> dict | None:
 
 
 def record(measured: dict) -> dict:
-    """The figures of baseline.json, from what `scaling.measure` found."""
+    """The figures of baseline.json from those of `scaling.measure`."""
     widths = {
         tau: {
             "weights": width["weights"],
@@ -101,8 +101,8 @@ def grown(where: str, before: dict, after: dict, keys: tuple[str, ...]) -> list[
 
 
 def comparable(before: dict | None, after: dict) -> bool:
-    """Whether two agreements are over equally many clips, for of few clips a single one exceeds `FALL`; and over the same
-    ones where the baseline names them."""
+    """Whether two agreements are over equally many clips (of few clips, one alone exceeds `FALL`), and over the same ones
+    where the baseline names them."""
     return (
         before is not None and before.get("clips") == after.get("clips") and before.get("data") in (None, after.get("data"))
     )
@@ -132,7 +132,7 @@ def regressions(before: dict, after: dict) -> list[str]:
 
 
 def passed(before: dict, after: dict) -> str:
-    """The line that says what was compared, where nothing was worse."""
+    """The line of success: what was compared."""
     count = len(after["frontend"]) * len(FRONTEND) + len(ENGINE) * sum(
         len(width["boards"]) for width in after["taus"].values()
     )

@@ -1,4 +1,4 @@
-"""Count what the firmware's parts cost on emulated Cortex-M cores, and check that they compute the same everywhere.
+"""Measure the cost of feature pipeline and engine on emulated Cortex-M cores, and check that they are bit-exact there.
 
     python -m benchmarks.bench --tau 1
     python -m benchmarks.bench --tau 1 --data ~/speech_commands --core cortex-m55
@@ -38,7 +38,7 @@ from training.data import dataset
 
 WORD = "yes"  # the clip that instructions are counted over
 FOLLOWING = 3
-"""Clips after it in the stream."""
+"""Clips after the first in the stream."""
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -102,7 +102,7 @@ def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
 
 def fidelity(audio: np.ndarray) -> dict:
     """Device features of clips int16 [n, 16000] against the float log-mel, quantised the same way."""
-    from training.features import log_mel  # PyTorch loads slowly; bad input should be refused before
+    from training.features import log_mel  # PyTorch loads slowly; bad input is refused before
 
     expected = FEATURES.quantize(log_mel(audio)).astype(np.int16)
     difference = np.abs(binding.columns(audio) - expected)
@@ -168,8 +168,8 @@ def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarra
 
 
 def static_ram(row: dict) -> dict[str, int]:
-    """Bytes of RAM that an application sets aside, by the variable that it declares; the sources have none of their own
-    (`engine_ram_bytes`, `frontend_ram_bytes`)."""
+    """Bytes of RAM of the variables that an application declares. Those of the sources themselves are 0:
+    `engine_ram_bytes`, `frontend_ram_bytes`."""
     return {"kws_frontend": row["frontend_state_bytes"], "kws_engine": row["engine_state_bytes"] + row["stream_state_bytes"]}
 
 
@@ -194,7 +194,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, str]) -> list[str]:
-    """Measure a build, show and write its figures; what is not bit-exact or beyond its limit, a line each."""
+    """Measure a build, print and write its figures; returns a line for each that is not bit-exact or beyond its limit."""
     firmware = engine_on_core.find(build, tau)
     name, clip, origin, audio = choose_audio(args.data)
     with frontend_on_core.source_folder(build / "firmware") as folder, ThreadPoolExecutor(2) as pool:

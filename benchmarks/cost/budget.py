@@ -1,13 +1,12 @@
-"""Which width of the network fits a chip, and which is the best that does.
+"""Show which widths of the network fit a chip, and the best of them.
 
     python -m benchmarks.budget --ram 20k --flash 64k --clock 80MHz --mode stream
     python -m benchmarks.budget --ram 64k --flash 256k --clock 160M --mode window --every 1s --core cortex-m33 --tau 2
 
-A size in k is so many times 1,024 bytes. --mode stream: features and network once every 10 ms. --mode window: features
-every 10 ms, and the network over the latest second once every --every; that needs room for a second of features. RAM,
-flash and instructions come from the bench of the very engine in build/tau<T>, else from baseline.json; no compiler or
-emulator is needed. Exit status: 0 when the width that --tau names fits, or any does where it names none, 1 when not,
-2 for bad input.
+k is 1,024 bytes. --mode stream: features and network once every 10 ms. --mode window: features every 10 ms, and the network
+over the latest second once every --every; that needs room for a second of features. RAM, flash and instructions come from
+bench.json in build/tau<T> where it is of the engine there, else from baseline.json; no compiler or emulator is needed. Exit
+status: 0 when the width that --tau names fits, or any does where it names none, 1 when not, 2 for bad input.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from common.errors import OptionParser, UserError, one_line_errors
 
 MODES = ("stream", "window")
 CPI = "1.5"
-"""Cycles per instruction where it was not measured on the board."""
+"""Cycles per instruction, assumed where not measured on the board."""
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:

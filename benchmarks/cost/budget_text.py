@@ -1,4 +1,4 @@
-"""The text of a budget: every width on one core in detail, on all cores in short, and the answer."""
+"""The output of `make budget`: every width on one core in detail, on all cores in short, and the best that fits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def percent(part: float) -> str:
 
 
 def backend(limits: Limits) -> str:
-    """The row of a verification that is of this mode."""
+    """The backend whose accuracy is that of this mode."""
     return "native_stream" if limits.every is None else "native"
 
 
@@ -35,7 +35,7 @@ def most_accurate(taus: list[float], limits: Limits) -> float:
 
 
 def not_compared(taus: list[float]) -> dict[float, str]:
-    """A note for each width that was verified, but over other clips than those that are compared."""
+    """A note for each width that was verified over other clips than most."""
     found = verified(taus)
     compared = known_accuracy.over_the_same_clips(found)
     return {tau: f"over {known.clips:,} other clips" for tau, known in found.items() if tau not in compared}
@@ -96,7 +96,7 @@ def detail(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -
 
 
 def everywhere(limits: Limits, needs: Needs) -> list[str]:
-    """Every width on every core: the load of the clock, or which limits it exceeds."""
+    """Every width on every core: its load of the clock, or the limits that it exceeds."""
     cores = list(next(iter(needs.values())))
     rows = [["tau", *cores]]
     for tau, row in needs.items():
@@ -139,10 +139,10 @@ def verdict(limits: Limits, core: str, tau: float, need: Need) -> str:
 
 
 def answer(limits: Limits, core: str, needs: Needs, fitting: list[float], chosen: float | None) -> str:
-    """Whether the chosen width fits, and which is the best that does.
+    """Whether the chosen width fits, and the best that does.
 
-    That is the widest that fits while it is not trained, for accuracy grows with width in the paper; else the most accurate
-    of the trained ones.
+    That is the widest that fits where it is not trained, since accuracy grows with width in the paper; else the most
+    accurate of the trained ones.
     """
     lines = [] if chosen is None else [verdict(limits, core, chosen, needs[chosen][core])]
     if not fitting:

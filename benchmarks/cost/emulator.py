@@ -4,9 +4,8 @@
     done = run(image, data=b"what host_read returns", marks=("kws_frontend_push",))
     done.output, done.instructions, max(done.calls["kws_frontend_push"])
 
-Programs see `boards/guest.h`; `guests/` holds some. QEMU has no model of time: these are executed
-instructions, never cycles, and exact: two runs give the same figures on any host. QEMU 4.2 to 8.2
-loads the plugin that counts them; Debian 12 has 7.2.
+Programs include `boards/guest.h`; see those in `guests/`. Counted are executed instructions, not cycles, since QEMU has no
+model of time; every run on every host gives the same figures. The plugin works in QEMU 4.2 to 8.2; Debian 12 has 7.2.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from common.shipped import EXAMPLES, ROOT
 HERE = Path(__file__).resolve().parent
 BOARDS = HERE / "boards"
 BAREMETAL = EXAMPLES / "baremetal"
-"""Startup code, semihosting and linker scripts, which programs here share with the example."""
+"""Startup code, semihosting and linker scripts, shared with the example."""
 CACHE = ROOT / "build" / "cache"
 COMPILER, NM, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-nm", "arm-none-eabi-size"
 EMULATOR, HOST_COMPILER = "qemu-system-arm", "cc"
@@ -72,7 +71,7 @@ class Core:
 
     name: str
     flags: tuple[str, ...]
-    board: str  # QEMU's name; examples/baremetal/<board>.ld says where its memory is
+    board: str  # QEMU's name; linker script examples/baremetal/<board>.ld
     note: str = ""
 
 
@@ -104,7 +103,7 @@ class Image:
 
 @dataclasses.dataclass(frozen=True)
 class Symbol:
-    """A function or variable of an image: where it is, bytes, and the section it lies in."""
+    """A function or variable of an image: address, bytes and section."""
 
     address: int
     size: int
@@ -113,7 +112,7 @@ class Symbol:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The result of a run: the bytes it wrote, its messages, executed instructions in all and of every call."""
+    """The result of a run: bytes written, messages, instructions in total and of every call of each marked function."""
 
     output: bytes
     messages: str
@@ -129,13 +128,13 @@ def need(program: str) -> str:
 
 
 def call(command: Sequence[str | Path]) -> str:
-    """Run a compiler or a binary tool; its standard output. UserError with its first complaint where it fails."""
+    """Run a compiler or a binary tool; its standard output. UserError with its first error where it fails."""
     need(str(command[0]))
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace")
     if done.returncode:
         lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
-        complaint = next((line for line in lines if re.search("error:|Error:|undefined reference", line)), lines[0])
-        raise UserError(f"{command[0]}: {complaint.strip()}")
+        first = next((line for line in lines if re.search("error:|Error:|undefined reference", line)), lines[0])
+        raise UserError(f"{command[0]}: {first.strip()}")
     return done.stdout
 
 
@@ -145,7 +144,7 @@ def compile(
     """Compile C99 `sources` with all that boards/guest.h offers and link them for the core's board into `out`.
 
     Optimised with -O2; a warning is an error. `flags` go to compiler and linker, such as
-    "-Wl,--defsym=__stack_size=0x8000". Raises UserError with the compiler's first complaint.
+    "-Wl,--defsym=__stack_size=0x8000". Raises UserError with the compiler's first error.
     """
     return compile_bare(core, [*sorted(BOARDS.glob("*.c")), *sources], [*include_dirs, BOARDS], out, flags)
 
@@ -153,7 +152,7 @@ def compile(
 def compile_bare(
     core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path, flags: Sequence[str] = ()
 ) -> Image:
-    """As `compile`, with nothing but startup code and semihosting, which are those of examples/baremetal."""
+    """As `compile`, but only with the startup code and semihosting of examples/baremetal."""
     shared = [BAREMETAL / "startup.c", BAREMETAL / "semihosting.c"]
     includes = [f"-I{folder}" for folder in (*include_dirs, BAREMETAL)]
     call(
@@ -178,7 +177,7 @@ def compile_bare(
 
 
 def symbols(path: Path) -> dict[str, Symbol]:
-    """Functions and variables of an ELF file by name; of equal names the last."""
+    """Functions and variables of an ELF file by name; the last of those with the same name."""
     found = {}
     for line in call([NM, "--format=sysv", path]).splitlines():
         fields = [field.strip() for field in line.split("|")]
@@ -196,11 +195,11 @@ def sections(path: Path) -> dict[str, int]:
 def footprint(
     core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], roots: Sequence[str], weights: str = ""
 ) -> dict[str, int]:
-    """What `sources` add to a firmware that calls the functions `roots`: bytes of flash and of static RAM.
+    """Bytes of flash and static RAM of `sources` in a firmware that calls the functions `roots`.
 
-    They are linked alone with what they need of libgcc and the C library, unused functions left
-    out: `code`, `constants`, `flash` (both, and the initial values of variables) and `ram`, their own
-    variables. `weights`: of the constants, those whose whole name the regular expression `weights` matches.
+    They are linked with the parts of libgcc and the C library that they need, without unused functions: `code`,
+    `constants`, `flash` (both, and the initial values of variables) and `ram`, their variables. `weights`: bytes of the
+    constants whose name matches the regular expression `weights`.
     """
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "alone.elf"
@@ -243,7 +242,7 @@ def footprint(
 
 @functools.cache
 def plugin() -> Path:
-    """The counting plugin, compiled where the cache has none of these sources by this compiler of the host's."""
+    """The counting plugin; compiled unless it is cached for these sources and this compiler."""
     sources = [HERE / "icount_plugin.c", HERE / "qemu_plugin.h"]
     command = [HOST_COMPILER, "-std=gnu99", "-O2", *WARNINGS, "-shared", "-fPIC"]
     key = json.dumps([command, call([HOST_COMPILER, "--version"]), *(path.read_text() for path in sources)])
@@ -254,9 +253,14 @@ def plugin() -> Path:
     return path
 
 
-def qemu(image: Image) -> list[str]:
-    """The command that runs `image`, with files of the current folder for its input and output."""
-    return [
+def run_qemu(
+    image: Image, folder: Path, timeout: float, name: str, options: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run `image` in QEMU; its files `input` and `output` are in `folder`. timeout: seconds. name: of the run, in messages.
+
+    Raises GuestError where it does not end in time; its exit status is left to the caller.
+    """
+    command = [
         need(EMULATOR),
         "-M",
         image.core.board,
@@ -270,7 +274,20 @@ def qemu(image: Image) -> list[str]:
         "enable=on,target=native",
         "-kernel",
         str(image.path.resolve()),
+        *options,
     ]
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired:
+        raise GuestError(f"{name}: still running after {timeout:g} s; stopped") from None
 
 
 def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: float = 60) -> Run:
@@ -290,19 +307,8 @@ def run(image: Image, data: bytes = b"", marks: Sequence[str] = (), timeout: flo
         (work / "input").write_bytes(data)
         (work / "output").touch()
         arguments = ["out=counts"] + [f"mark={mark}:{known[mark].address:#x}" for mark in marks]
-        command = [*qemu(image), "-plugin", ",".join([str(plugin()).replace(",", ",,"), *arguments])]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=work,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            raise GuestError(f"{name}: still running after {timeout:g} s; stopped") from None
+        options = ["-plugin", ",".join([str(plugin()).replace(",", ",,"), *arguments])]
+        done = run_qemu(image, work, timeout, name, options)
         if done.returncode:
             raise GuestError(f"{name}: {failure(done.returncode, done.stderr, known)}")
         counts = json.loads((work / "counts").read_text())
@@ -320,7 +326,7 @@ def failure(status: int, messages: str, known: dict[str, Symbol]) -> str:
         cause = next((text for bit, text in CAUSES if cfsr & bit), f"exception {exception}")
         at = f" at {address:#010x}" if cfsr & 0x8000 else ""  # BFARVALID
         name = next((name for name, s in known.items() if s.address <= pc < s.address + s.size), "an unknown function")
-        where = f" in {name}, pc {pc:#010x}" if pc else ""  # an overflowing stack does not keep it on every core
+        where = f" in {name}, pc {pc:#010x}" if pc else ""  # on some cores lost in a stack overflow
         return f"fault{where}: {cause}{at} (CFSR {cfsr:#010x})"
     if "Lockup" in messages:
         return "locked up: a fault whose handler faulted"

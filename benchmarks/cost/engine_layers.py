@@ -21,8 +21,8 @@ FUNCTIONS = {stage: f"kws_{stage}" for stage in ("head", *STAGES, *TAIL)}
 def order(network: Network) -> list[tuple[str, int | None]]:
     """Stage and block, None outside blocks, of every call that a window makes, in the order of execution.
 
-    A layer runs as soon as the columns it needs are complete; at the end of the window the later layers run on alone, until
-    each has computed its last column.
+    A layer runs as soon as the columns it needs are complete; after the last column of the window the later layers continue
+    until each has computed its last column.
     """
     calls: list[tuple[str, int | None]] = []
     end = FEATURES.frames

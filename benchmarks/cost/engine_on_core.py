@@ -1,4 +1,4 @@
-"""The generated native engine on an emulated core: its scores, its instructions, its size.
+"""Run the generated native engine on an emulated core: scores, instructions and size.
 
 image = build(core, firmware, Path("engine.elf"))
 done = run(image, [window(clip), *stream(columns)])
@@ -29,9 +29,9 @@ GUESTS = emulator.HERE / "guests"
 WINDOW, HOP = "engine_window", "engine_hop"
 FUNCTIONS = ("kws_reset", "kws_push", "kws_scores_window", "kws_scores_stream", "kws_probability")
 WEIGHTS = r"(block\d+|head|depthwise|hidden|output)_\w+|kws_(head|depthwise|hidden|output)_constants"
-"""Names of the constants that the network's training decides; the others are tables."""
+"""Names of the constants that depend on the trained weights; the others are tables."""
 UNTOUCHED = 0x5A5A
-"""The value of a score that the engine did not write."""
+"""Value of a score that the engine has not written."""
 NO_COLUMN = 255
 """Status of a hop of samples that completes no column."""
 TIMEOUT = 900  # seconds; tau 8 in Armv6-M code is some 10^9 instructions a second of audio
@@ -70,7 +70,7 @@ class Firmware:
 class Outcome:
     """The results of n calls.
 
-    status: [n]. stack: deepest of all, bytes. scores: int16 [n, classes], `UNTOUCHED` where there are none.
+    status: [n]. stack: largest of all calls, bytes. scores: int16 [n, classes], `UNTOUCHED` where none were written.
     engine_state, stream_state: bytes. stream_columns: output columns that a stream's scores are averaged over.
     """
 
@@ -86,7 +86,7 @@ class Outcome:
 def find(build: Path, tau: float) -> Firmware | None:
     """The engine of a build folder such as `build/tau1`; None where it has none: see `why_none`.
 
-    Raises UserError where a file is missing, or is of another tau, network or engine than the ones that are here.
+    Raises UserError where a file is missing, or is of another tau or network, or of another version of the engine.
     """
     folder, remedy = build / "firmware" / "native", f"run `make quantize TAU={tau:g}`"
     if not folder.is_dir():
@@ -105,7 +105,7 @@ def find(build: Path, tau: float) -> Firmware | None:
 
 
 def why_none(build: Path, tau: float) -> str:
-    """Why a build folder has no engine, as the converter recorded it."""
+    """Why a build folder has no engine, as recorded by the converter."""
     try:
         return json_object((build / CONVERSION).read_bytes())["native"]["refused"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -148,7 +148,7 @@ def window(clip: np.ndarray) -> bytes:
 def stream(columns: np.ndarray, move_at: int | None = None) -> list[bytes]:
     """Calls for a stream from its reset, a hop for each of columns int8 [n, 40]; the first call is the reset.
 
-    The state is saved, destroyed and restored ahead of column `move_at`: one call more.
+    Before column `move_at`, one more call saves, overwrites and restores the state.
     """
     calls = [call(Call.HOP, column) for column in columns]
     return (
@@ -159,7 +159,7 @@ def stream(columns: np.ndarray, move_at: int | None = None) -> list[bytes]:
 
 
 def run(image: Image, calls: Sequence[bytes], marks: Sequence[str] = (WINDOW, HOP)) -> Outcome:
-    """Make calls one after the other on one state, which holds zeros at first.
+    """Make the calls in order on one state, which is zero at first.
 
     marks: functions whose instructions are counted, call by call. Raises GuestError where the program fails.
     """

@@ -1,4 +1,4 @@
-"""The generated feature pipeline on an emulated core: its columns, its instructions, its size."""
+"""Run the generated feature pipeline on an emulated core: columns, instructions and size."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ STREAM_COLUMNS = (FEATURES.clip_samples - FEATURES.window // 2) // FEATURES.hop 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """The features of n clips, and what they cost.
+    """The features of n clips, and their cost.
 
-    stream: int8 [n, 99, 40]. whole: int8 [n, 101, 40]. stack: deepest of all, bytes. run: with the calls of `HOP`
+    stream: int8 [n, 99, 40]. whole: int8 [n, 101, 40]. stack: largest of all calls, bytes. run: with the calls of `HOP`
     (one for each block of the stream, and the first completes no column) and of `CLIP`.
     """
 
@@ -41,7 +41,7 @@ class Features:
 
     @property
     def hops(self) -> list[int]:
-        """Instructions of every hop of the first clip but the one that completes no column; its blocks must be hops."""
+        """Instructions of every hop of the first clip but that without a column; the clip's blocks must be of one hop."""
         return self.run.calls[HOP][1 : FEATURES.clip_samples // FEATURES.hop]
 
 
@@ -49,7 +49,7 @@ class Features:
 def source_folder(firmware: Path) -> Iterator[Path]:
     """A folder with the pipeline's C sources: the generated firmware where it has them, else freshly rendered ones.
 
-    Raises UserError where the firmware holds another pipeline than the one that is here.
+    Raises UserError where the firmware holds another version of the pipeline.
     """
     header = firmware / "frontend.h"
     if not header.is_file():

@@ -5,12 +5,12 @@
 //
 // FILE receives JSON: {"instructions": n, "calls": {NAME: [instructions of the first call, of the second, ...]},
 // "errors": [text, ...]}. A call counts from the function's first instruction to its return, with all that it calls;
-// the call instruction is the caller's. Inner calls of a recursion belong to the outermost one. An instruction that
-// its IT block skips counts, as it takes its turn in the pipeline.
+// the call instruction is the caller's. Inner calls of a recursion belong to the outermost one. Instructions
+// that an IT block skips are counted too.
 //
-// The interface gives no access to registers, so the return address is taken from the code: it is what stands behind
-// the BL or BLX that ended the block before. A marked function must therefore be called, not jumped to; a tail call
-// is an error here, never a silent wrong figure.
+// The interface gives no access to registers, so the return address is taken from the code: it is the address after the
+// BL or BLX that ended the previous block. A marked function must therefore be called, not jumped to; a tail call is
+// reported as an error.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,18 +23,18 @@
 
 struct mark {
   char *name;
-  uint64_t entry;      // address of the first instruction
+  uint64_t entry;  // address of the first instruction
   uint64_t return_to;  // of the call that is running, else NOWHERE
-  uint64_t before;     // instructions executed when that call began
-  uint64_t *calls;     // [count] instructions of each call that returned
+  uint64_t before;  // instructions executed when that call began
+  uint64_t *calls;  // [count] instructions of each call that returned
   size_t count;
   size_t capacity;
   int jumped_to;
 };
 
 struct block {
-  uint64_t start;      // address of its first instruction
-  uint64_t after_call; // address behind its last instruction where that is a BL or BLX, else NOWHERE
+  uint64_t start;  // address of its first instruction
+  uint64_t after_call;  // address after its last instruction where that is a BL or BLX, else NOWHERE
 };
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
@@ -43,7 +43,7 @@ static struct mark marks[MAX_MARKS];
 static size_t mark_count;
 static const char *out_path;
 static uint64_t executed;
-static uint64_t pending_return = NOWHERE; // `after_call` of the block that ran before this one
+static uint64_t pending_return = NOWHERE;  // `after_call` of the block that ran before this one
 
 static void *checked(void *memory) {
   if (memory == NULL) {
@@ -78,7 +78,7 @@ static void block_begins(unsigned int vcpu, void *userdata) {
   pending_return = block->after_call;
 }
 
-// Is this instruction BL label (32 bits) or BLX register (16 bits)?
+// Whether this instruction is BL label (32 bits) or BLX register (16 bits).
 static int is_call(const struct qemu_plugin_insn *insn) {
   uint16_t half[2] = {0, 0};
   size_t size = qemu_plugin_insn_size(insn);
@@ -89,7 +89,7 @@ static int is_call(const struct qemu_plugin_insn *insn) {
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
   size_t instructions = qemu_plugin_tb_n_insns(tb);
   const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, instructions - 1);
-  struct block *block = checked(malloc(sizeof *block)); // QEMU may run a block until it exits: never freed
+  struct block *block = checked(malloc(sizeof *block));  // QEMU may run a block until it exits: never freed
   (void)id;
   block->start = qemu_plugin_tb_vaddr(tb);
   block->after_call = is_call(last) ? qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last) : NOWHERE;

@@ -6,7 +6,8 @@ import dataclasses
 
 KB = 1024
 WITHIN_1_LSB, MAX_LSB = 0.999, 2
-"""How close the device's features must come to the float log-mel quantised the same way."""
+"""Limits of the difference between the device's features and the quantised float log-mel: fraction of features within 1 LSB,
+and largest difference in LSB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def bounds(core: str, tau: float | None) -> dict[str, Bound]:
 
 
 def of_cores(boards: dict[str, dict], tau: float | None, what: str) -> list[str]:
-    """Figures beyond their limit and cores that are not bit-exact, a line each. what: that is compared, "scores"."""
+    """Figures beyond their limit and cores that are not bit-exact, a line each. what: such as "scores", for the message."""
     lines = []
     for name, row in boards.items():
         lines += [

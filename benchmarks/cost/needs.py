@@ -1,4 +1,4 @@
-"""What each width of the network needs: RAM, flash and instructions for a second of audio."""
+"""RAM, flash and instructions per second of audio that each width of the network needs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """What one width needs on one core. ram: bytes by use. flash: bytes of pipeline and engine.
-    instructions: in a second of audio. window: instructions of a window, 0 in a stream."""
+    """The needs of one width on one core. ram: bytes by use. flash: bytes of pipeline and engine.
+    instructions: per second of audio. window: instructions of a window, 0 in a stream."""
 
     ram: dict[str, int]
     flash: int
@@ -47,11 +47,11 @@ class Need:
         return sum(self.ram.values())
 
     def load(self, limits: Limits) -> float:
-        """The share of the clock that is used."""
+        """The fraction of the clock that is used, above 1 where it is too slow."""
         return self.instructions * limits.cpi / limits.clock
 
     def reasons(self, limits: Limits) -> list[str]:
-        """Why it does not fit, a few words each."""
+        """The limits that it exceeds, such as `RAM 20,500 > 20,480`."""
         load = self.load(limits)
         return [
             text
@@ -65,7 +65,7 @@ class Need:
 
 
 def need(row: dict, every: float | None) -> Need:
-    """From the figures of one core, those of pipeline and engine in one row as in bench.json. every: as in `Limits`."""
+    """The needs by the figures of one core, as in bench.json, of pipeline and engine together. every: as in `Limits`."""
     ram = {
         "engine": row["engine_state_bytes"],
         "stream": row["stream_state_bytes"],
@@ -95,7 +95,7 @@ def benched(tau: float) -> dict | None:
 
 
 def costs() -> dict[float, tuple[str, dict]]:
-    """Of each width, the source of its figures and the figures by core."""
+    """By width: the source of its figures, and the figures by core."""
     agreed, found = baseline.load(), {}
     for tau in TAUS:
         boards = benched(tau)

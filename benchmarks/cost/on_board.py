@@ -3,14 +3,13 @@
     python -m benchmarks.on_board --tau 1 --board mps2-an386 --wav examples/yes.wav
     python -m benchmarks.on_board --tau 1 --board mps2-an386 --selftest
 
-The first prints the words that are reported; the second the result of the self-test, and fails where the board computes
-anything else than the golden model. Neither counts instructions: `make bench` does.
+The first prints the words that are reported; the second the result of the self-test, and fails where it differs from that of
+the golden model. Neither counts instructions: `make bench` does.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -25,10 +24,10 @@ from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
 BOARDS = {core.board: core for core in CORES.values() if not core.note}
-"""The boards and the cores they have; code for cores without a board of their own is left to the tests."""
+"""Boards and their cores, without cores that are emulated on the board of another one."""
 LISTEN, SELFTEST = "main.c", "selftest.c"
 TIMEOUT = 60
-"""Seconds that a program may take, and for each second of sound."""
+"""Seconds that a program may run, and again for each second of sound."""
 
 
 def firmware_of(build: Path) -> Path:
@@ -53,18 +52,7 @@ def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:
     timeout = TIMEOUT * (1 + len(samples) // FEATURES.sample_rate)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "input").write_bytes(samples.astype("<i2").tobytes())
-        try:
-            done = subprocess.run(
-                emulator.qemu(image),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            raise GuestError(f"{image.path.name} on {image.core.board}: still running after {timeout} s; stopped") from None
+        done = emulator.run_qemu(image, Path(folder), timeout, f"{image.path.name} on {image.core.board}")
     return done.returncode, done.stderr
 
 

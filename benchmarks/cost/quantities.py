@@ -16,7 +16,7 @@ TIMES = {"ms": 1e-3, "s": 1}
 
 
 def parse(name: str, text: str | None, pattern: str, units: Mapping[str, float], example: str) -> float:
-    """A number above 0 with its unit. name: what the user calls it, "RAM"; example: how it is typed, "20k"."""
+    """A number above 0 with its unit. name: of the variable, "RAM". example: a valid value, "20k"."""
     if not text:
         raise UserError(f"{name}: not given; say for example {name}={example}")
     found = re.fullmatch(NUMBER + pattern, text.strip(), re.I)
@@ -32,7 +32,7 @@ def size(name: str, text: str | None, example: str) -> int:
 
 
 def clock(name: str, text: str | None) -> float:
-    """Hertz: "80MHz", "80M" and "80000000" are the same; below 10 kHz a unit was forgotten."""
+    """Hertz: "80MHz", "80M" and "80000000" are the same; below 10 kHz is an error, a forgotten unit."""
     value = parse(name, text, r"\s*([kmg]?)(?:hz)?", CLOCKS, "80MHz")
     if value < SLOWEST:
         raise UserError(f"{name}={text}: that is {value:g} Hz; say for example {name}=80MHz")

@@ -1,11 +1,11 @@
-"""The cost of every width of the network on every emulated core, and whether it is bit-exact there.
+"""Measure the cost of every width of the network on every emulated core, and check that it is bit-exact there.
 
     python -m benchmarks.scaling
     python -m benchmarks.scaling --data ~/speech_commands
 
-Writes build/bench_all.json. A width that was converted runs its own network (build/tau<T>), any other one random weights,
-and its rows say so: sizes do not depend on the weights; instructions do on Cortex-M0 alone, which has no saturating ones, by
-less than 1 %. Exit status: 0 when all is bit-exact and within its limits (limits.py), 1 when not, 2 for bad input.
+Writes build/bench_all.json. A converted width runs its own network (build/tau<T>), any other one random weights,
+as its rows say. Sizes do not depend on the weights; instructions do on Cortex-M0 only, by less than 1 %, since it has no
+saturating instructions. Exit status: 0 when all is bit-exact and within its limits (limits.py), 1 when not, 2 for bad input.
 """
 
 from __future__ import annotations

@@ -51,13 +51,13 @@ LEAST = 4
 
 
 def half(name: str) -> int:
-    """Which half a recording is in, 0 or 1: by its speaker where its name has one as in Speech Commands, else by its name."""
+    """Which half a recording is in, 0 or 1: by the speaker in its name, as Speech Commands has it, else by its name."""
     speaker = re.match(r"(.+)_nohash_\d+$", Path(name).stem)
     return zlib.crc32((speaker[1] if speaker else name).encode()) & 1
 
 
 def negatives(stream: Sequence[Scored]) -> tuple[list[list[Answers]], list[float]]:
-    """The answers over each half of the recordings, every other one, and its hours. Longer ones than UNIT count as several."""
+    """The answers over each half of the recordings, every other one, and its hours. Longer than UNIT is several."""
     units = []
     for recording in stream:
         for start in range(0, len(recording.winner), UNIT):

@@ -1,4 +1,4 @@
-"""The two ways onto the chip side by side, with what TFLM and CMSIS-NN were recorded to cost (recorded_tflm.json)."""
+"""Compare native engine and TFLM, with the recorded cost of TFLM and CMSIS-NN (recorded_tflm.json)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 RECORDED = Path(__file__).parent / "recorded_tflm.json"
 CORES = ("cortex-m4", "cortex-m55")
-"""Those that the recorded rows are of."""
+"""The cores of the recorded rows."""
 FLASH_CORE = "cortex-m4"
 
 
@@ -48,7 +48,7 @@ def recorded() -> list[dict]:
 
 
 def builds(found: list[dict]) -> str:
-    """What the builds of the recorded rows are: `default build: …; release build: …`."""
+    """The builds of the recorded rows: `default build: …; release build: …`."""
     flags = {row["build"]: row["flags"] for row in found if row["recorded"]}
     return "; ".join(f"{build} build: {text}" for build, text in flags.items())
 
@@ -109,14 +109,14 @@ def rows(report: dict) -> list[dict]:
 
     Each row: name, recorded, versions, date, instructions of a window by core, ram_bytes (state or arena), flash_bytes
     (code_bytes and model_bytes together), top1 (0 to 1; top1_text where a range is known), drop_points, agreement;
-    recorded ones also build and flags. None is what nobody measured.
+    recorded ones also build and flags. None is what was not measured.
     """
     own = [] if "refused" in report["native"] else [native_row(report)]
     return [*own, tflm_row(report), *recorded()]
 
 
 def flash(row: dict) -> str:
-    """Bytes of flash, or what is known of them."""
+    """Bytes of flash; those of code or model alone where the other is not known."""
     if row["flash_bytes"] is not None:
         return f"{row['flash_bytes']:,}"
     if row["code_bytes"] is not None:
@@ -159,7 +159,7 @@ TITLES = [
 
 
 def notes(found: list[dict]) -> str:
-    """What the table's figures are and where they come from."""
+    """The note below the table: what its figures are, and their origin."""
     then = next(row for row in found if row["recorded"])
     return (
         f"Instructions of an inference, executed on emulated cores (no cycles), without the feature pipeline. Rows "

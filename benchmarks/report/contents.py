@@ -2,7 +2,7 @@
 
     python -m benchmarks.report --tau 1
 
-Merges the converter's record, the verification of this very model (else the one recorded in checkpoints/, marked so), the
+Merges conversion.json, the verification of this model (else the one recorded in checkpoints/, marked as recorded), the
 costs of its native engine on emulated cores and the manifest of its firmware, and prints the short form.
 """
 
@@ -28,15 +28,15 @@ from firmware_gen.inputs import detector_settings, native_file
 from firmware_gen.settings import arena_estimate
 
 ACCURACY = ("measured", "command", "clips", "data", "split", "backends", "device_backends", "bit_exact_with_tflm")
-"""What the report takes from a verification."""
+"""Keys of a verification that the report contains."""
 COSTS = ("board", *schemas.COSTS, "bit_exact")
-"""What it takes from bench.json, for each core."""
+"""Keys of bench.json that it contains, for each core."""
 MORE_COSTS = ("board", "note", "layers", *schemas.MORE_COSTS)
-"""What else it takes, where bench.json has it."""
+"""Optional keys of bench.json that it contains."""
 
 
 def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -> dict | None:
-    """The verification of exactly this model, with `origin` "measured" or "recorded"; else None.
+    """The verification of this model, with `origin` "measured" or "recorded"; None where there is none.
 
     Of two, the one that covers this build's native engine, then the one over more clips, then the measured one: a run over
     few clips does not replace the record. Left out are a verification of another model, rows of another native network, and
@@ -68,8 +68,8 @@ def accuracy(build: Path, conversion: dict, model_sha256: str, recorded: Path) -
 
 
 def recall_drops(figures: dict) -> dict:
-    """Of each backend on device features, the points of recall that each class loses against PyTorch on log-mel; None
-    where the class has no clip."""
+    """By backend on device features: the points of recall that each class loses against PyTorch on log-mel, None where the
+    class has no clip."""
     before = figures["backends"]["pytorch"]["recall"]
     return {
         name: {
@@ -81,7 +81,7 @@ def recall_drops(figures: dict) -> dict:
 
 
 def of_this_engine(figures: dict, native: dict, decided: Settings) -> dict:
-    """`device_backends` and `native` of a verification, without rows that do not hold for this build's engine."""
+    """`device_backends` and `native` of a verification, without the rows of another engine or detector than this build's."""
     found = figures.get("native", {})
     stale = set(NATIVES)
     if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
@@ -110,8 +110,8 @@ def core_costs(row: dict) -> dict:
 
 
 def native(build: Path, conversion: dict) -> dict:
-    """The converter's facts of the native engine, its state by part (`memory.state_parts`), and `costs`: figures of
-    bench.json where they are of exactly this engine, else None.
+    """The converter's facts about the native engine, its state by part (`memory.state_parts`), and `costs`: the figures of
+    bench.json where they are of this engine, else None.
 
     Raises UserError where the network is not the one that was converted, or bench.json is damaged.
     """
@@ -137,9 +137,9 @@ def native(build: Path, conversion: dict) -> dict:
 
 
 def merge(build: Path, recorded: Path | None = None) -> dict:
-    """The report of a build as a build_folder.REPORT_JSON-ready dict.
+    """The report of a build, as in report.json.
 
-    recorded: a verify.json from before, by default the one shipped in checkpoints/. `fidelity` comes
+    recorded: an earlier verify.json, by default the one shipped in checkpoints/. `fidelity` comes
     from the verification made in this build, else from the calibration clips; `fidelity.source`
     says which. Raises UserError where the build is missing or damaged.
     """

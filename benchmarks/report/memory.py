@@ -1,4 +1,4 @@
-"""Memory by part: the native engine's state, and the tensors that TFLM keeps alive from op to op."""
+"""Memory by part: the native engine's state, and the live tensors of a TFLM graph at each op."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from engine.network import HEAD_TAPS, Network
 from engine.plan import WORD, plan
 
 COUNTERS = 5
-"""Words of the state that count columns and places in the rings."""
+"""Words of the state that count columns and positions in the rings."""
 
 
 def state_parts(network: Network) -> dict:
-    """The engine's state but for a stream's: `bytes` of all, of each of `parts`, and of the rings of each of `blocks`.
+    """The engine's state, without that of a stream: `bytes` in total, of each of `parts`, and of the rings of each of
+    `blocks`.
 
     A block keeps its latest inputs, `dilation` columns of 8 bits an element (`inputs_bytes`), and twice as many
     columns of its 16-bit means (`means_bytes`). The members are those of kws_engine in kws_engine.h.
@@ -47,10 +48,10 @@ def state_parts(network: Network) -> dict:
 
 
 def live_tensors(model: bytes) -> list[dict]:
-    """Of each op of a .tflite in turn, its kind and the bytes of all activations that are alive while it runs.
+    """For each op of a .tflite in order: its kind, and the bytes of all activations that are live while it runs.
 
-    Alive is a tensor from the op that makes it to the last that reads it; the graph's input and output count from the
-    start and to the end. TFLM's arena holds at least the most of these, its own records and alignment besides.
+    A tensor is live from the op that writes it to the last that reads it; the graph's input is live from the start, its
+    output to the end. TFLM's arena holds at least the maximum of these, plus its own records and alignment.
     """
     read = flatbuffer.read(model)
     graph = read.subgraphs[0]

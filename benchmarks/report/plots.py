@@ -1,4 +1,4 @@
-"""Plots as inline SVG: pure functions from figures to text, for a page that brings the colours.
+"""Plots as inline SVG: pure functions from figures to text; the page's style sheet has the colours.
 
 Horizontal coordinates are percentages of the page's width, vertical ones and letters are pixels: a plot fits a phone as well
 as a desktop screen. Every mark has its figure in `data-key` (a JSON pointer into report.json) and
@@ -28,13 +28,13 @@ class Figure:
 
     @property
     def marks(self) -> str:
-        """The attributes that tie a mark to its figure."""
+        """The attributes of a mark that name its figure."""
         return f'data-key="{escape(self.key)}" data-value="{escape(json.dumps(self.value))}"'
 
 
 @dataclasses.dataclass(frozen=True)
 class Whisker:
-    """An estimate and its interval. Without them, a heading, or the name of what is not measured, and `note` says so."""
+    """An estimate and its interval; without them a heading, or with `note` a row that was not measured."""
 
     label: str
     centre: Figure | None = None
@@ -51,7 +51,7 @@ class Whisker:
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """A bar of segments, (class, name, figure) each, and the figure of all of it; `total` None shows none."""
+    """A bar of segments, (class, name, figure) each. total: the figure after it, None for none."""
 
     label: str
     segments: tuple[tuple[str, str, Figure], ...]
@@ -59,12 +59,12 @@ class Stack:
 
 
 def number(value: float) -> str:
-    """A coordinate, to a hundredth."""
+    """A coordinate with at most two decimals."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def text(x: str, y: float, content: str | Figure, kind: str = "", anchor: str = "start") -> str:
-    """A line of text whose middle is at y; a figure's is tied to it."""
+    """A line of text whose middle is at y; that of a figure has its attributes."""
     shown, marks = (content.text, " " + content.marks) if isinstance(content, Figure) else (content, "")
     return (
         f'<text x="{x}" y="{number(y + BASELINE)}" text-anchor="{anchor}"'
@@ -83,7 +83,7 @@ def frame(name: str, title: str, description: str, height: float, body: Sequence
 
 
 def along(value: float, low: float, high: float, start: float = 2, end: float = 98) -> float:
-    """The place of a value between low and high, in percent of the width."""
+    """The position of a value between low and high, in percent of the width."""
     return start + (end - start) * (value - low) / (high - low)
 
 
@@ -100,7 +100,7 @@ def grid(
 
 
 def round_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round values in low ... high, at most so many."""
+    """At most `most` round values in low ... high."""
     step = next(
         step
         for power in range(-4, 12)
@@ -121,9 +121,8 @@ def whiskers(
     suffix: str,
     reference: Figure | None = None,
 ) -> str:
-    """Dots with their intervals, one row each, names above. unit: what a value is times to be on the axis, in `suffix`.
-
-    reference: a figure to compare with, a line down through all.
+    """Dots with their intervals, one row each, names above. unit: factor from a value to the axis, whose labels end
+    in `suffix`. reference: a figure to compare with, a vertical line through all rows.
     """
     found = [figure.value * unit for row in rows for figure in row.interval or ()]
     found += [reference.value * unit] if reference and found else []
@@ -167,9 +166,9 @@ def whiskers(
 def dumbbells(
     name: str, title: str, description: str, rows: Sequence[tuple[str, Figure, Figure]], unit: float, gutter: float
 ) -> str:
-    """Two dots a row, an open one before and a filled one after; the value after to the right.
+    """Two dots in each row, open for the value before and filled for that after, which is also printed on the right.
 
-    gutter: percent of the width to the left, for the names.
+    gutter: percent of the width on the left for the names.
     """
     values = [figure.value * unit for _, *pair in rows for figure in pair]
     low, high = min(values), max(values)
@@ -215,7 +214,7 @@ def differences(name: str, title: str, description: str, rows: Sequence[tuple[st
 def stacks(
     name: str, title: str, description: str, rows: Sequence[Stack], high: float | None, gutter: float, room: float = 22
 ) -> str:
-    """Bars of segments from zero to the right, as long as their value is to `high`; each the whole width where None.
+    """Bars of segments from zero to the right; the full width is `high`, or the bar's own total where that is None.
 
     gutter, room: percent of the width to the left for names, and to the right for totals.
     """
@@ -288,9 +287,10 @@ def heat(
     matrix: Sequence[Sequence[Figure]],
     shares: Sequence[Sequence[float]],
 ) -> str:
-    """A confusion matrix: true class down, answer across; what is right in one colour, what is wrong in another.
+    """A confusion matrix: true class down, answer across; correct and wrong answers in different colours.
 
-    shares: of each row's clips, 0 to 1. The wrong ones' colour grows with the root of the share, so that few show too.
+    shares: fractions of each row's clips. The opacity of wrong answers is the square root of the share, so that rare ones
+    are visible.
     """
     cell, left, top = 20, 52, 48
     size = cell * len(labels)

@@ -1,4 +1,4 @@
-"""The report as Markdown, and as the few lines a terminal shows. Pure functions of `report.merge`'s dict."""
+"""The report as Markdown, and in short for the terminal. Pure functions of the dict of `contents.merge`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TITLES = {
     "native_stream": "native engine, in a stream",
 }
 MAIN_CORE = "cortex-m4"
-"""The core whose costs the short form and the page's headline show."""
+"""The core of the costs in the short form and in the headline of the page."""
 
 
 def span(interval: Sequence[float], factor: float = 1) -> str:
@@ -27,12 +27,12 @@ def span(interval: Sequence[float], factor: float = 1) -> str:
 
 
 def decibels(sqnr: float | None) -> str:
-    """`26.3 dB`, or `exact` where nothing differs."""
+    """`26.3 dB`, or `exact` where all logits are equal."""
     return "exact" if sqnr is None else f"{sqnr:.1f} dB"
 
 
 def sqnr(row: dict) -> str:
-    """SQNR of a backend's logits; nothing where it was not compared on the same audio."""
+    """SQNR of a backend's logits; empty where it was not compared on the same audio."""
     return decibels(row["sqnr_db"]) if "sqnr_db" in row else ""
 
 
@@ -76,7 +76,7 @@ def accuracy_section(report: dict) -> str:
     named += [
         (TITLES[name] if name.startswith("native") else f"{TITLES[name]}, device features", row)
         for name, row in found["device_backends"].items()
-    ]  # a native one knows no other features
+    ]  # native backends take device features only
     for title, row in named:
         cells = [title, f"{100 * row['top1']:.2f} %", span(row["ci95"], 100)]
         if "drop_points" in row:
@@ -119,7 +119,7 @@ def streaming_note(row: dict) -> str:
 
 
 def native_note(native: dict) -> str:
-    """What the rows of the native engine in a verification are, or why there are none; `native` of verify.json."""
+    """The note on the rows of the native engine in a verification, or why there are none. native: of verify.json."""
     if "refused" in native:
         return f"The native engine was left out: {native['refused']}."
     stream = native["stream"]
@@ -135,7 +135,7 @@ def native_note(native: dict) -> str:
 
 
 def native_section(report: dict) -> str:
-    """What the native engine is made of and what it costs beside TFLM, or why there is none."""
+    """Facts and cost of the native engine beside TFLM, or why there is none."""
     native, model, memory = report["native"], report["model"], report["memory"]
     if "refused" in native:
         return f"None for this network: {native['refused']}."
@@ -186,7 +186,7 @@ def native_section(report: dict) -> str:
 
 
 def native_lines(report: dict) -> list[tuple[str, str]]:
-    """The native engine in the short form: accuracy on whole clips and in streams, and what it costs."""
+    """The native engine in the short form: accuracy on whole clips and in streams, and cost."""
     native, memory, found = report["native"], report["memory"], report["accuracy"]
     if "refused" in native:
         return [("native", f"none: {native['refused']}")]

@@ -207,11 +207,12 @@ def test_without_an_engine_the_features_are_measured_alone_and_the_reason_is_tol
 
 
 def test_wrong_scores_fail_the_bench(one_core, random_build, capsys):
-    other, native = engine_render.sources(random_network(3, seed=1)), random_build / "firmware" / "native"
+    foreign, native = engine_render.sources(random_network(3, seed=1)), random_build / "firmware" / "native"
     given, expected = (
-        re.search(r"KWS_ENGINE_ID (0x\w+)", text)[1] for text in (other["kws_model.h"], (native / "kws_model.h").read_text())
+        re.search(r"KWS_ENGINE_ID (0x\w+)", text)[1]
+        for text in (foreign["kws_model.h"], (native / "kws_model.h").read_text())
     )
-    for name, text in other.items():
+    for name, text in foreign.items():
         (native / name).write_text(text.replace(given, expected))
     assert bench.main(["--tau", "3", "--build", str(random_build), "--core", "cortex-m3"]) == 1
     assert "its features or scores are not those of the integer models in Python" in capsys.readouterr().err

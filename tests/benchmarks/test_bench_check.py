@@ -121,8 +121,8 @@ def test_what_was_just_recorded_passes_and_a_cheaper_baseline_fails(one_core, ca
     row["network_hop"] = row["network_hop"] * 95 // 100
     baseline.PATH.write_text(json.dumps(recorded))
     assert baseline.main([]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("failed: cortex-m3, tau 1: network_hop grew from ") and said.count("\n") == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("failed: cortex-m3, tau 1: network_hop grew from ") and errors.count("\n") == 1
 
 
 def test_without_a_baseline_nothing_is_measured(monkeypatch, tmp_path, failure):
@@ -161,7 +161,7 @@ def test_random_weights_take_the_sizes_of_trained_ones_and_but_on_cortex_m0_thei
         with scaling.firmware(1) as (weights, random):
             assert weights == scaling.RANDOM
             for core, tolerance in (("cortex-m0", 0.01), ("cortex-m3", 0), ("cortex-m4", 0), ("cortex-m55", 0)):
-                one, other = (bench.measure_engine(CORES[core], made, *inputs) for made in (trained, random))
+                of_trained, of_random = (bench.measure_engine(CORES[core], made, *inputs) for made in (trained, random))
                 for key in (*baseline.ENGINE, *baseline.SHARES):
                     exact = tolerance if key.startswith("network") else 0
-                    assert other[key] == pytest.approx(one[key], rel=exact, abs=0), (core, key)
+                    assert of_random[key] == pytest.approx(of_trained[key], rel=exact, abs=0), (core, key)

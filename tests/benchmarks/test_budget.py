@@ -42,26 +42,30 @@ def engine(tau: float) -> dict:
     }
 
 
+def ship(
+    tau: float, top1: float, ci95: list[float], clips: int = 5013, data: str = "official", float_top1: float | None = None
+) -> None:
+    """Write a checkpoint and its verification: top-1 in a stream, and in float (by default the same)."""
+    checkpoint = shipped_files.checkpoint_path(tau)
+    checkpoint.write_bytes(f"the checkpoint of tau {tau}".encode())
+    row = {"top1": top1, "ci95": ci95}
+    figures = {
+        "clips": clips,
+        "data": {"sha256": data},
+        "measured": "2031-05-06",
+        "checkpoint": {"sha256": sha256(checkpoint)},
+        "backends": {"pytorch": row | {"top1": top1 if float_top1 is None else float_top1}},
+        "device_backends": {"native_stream": row},
+    }
+    shipped_files.recorded_path(tau, "accurate").write_text(json.dumps(figures))
+
+
 @pytest.fixture
 def agreed(monkeypatch, tmp_path) -> dict:
     """A baseline of round figures and a verified checkpoint of tau = 1, in a folder without any build."""
-    shipped = tmp_path / "checkpoints" / "tau1.safetensors"
-    shipped.parent.mkdir()
-    shipped.write_bytes(b"a checkpoint")
-    row = {"top1": 0.9437, "ci95": [0.937, 0.9498]}
-    (shipped.parent / "tau1-accurate.verify.json").write_text(
-        json.dumps(
-            {
-                "clips": 5013,
-                "data": {"sha256": "official"},
-                "measured": "2031-05-06",
-                "checkpoint": {"sha256": sha256(shipped)},
-                "backends": {"pytorch": row},
-                "device_backends": {"native_stream": row},
-            }
-        )
-    )
     monkeypatch.setattr(shipped_files, "CHECKPOINTS", tmp_path / "checkpoints")
+    shipped_files.CHECKPOINTS.mkdir()
+    ship(1, 0.9437, [0.937, 0.9498])
     figures = {
         "recorded": "2031-05-07",
         "compiler": "a compiler",
@@ -115,43 +119,15 @@ def test_a_width_without_a_checkpoint_is_not_trained_yet_and_the_trained_one_is_
 
 
 @pytest.mark.parametrize("of_the_wider, best", [(0.95, "1.5"), (0.94, "1")])
-def test_of_trained_widths_the_most_accurate_is_the_best(agreed, tmp_path, capsys, of_the_wider, best):
-    wider = tmp_path / "checkpoints" / "tau1.5.safetensors"
-    wider.write_bytes(b"another checkpoint")
-    row = {"top1": of_the_wider, "ci95": [of_the_wider - 0.01, of_the_wider + 0.01]}
-    (wider.parent / "tau1.5-accurate.verify.json").write_text(
-        json.dumps(
-            {
-                "clips": 5013,
-                "data": {"sha256": "official"},
-                "measured": "2031-05-06",
-                "checkpoint": {"sha256": sha256(wider)},
-                "backends": {"pytorch": {**row, "top1": 0.1}},
-                "device_backends": {"native_stream": row},
-            }
-        )
-    )
+def test_of_trained_widths_the_most_accurate_is_the_best(agreed, capsys, of_the_wider, best):
+    ship(1.5, of_the_wider, [of_the_wider - 0.01, of_the_wider + 0.01], float_top1=0.1)
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     answer = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the best")]
     assert len(answer) == 1 and f"tau {best}, accuracy 9" in answer[0]
 
 
-def test_an_accuracy_over_a_few_other_clips_beats_no_width_that_was_verified_over_many(agreed, tmp_path, capsys):
-    few = tmp_path / "checkpoints" / "tau1.5.safetensors"
-    few.write_bytes(b"another checkpoint")
-    row = {"top1": 1.0, "ci95": [0.44, 1.0]}
-    (few.parent / "tau1.5-accurate.verify.json").write_text(
-        json.dumps(
-            {
-                "clips": 3,
-                "data": {"sha256": "mine"},
-                "measured": "2031-05-06",
-                "checkpoint": {"sha256": sha256(few)},
-                "backends": {"pytorch": row},
-                "device_backends": {"native_stream": row},
-            }
-        )
-    )
+def test_an_accuracy_over_a_few_other_clips_beats_no_width_that_was_verified_over_many(agreed, capsys):
+    ship(1.5, 1.0, [0.44, 1.0], clips=3, data="mine")
     assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("the best") and "tau 1, accuracy 94.37" in line for line in lines)
@@ -176,8 +152,8 @@ def test_a_build_that_was_renamed_to_another_width_is_told(agreed, tau1_build, t
 @pytest.mark.parametrize("tau, status", [("1", 0), ("1.5", 0), ("2", 1), ("8", 1)])
 def test_the_chosen_width_decides_the_exit_status(agreed, capsys, tau, status):
     assert budget.main(["--ram", "21k", "--flash", "64k", "--clock", "80MHz", "--tau", tau]) == status
-    said = "fits" if status == 0 else "does not fit"
-    assert f"tau {tau} {said} cortex-m4: " in capsys.readouterr().out
+    verdict = "fits" if status == 0 else "does not fit"
+    assert f"tau {tau} {verdict} cortex-m4: " in capsys.readouterr().out
 
 
 def test_a_chip_that_nothing_fits_fails_and_says_why(agreed, capsys):
@@ -242,8 +218,8 @@ def test_clocks(text, value):
 def test_bad_values_are_one_line_and_status_2(agreed, capsys, option, value, line):
     arguments = dict(zip(CHIP[::2], CHIP[1::2])) | {option: value}
     assert budget.main([f"{name}={text}" for name, text in arguments.items()]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.count("\n") == 1 and said.err.startswith(f"error: {line}")
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and printed.err.startswith(f"error: {line}")
 
 
 @pytest.mark.parametrize("every, line", [("100", "EVERY=100: say"), ("5ms", "EVERY=5ms: a window ends")])

@@ -59,8 +59,10 @@ def test_calls_go_to_layers_in_the_order_of_execution(network):
     total = sum(map(sum, calls.values())) + 7
     layers = engine_layers.by_layer(network, calls, total)
     for index, row in enumerate(layers["blocks"]):
-        opens = network.blocks[index].transition is not None
-        assert row == {stage: (stage != "transition" or opens) * FEATURES.frames * (1000 * index + 1) for stage in row}
+        has_transition = network.blocks[index].transition is not None
+        assert row == {
+            stage: (stage != "transition" or has_transition) * FEATURES.frames * (1000 * index + 1) for stage in row
+        }
     assert layers["rest"] == 7 and layers["hidden"] == FEATURES.frames
     text = engine_layers.table(network, layers)
     assert text.splitlines()[-1].split() == ["window", f"{total:,}"] and max(map(len, text.splitlines())) <= 120

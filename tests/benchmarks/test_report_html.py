@@ -16,7 +16,7 @@ import pytest
 from test_report import bench, verification, write_json
 
 from benchmarks.cost import bench as run_bench, engine_layers
-from benchmarks.report import contents, html, memory, plots
+from benchmarks.report import accuracy_plots, contents, html, memory, plots, values
 from benchmarks.report.plots import Figure, Stack, Whisker
 from common import build_folder
 from engine import network
@@ -148,7 +148,7 @@ def mismatches(page: str, content: dict) -> list[str]:
     """Figures of a page that are not those of report.json."""
     wrong = []
     for key, value, text in Reader(page).figures:
-        held = html.look_up(content, key)
+        held = values.look_up(content, key)
         if json.loads(value) != held or (text and not says(text, held)):
             wrong.append(f"{key}: {held}, but {value} is shown as {text!r}")
     return wrong
@@ -166,9 +166,9 @@ def test_no_figure_of_a_table_headline_or_plot_stands_there_without_its_key(writ
 
 def test_the_check_of_figures_sees_a_wrong_one(written):
     content, page = written
-    shown = f"{content['model']['parameters']:,}</data>"
-    assert shown in page
-    assert len(mismatches(page.replace(shown, "9,999</data>"), content)) >= 1
+    marked = f"{content['model']['parameters']:,}</data>"
+    assert marked in page
+    assert len(mismatches(page.replace(marked, "9,999</data>"), content)) >= 1
     content["memory"]["arena_bytes"] += 1
     assert any(line.startswith("/memory/arena_bytes") for line in mismatches(page, content))
 
@@ -209,9 +209,9 @@ def test_a_native_engine_without_accuracy_is_said_to_be_unmeasured(tau1_build, t
     content = contents.merge(tau1_build, write_json(tmp_path / "recorded.json", found))
     page = html.page(content)
     assert mismatches(page, json.loads(json.dumps(content))) == []
-    assert page.count(html.SILENT) >= 6
-    shown = re.search(r'<p class="big"><data value="[^"]*" data-key="(/accuracy[^"]*)"', page)[1]
-    assert shown == "/accuracy/device_backends/tflm/top1"
+    assert page.count(accuracy_plots.NOT_MEASURED) >= 6
+    marked = re.search(r'<p class="big"><data value="[^"]*" data-key="(/accuracy[^"]*)"', page)[1]
+    assert marked == "/accuracy/device_backends/tflm/top1"
 
 
 def test_recorded_rows_stand_beside_those_of_the_build(tau1_build, tmp_path):

@@ -14,12 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import backends, clips, verify
-from benchmarks.listening import streaming
+from benchmarks.accuracy import backends, verify
 from benchmarks.report import contents
 from common import build_folder
-from common.description import FEATURES, KEYWORDS, LABELS, SILENCE
-from common.errors import UserError
+from common.description import FEATURES, KEYWORDS, LABELS
 from convert import fidelity, interpreters
 from engine import golden, network
 from engine.render import STREAM_COLUMNS
@@ -111,20 +109,6 @@ def test_native_figures_equal_those_of_the_integer_model_in_numpy(verified, tiny
     assert row["sqnr_db"] == pytest.approx(fidelity.sqnr_db(reference, logits), abs=0.01)
     assert row["agreement"] == fidelity.agreement(reference, logits)
     assert figures["native"]["sha256"] == json.loads((build / build_folder.CONVERSION).read_text())["native"]["sha256"]
-
-
-def test_native_backends_give_the_engines_scores_and_repeat(tau1_build, tiny_speech_commands):
-    audio = dataset.read_clips(dataset.folder_clips(tiny_speech_commands / dataset.archive_names(2)[1])[:5])
-    noises, path = clips.background(tiny_speech_commands).noises, tau1_build / build_folder.NATIVE
-    made = network.load(path)
-    first, second = backends.native_backends(path, noises), backends.native_backends(path, noises)
-    assert np.array_equal(first["native"](audio), np.float32(made.score_scale) * golden.window(made, binding.columns(audio)))
-    noisy = np.stack([streaming.noisy_clip(clip, noises) for clip in audio])
-    assert np.array_equal(first["native_in_noise"](audio), first["native"](noisy))
-    for name in backends.NATIVES:
-        logits = first[name](audio)
-        assert np.array_equal(logits, second[name](audio))
-        assert np.array_equal(logits[3:], second[name](audio[3:]))  # whatever is measured beside it
 
 
 def test_streams_are_described_in_the_figures_and_on_the_terminal(verified):
@@ -259,9 +243,9 @@ def test_fewer_clips_leave_the_verification_over_more_and_the_report_as_they_are
     clips_of_all = json.loads(whole)["clips"]
     capsys.readouterr()
     assert verify.main([*run, "testing"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     fewer = json.loads((build / build_folder.VERIFY_FEWER).read_text())["clips"]
-    assert f"stay with the {clips_of_all} clips" in said and f"let these {fewer} take their place" in said
+    assert f"stay with the {clips_of_all} clips" in printed and f"let these {fewer} take their place" in printed
     assert (build / build_folder.VERIFY).read_text() == whole and fewer < clips_of_all
     assert contents.merge(build, build / "none.json")["accuracy"]["clips"] == clips_of_all
     assert verify.main([*run, "all"]) == 0 and not (build / build_folder.VERIFY_FEWER).exists()
@@ -298,65 +282,6 @@ def test_all_means_validation_and_test_set_together(build, tiny_speech_commands,
         sizes[split] = found["clips"]
         assert sum(part["clips"] for part in found["parts"].values()) == found["clips"]
     assert sizes["all"] == sizes["validation"] + sizes["testing"] and min(sizes.values()) > 0
-
-
-def test_the_folder_of_both_archives_means_the_test_set_and_each_alone_means_itself(tiny_speech_commands):
-    archive, test_set = (tiny_speech_commands / name for name in dataset.archive_names(2))
-    official = dataset.folder_clips(test_set)
-    assert clips.choose(tiny_speech_commands, None, LABELS)[0].clips == official
-    assert clips.choose(test_set, None, LABELS)[0].clips == official
-    assert clips.choose(archive, None, LABELS)[0].clips == dataset.split_clips(archive, "testing", 2)
-    for data in (tiny_speech_commands, archive):
-        assert clips.choose(data, "validation", LABELS)[0].clips == dataset.split_clips(archive, "validation", 2)
-
-
-def test_the_silence_of_the_validation_split_is_noise(tiny_speech_commands):
-    recordings = clips.decode(clips.choose(tiny_speech_commands, "validation", LABELS), LABELS)
-    silence = recordings.audio[recordings.target == LABELS.index(SILENCE)]
-    assert len(silence) and np.abs(silence).max(1).all()
-
-
-def test_archives_of_version_1_are_found_too(tiny_speech_commands, tmp_path):
-    for ours, theirs in zip(dataset.archive_names(1), dataset.archive_names(2)):
-        (tmp_path / ours).symlink_to(tiny_speech_commands / theirs)
-    assert len(clips.choose(tmp_path, "all", LABELS)) == 2
-
-
-def test_labels_are_the_models_and_not_a_fixed_list(tmp_path, write_wav):
-    write_wav(tmp_path / "lamp" / "a.wav", np.ones(RATE, np.int16))
-    parts = clips.choose(tmp_path, None, ("tree", "lamp"))
-    assert clips.decode(parts, ("tree", "lamp")).target.tolist() == [1]
-    with pytest.raises(UserError, match="lamp"):
-        clips.choose(tmp_path, None, LABELS)
-
-
-def test_official_archives_serve_models_of_other_labels(tiny_speech_commands, tmp_path):
-    archive, test_set = (tiny_speech_commands / name for name in dataset.archive_names(2))
-
-    def labels(data: Path, split: str | None, model: tuple[str, ...]) -> list[set[str]]:
-        return [{clip.label for clip in part.clips} for part in clips.choose(data, split, model)]
-
-    assert labels(tiny_speech_commands, "validation", LABELS[1:]) == [{*LABELS[1:]}]
-    assert labels(tiny_speech_commands, "all", ("yes", "no")) == 2 * [{"yes", "no"}]
-    with_bed = (SILENCE, "yes", "bed")
-    (part,) = clips.choose(tiny_speech_commands, None, with_bed)  # the test set does not say which clips are "bed"
-    assert part.clips == dataset.split_clips(archive, "testing", 2, labels=with_bed)
-    with pytest.raises(UserError, match="no recordings of bed, which the model knows"):
-        clips.choose(test_set, None, with_bed)
-    with pytest.raises(UserError, match="no test-set archive of the model's words"):
-        clips.choose(tiny_speech_commands, "all", with_bed)
-    with pytest.raises(UserError, match="no clip of lamp"):
-        clips.choose(archive, None, ("lamp", "yes"))
-
-
-def test_a_folder_of_the_benchmarks_labels_and_more_is_a_folder_of_wav_files(tiny_speech_commands, tmp_path, write_wav):
-    mine = shutil.copytree(tiny_speech_commands / dataset.archive_names(2)[1], tmp_path / "mine")
-    write_wav(mine / "lamp" / "a.wav", np.ones(RATE, np.int16))
-    for model in ((*LABELS, "lamp"), None):
-        (part,) = clips.choose(mine, None, model)
-        assert {clip.label for clip in part.clips} == {*LABELS, "lamp"}
-    with pytest.raises(UserError, match="'lamp' is not a label"):
-        clips.choose(mine, None, LABELS)
 
 
 def spoilt_folders(write_wav, root: Path) -> dict[str, tuple[Path, str]]:
@@ -402,9 +327,9 @@ def test_names_that_are_no_utf_8_are_measured_and_written_as_escapes(build, tmp_
     write_wav(data / "yes" / os.fsdecode(b"h\xe4lt.wav"), np.ones(RATE, np.int16))
     (data / "yes" / os.fsdecode(b"\xe4.mp3")).touch()
     assert verify.main(["--build", str(build), "--data", str(data), "--max-drop", "100"]) == 0
-    said = capsys.readouterr().out
-    assert r"d\xe4t: passed over a sound file, no <label>/*.wav: yes/\xe4.mp3" in said
-    assert r"folder of wav files (d\xe4t)" in said
+    printed = capsys.readouterr().out
+    assert r"d\xe4t: passed over a sound file, no <label>/*.wav: yes/\xe4.mp3" in printed
+    assert r"folder of wav files (d\xe4t)" in printed
     contents.write(build, recorded=tmp_path / "none.json")
     assert r"folder of wav files (d\xe4t)" in (build / build_folder.REPORT_MARKDOWN).read_text("utf-8")
 
@@ -512,25 +437,3 @@ def test_ctrl_c_ends_all_processes_in_one_line_and_writes_nothing(build, tiny_sp
     assert [line for line in errors.splitlines() if line.startswith("error: interrupted")]
     assert "Traceback" not in errors
     assert not any((build / name).exists() for name in MADE)
-
-
-class Fatal:
-    """Ends the process that unpickles it, as the kernel does when memory runs out."""
-
-    def __reduce__(self):
-        return os._exit, (1,)
-
-
-@pytest.mark.parametrize(
-    "source, words",
-    [({"checkpoint": Fatal()}, "killed"), ({"checkpoint": Path("absent.safetensors")}, "absent.safetensors")],
-)
-def test_a_failure_in_a_worker_reaches_the_user(source, words):
-    with pytest.raises(UserError, match=words):
-        backends.run_all(source, np.zeros((2, FEATURES.clip_samples), np.int16), 1)
-
-
-def test_a_damaged_onnx_file_is_one_line(tmp_path):
-    (tmp_path / "model.onnx").write_bytes(b"no graph")
-    with pytest.raises(UserError, match="model.onnx: damaged"):
-        backends.onnx_backend(tmp_path / "model.onnx")

@@ -37,14 +37,14 @@ def holder(kind: str, folder: Path) -> subprocess.Popen:
 )
 @pytest.mark.parametrize("end", ["ends", "is killed"])
 def test_one_waits_until_the_other_ends_or_is_killed_and_says_so(tmp_path, first, second, end):
-    one = holder(first, tmp_path)
-    assert one.stdout.readline() == "has it\n"
-    two = holder(second, tmp_path)
-    assert two.stdout.readline() == f"{tmp_path}: another command works here; waiting for it to end\n"
-    one.send_signal(signal.SIGKILL) if end == "is killed" else one.stdin.close()
-    assert two.stdout.readline() == "has it\n"
-    two.stdin.close()
-    assert one.wait(10) == (-signal.SIGKILL if end == "is killed" else 0) and two.wait(10) == 0
+    owner = holder(first, tmp_path)
+    assert owner.stdout.readline() == "has it\n"
+    waiter = holder(second, tmp_path)
+    assert waiter.stdout.readline() == f"{tmp_path}: another command works here; waiting for it to end\n"
+    owner.send_signal(signal.SIGKILL) if end == "is killed" else owner.stdin.close()
+    assert waiter.stdout.readline() == "has it\n"
+    waiter.stdin.close()
+    assert owner.wait(10) == (-signal.SIGKILL if end == "is killed" else 0) and waiter.wait(10) == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,19 +52,20 @@ def test_who_has_a_folder_can_take_it_again_and_still_has_it_then(tmp_path):
     with locks.writing(tmp_path):
         with locks.rewriting(tmp_path), locks.reading(tmp_path):
             pass
-        other = holder("reading", tmp_path)
-        assert "waiting" in other.stdout.readline()
-    assert other.stdout.readline() == "has it\n"
-    other.stdin.close()
-    assert other.wait(10) == 0
+        waiter = holder("reading", tmp_path)
+        assert "waiting" in waiter.stdout.readline()
+    assert waiter.stdout.readline() == "has it\n"
+    waiter.stdin.close()
+    assert waiter.wait(10) == 0
 
 
 def test_two_read_at_once(tmp_path):
-    one, two = holder("reading", tmp_path), holder("reading", tmp_path)
-    for each in (one, two):
-        assert each.stdout.readline() == "has it\n"
-        each.stdin.close()
-        assert each.wait(10) == 0
+    readers = [holder("reading", tmp_path) for _ in range(2)]
+    for reader in readers:
+        assert reader.stdout.readline() == "has it\n"
+    for reader in readers:
+        reader.stdin.close()
+        assert reader.wait(10) == 0
 
 
 def test_who_waits_gets_a_folder_that_is_there(tmp_path):

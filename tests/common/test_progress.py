@@ -23,14 +23,16 @@ def test_without_a_terminal_a_line_tells_now_and_then_how_much_is_done(clock, ca
         for second in range(0, 3 * progress.EVERY, 5):
             clock[0] = second
             update(100)
-    said = capsys.readouterr()
-    assert said.out.splitlines() == ["verifying: 500 of 5,013 clips", "verifying: 900 of 5,013 clips"] and said.err == ""
+    printed = capsys.readouterr()
+    assert (
+        printed.out.splitlines() == ["verifying: 500 of 5,013 clips", "verifying: 900 of 5,013 clips"] and printed.err == ""
+    )
 
 
 def test_short_work_says_nothing(capsys):
     assert list(progress.over([1, 2, 3], "decoding", "clip")) == [1, 2, 3]
-    said = capsys.readouterr()
-    assert said.out == said.err == ""
+    printed = capsys.readouterr()
+    assert printed.out == printed.err == ""
 
 
 def test_work_in_processes_of_its_own_is_counted(monkeypatch, capsys):

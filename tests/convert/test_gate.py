@@ -76,11 +76,11 @@ def test_another_number_of_classes_is_refused(model):
 
 def test_one_differing_bit_between_tflite_and_tflm_is_refused():
     logits = np.zeros((5, 12), np.int8)
-    other = logits.copy()
-    other[3, 7] = 1
+    changed = logits.copy()
+    changed[3, 7] = 1
     gate.check_bit_exact(logits, logits)
     with pytest.raises(gate.GateError, match="differ on 1 of 5 clips"):
-        gate.check_bit_exact(logits, other)
+        gate.check_bit_exact(logits, changed)
 
 
 def test_ranges_that_tflm_computes_differently_give_way_to_the_next_best(monkeypatch):
@@ -99,18 +99,20 @@ def logits(*answers: tuple[float, ...]) -> np.ndarray:
     return np.array(answers, float)
 
 
-def test_what_float_is_sure_of_must_stay_and_what_it_is_not_may_turn_over():
-    sure, unsure = (9.0, 7.0, 0.0), (0.2, 0.1, 0.0)
-    found = fidelity.facts(logits(*[sure] * 19, unsure), logits(*[sure] * 19, (0.1, 0.2, 0.0)))
+def test_answers_must_agree_only_on_clips_on_which_float_is_confident():
+    clear, close = (9.0, 7.0, 0.0), (0.2, 0.1, 0.0)
+    found = fidelity.facts(logits(*[clear] * 19, close), logits(*[clear] * 19, (0.1, 0.2, 0.0)))
     assert (found["agreement"], found["sure_clips"], found["sure_agreement"]) == (0.95, 19, 1.0)
     gate.check_fidelity(found)
-    turned = fidelity.facts(logits(*[sure] * 20), logits(*[sure] * 18, *[(7.9, 8.0, 0.0)] * 2))
-    with pytest.raises(gate.GateError, match="agree on 90.0 % of the 20 calibration clips of which float is sure"):
-        gate.check_fidelity(turned)
-    gate.check_fidelity(turned | {"sure_agreement": 0.95})
+    changed = fidelity.facts(logits(*[clear] * 20), logits(*[clear] * 18, *[(7.9, 8.0, 0.0)] * 2))
+    with pytest.raises(
+        gate.GateError, match="agree on 90.0 % of the 20 calibration clips that float classifies with 60 % or more"
+    ):
+        gate.check_fidelity(changed)
+    gate.check_fidelity(changed | {"sure_agreement": 0.95})
 
 
-def test_a_network_that_is_sure_of_no_clip_is_judged_by_the_noise_of_its_logits():
+def test_a_network_that_is_confident_on_no_clip_is_judged_by_the_sqnr_of_its_logits():
     reference = logits((0.2, 0.1, 0.0), (0.0, 0.1, 0.2))
     found = fidelity.facts(reference, reference + logits((0.01, -0.01, 0), (0, 0.01, -0.01)))
     assert (found["sure_clips"], found["sure_agreement"]) == (0, None)
@@ -119,10 +121,10 @@ def test_a_network_that_is_sure_of_no_clip_is_judged_by_the_noise_of_its_logits(
         gate.check_fidelity(fidelity.facts(reference, reference + logits((0.2, 0, 0), (0, 0, 0.2))))
 
 
-def test_sure_is_as_sure_as_a_device_must_be():
+def test_confident_means_the_detection_threshold_of_a_device():
     share = DETECTION_THRESHOLD / 255
     rival = np.log((1 - share) / share)
-    assert fidelity.sure(logits((0, rival - 1e-6), (0, rival + 1e-6))).tolist() == [True, False]
+    assert fidelity.confident(logits((0, rival - 1e-6), (0, rival + 1e-6))).tolist() == [True, False]
 
 
 def test_every_op_that_the_firmware_can_register_passes(model):

@@ -10,7 +10,7 @@ from test_fold import random_network
 
 from common.description import FEATURES
 from common.errors import UserError
-from convert import calibration, fidelity, fold, native, rounding
+from convert import calibration, fidelity, fit, fold, native, rounding
 from engine import golden, network
 from engine.network import Dense
 from engine.random_network import random_network as random_integers
@@ -45,10 +45,10 @@ def test_shipped_network_keeps_39_db_on_clips_that_it_was_not_fitted_to(folded, 
 
 def test_frequency_branch_leaves_no_error_in_the_mean(folded, features, monkeypatch):
     """Of each (channel, band), over the clips that it is fitted to: at most half a step of its sum."""
-    fit, calls = native.fit_taps, []
+    fit_taps, calls = native.fit_taps, []
 
     def spy(block, x, scale_in, scale, target):
-        calls.append((fit(block, x, scale_in, scale, target), golden.neighbours(x, block.stride), target))
+        calls.append((fit_taps(block, x, scale_in, scale, target), golden.neighbours(x, block.stride), target))
         return calls[-1][0]
 
     monkeypatch.setattr(native, "fit_taps", spy)
@@ -58,7 +58,7 @@ def test_frequency_branch_leaves_no_error_in_the_mean(folded, features, monkeypa
         sums = sum(np.repeat(taps[:, :, k], repeat, 1)[:, :, None] * part.astype(np.int64) for k, part in enumerate(parts))
         bands = (*taps.shape[:2], -1)
         mean = [np.moveaxis(values, 0, 2).reshape(bands).mean(2) for values in (sums, target.astype(np.float64))]
-        step = multiplier / native.ONE / native.Q
+        step = multiplier / fit.ONE / fit.Q
         error = (mean[0] + bias) * step - mean[1]
         assert (np.abs(error) <= step / 2 + 1e-6).all()
     assert len(calls) == len(folded.blocks)
@@ -96,7 +96,9 @@ def test_make_takes_the_method_with_the_best_scores(folded, features):
 
 def test_make_refuses_a_network_that_does_not_agree_with_float(folded, features, monkeypatch):
     monkeypatch.setattr(native.fidelity, "agreement", lambda *_: 0.5)
-    with pytest.raises(UserError, match=r"agree on 50.0 % of the \d+ calibration clips of which float is sure"):
+    with pytest.raises(
+        UserError, match=r"agree on 50.0 % of the \d+ calibration clips that float classifies with 60 % or more"
+    ):
         native.make(folded, 1, features)
 
 
@@ -214,7 +216,7 @@ def test_best_taps_fit_16_bits_and_come_near(offset):
     for _ in range(50):
         real = rng.normal(0, 3, 3) * 65536
         mu = rng.uniform(0, 200, 3)
-        taps, bias, k = native.best_taps(real, offset * 65536, mu, np.diag(rng.uniform(10, 900, 3)))
+        taps, bias, k = fit.best_taps(real, offset * 65536, mu, np.diag(rng.uniform(10, 900, 3)))
         sums = np.array(np.meshgrid(*[[0, 255]] * 3)).reshape(3, -1).T @ taps + bias
         assert np.abs(sums).max() < 1 << 15 and 0 < k < 1 << 15
         assert np.abs(taps * k - real).max() <= k  # the nearest integer below or above

@@ -181,8 +181,8 @@ def test_sources_compile_without_a_warning(compiler, small, tmp_path):
 
 
 def test_headers_and_sources_of_two_builds_do_not_compile_together(small, tmp_path):
-    other = render.sources(random_network(1, 1))
-    for name, text in (render.sources(small.network) | {"kws_model.h": other["kws_model.h"]}).items():
+    foreign = render.sources(random_network(1, 1))
+    for name, text in (render.sources(small.network) | {"kws_model.h": foreign["kws_model.h"]}).items():
         (tmp_path / name).write_text(text)
     for name in render.SOURCES:
         done = subprocess.run(["gcc", "-c", name], cwd=tmp_path, capture_output=True, text=True)

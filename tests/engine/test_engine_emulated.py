@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
-from emulated import need_emulator
+from emulated import builds, example_clips, need_emulator, real_clips
 from engine_inputs import extremes
 
-from benchmarks.accuracy import clips
 from benchmarks.cost import engine_on_core, frontend_on_core
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Call, Firmware, call
-from common.audio import read_clip
 from common.description import FEATURES, LABELS
 from engine import golden, render
 from engine.binding import Status
 from engine.random_network import random_features, random_network
 from frontend import golden as frontend
-from training.data import dataset
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 MOVE_AT = 77
-PORTABLE = "-DKWS_ENGINE_PORTABLE"
-BUILDS = {core: (core, ()) for core in CORES} | {
-    f"{core} portable": (core, (PORTABLE,)) for core in ("cortex-m4", "cortex-m55")
-}
-"""Every core with its own functions, and the portable ones on the cores that have others."""
+BUILDS = builds("-DKWS_ENGINE_PORTABLE")
 NETWORKS = {"tau 1, shipped": 6, "tau 3, random": 2}
 """Clips of speech that each runs on."""
 MISUSE = [
@@ -51,17 +41,13 @@ MISUSE = [
         )
     ),
 ]
-"""What must not be done before there is anything to score, and what the engine says to it."""
+"""Calls that are not allowed before there is anything to score, and the status of each."""
 
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
     """Clips int16 [n, 16000]: real ones, spread over all labels, where there are some, else the examples."""
-    root = os.environ.get("GSC_ROOT")
-    if not root:
-        return np.stack([read_clip(path) for path in sorted(EXAMPLES.glob("*.wav"))])
-    part, *_ = clips.choose(Path(root), None, LABELS)
-    return dataset.read_clips(part.clips[:: len(part.clips) // 6], part.noises)
+    return np.stack(list((real_clips(max(NETWORKS.values())) or example_clips()).values()))
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +62,14 @@ def firmwares(tau1_build, tmp_path_factory) -> dict[str, Firmware]:
 
 def windows(name: str, speech: np.ndarray) -> np.ndarray:
     """What a network is tested on, int8 [n, 40, 101]: speech, noise in the features, extremes and alternating ones."""
-    heard = frontend.columns(speech[: NETWORKS[name]]).transpose(0, 2, 1)
-    return np.concatenate([heard, random_features(2), extremes()])
+    features = frontend.columns(speech[: NETWORKS[name]]).transpose(0, 2, 1)
+    return np.concatenate([features, random_features(2), extremes()])
 
 
 def stream(name: str, speech: np.ndarray) -> np.ndarray:
     """Columns int8 [n, 40] of one to three seconds of speech, and a second of noise in the features."""
-    heard = frontend.stream(np.concatenate(speech[: NETWORKS[name] // 2]))
-    return np.concatenate([heard, random_features(1, 1)[0].T])
+    columns = frontend.stream(np.concatenate(speech[: NETWORKS[name] // 2]))
+    return np.concatenate([columns, random_features(1, 1)[0].T])
 
 
 def one_by_one(clip: np.ndarray) -> list[bytes]:
@@ -172,7 +158,7 @@ def test_misuse_is_answered_and_harms_nothing(core, firmwares, speech, tmp_path)
         (call(Call.SCORES_STREAM), Status.OK),
     ]
     image = engine_on_core.build(CORES[core], firmware, tmp_path / "misuse.elf")
-    done = engine_on_core.run(image, [asked for asked, _ in script], ())
+    done = engine_on_core.run(image, [request for request, _ in script], ())
     assert done.status == [status for _, status in script]
     assert np.array_equal(done.scores[answer], golden.window(firmware.network, clip[None])[0])
     untouched = (done.scores == engine_on_core.UNTOUCHED).all(1)
@@ -181,16 +167,16 @@ def test_misuse_is_answered_and_harms_nothing(core, firmwares, speech, tmp_path)
 
 @pytest.mark.parametrize("core", CORES)
 def test_from_samples_to_scores_every_core_equals_the_integer_models(core, firmwares, tau1_build, speech, tmp_path):
-    firmware, heard = firmwares["tau 1, shipped"], speech[:2]
+    firmware, recordings = firmwares["tau 1, shipped"], speech[:2]
     with frontend_on_core.source_folder(tau1_build / "firmware") as folder:
         image = engine_on_core.build_listener(
             CORES[core], firmware, frontend_on_core.sources(folder), tmp_path / "listen.elf"
         )
-    status, scores, hop_status, hop_scores = engine_on_core.listen(image, heard, len(LABELS))
+    status, scores, hop_status, hop_scores = engine_on_core.listen(image, recordings, len(LABELS))
     assert set(status) == {Status.OK}
-    features = frontend.columns(heard).transpose(0, 2, 1)
+    features = frontend.columns(recordings).transpose(0, 2, 1)
     assert np.array_equal(scores, golden.window(firmware.network, features))
-    columns = frontend.stream(np.concatenate(heard))
+    columns = frontend.stream(np.concatenate(recordings))
     streamed = engine_on_core.stream_scores(firmware.network, columns, render.STREAM_COLUMNS)
     waiting = len(columns) - len(streamed)
     assert hop_status.tolist() == [engine_on_core.NO_COLUMN] + [Status.NOT_YET] * waiting + [Status.OK] * len(streamed)

@@ -61,11 +61,11 @@ def test_ends_are_reached_in_every_block():
     x = golden.activation(made.head, golden.head_windows(random_features(1)))
     for index, block in enumerate(made.blocks):
         high, low = index % 2, 1 - index % 2
-        inside = x if block.transition is None else golden.activation(block.transition, x)
-        means = golden.mean(block, inside)
+        inputs = x if block.transition is None else golden.activation(block.transition, x)
+        means = golden.mean(block, inputs)
         assert (means[:, high] == HIGHEST).all() and (means[:, low] == LOWEST).all()
         base = golden.base(block.pointwise, golden.activated(made.silu, block.temporal, block.temporal_bias, [means] * 3))
-        added = golden.frequency(block, inside)
+        added = golden.frequency(block, inputs)
         assert (base[:, high] == BASE_MAX).all() and (added[:, high] == HIGHEST * HIGHEST >> 16).all()
         # With the half taken off, as the MVE form has it, this is more than 16 bits hold.
         assert (added[:, low].max((1, 2)) + base[:, low].max() - HALF < LOWEST).all()

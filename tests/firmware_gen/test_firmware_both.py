@@ -86,9 +86,9 @@ def test_native_files_name_network_and_checkpoint_and_no_graph(tau1_build):
 
 
 def test_the_documentation_shows_code_that_compiles(tau1_build, tmp_path):
-    shown = re.search(r"```c\n(.*?)```", (ROOT / "docs" / "integration" / "index.md").read_text(), re.S)[1]
+    code = re.search(r"```c\n(.*?)```", (ROOT / "docs" / "integration" / "index.md").read_text(), re.S)[1]
     declared = "void decide(const int16_t *scores);\nvoid hear(const int16_t *samples, uint32_t count);\n"
-    (tmp_path / "shown.c").write_text("#include <stdint.h>\n" + declared + shown)
+    (tmp_path / "shown.c").write_text("#include <stdint.h>\n" + declared + code)
     firmware = tau1_build / "firmware"
     compile_objects(["gcc"], [tmp_path / "shown.c"], tmp_path, "-std=c99", f"-I{firmware}", f"-I{firmware}/native")
 

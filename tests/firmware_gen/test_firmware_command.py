@@ -134,8 +134,8 @@ def test_changed_input_or_generator_is_generated_again(build, monkeypatch, capsy
 
 
 def test_same_inputs_give_the_same_bytes_in_any_folder(tmp_path):
-    one, two = (contents(generate(write_small_build(tmp_path / name))) for name in ("one", "two"))
-    assert one == two
+    first, second = (contents(generate(write_small_build(tmp_path / name))) for name in ("one", "two"))
+    assert first == second
 
 
 def test_manifest_lists_every_file_with_its_hash(build):
@@ -157,9 +157,9 @@ def test_help_needs_neither_torch_nor_tensorflow():
         "assert not {'torch', 'tensorflow'} & set(sys.modules)\n"
         "generator.main(['--help'])"
     )
-    shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert shown.returncode == 0, shown.stderr
-    assert "python -m firmware_gen --build build/tau1" in shown.stdout
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "python -m firmware_gen --build build/tau1" in done.stdout
 
 
 def refused(capsys, build: Path, *arguments: str) -> str:

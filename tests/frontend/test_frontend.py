@@ -104,13 +104,13 @@ def test_a_stream_does_not_depend_on_how_it_is_cut(sounds, length):
 @pytest.mark.parametrize("at", [0, 1, 239, 240, 241, 400, 5003])
 def test_a_saved_state_continues_where_it_was(sounds, at):
     samples = sounds["noise of 2^12 LSB"]
-    stream, other = binding.Stream(), binding.Stream()
+    stream, restored = binding.Stream(), binding.Stream()
     before = stream.feed(samples[:at])
     saved = stream.save()
-    stream.feed(samples[::-1].copy())  # the original goes its own way
-    other.feed(sounds["random extremes"][:1234])  # and the one that takes over has a past
-    other.restore(saved)
-    np.testing.assert_array_equal(np.concatenate([before, other.feed(samples[at:])]), golden.stream(samples))
+    stream.feed(samples[::-1].copy())  # the original goes on with other samples
+    restored.feed(sounds["random extremes"][:1234])  # and the one that continues was used before
+    restored.restore(saved)
+    np.testing.assert_array_equal(np.concatenate([before, restored.feed(samples[at:])]), golden.stream(samples))
 
 
 def test_columns_2_to_98_of_a_clip_are_those_of_a_stream(sounds):

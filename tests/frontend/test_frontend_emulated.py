@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
-from emulated import need_emulator
+from emulated import builds, example_clips, need_emulator, real_clips
 from frontend_inputs import recordings
 
-from benchmarks.accuracy import clips
 from benchmarks.cost import frontend_on_core
 from benchmarks.cost.emulator import CORES, Image
-from common.audio import read_clip
-from common.description import LABELS
 from frontend import golden
-from training.data import dataset
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 BLOCKS = (1, 7, 159, 160, 161, 16000)
-PORTABLE = "-DKWS_FRONTEND_PORTABLE"
-BUILDS = {core: (core, ()) for core in CORES} | {
-    f"{core} portable": (core, (PORTABLE,)) for core in ("cortex-m4", "cortex-m55")
-}
-"""Every core with its own variant, and the portable one on the cores that have another."""
-
-
-def real_clips(data: Path, count: int) -> dict[str, np.ndarray]:
-    """Name -> clip, int16 [16000]: `count` real ones, spread over all labels."""
-    part, *_ = clips.choose(data, None, LABELS)
-    chosen = part.clips[:: max(1, len(part.clips) // count)][:count]
-    return {clip.name: samples for clip, samples in zip(chosen, dataset.read_clips(chosen, part.noises))}
+BUILDS = builds("-DKWS_FRONTEND_PORTABLE")
 
 
 @pytest.fixture(scope="module")
 def inputs() -> dict[str, np.ndarray]:
-    """Name -> clip: the hard ones and the examples, real ones where there are some."""
-    root = os.environ.get("GSC_ROOT")
-    examples = {path.name: read_clip(path) for path in sorted(EXAMPLES.glob("*.wav"))}
-    return recordings() | examples | (real_clips(Path(root), 12) if root else {})
+    """Name -> clip: the hard ones, the examples, and real ones where there are some."""
+    return recordings() | example_clips() | real_clips(12)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from training.features import log_mel
 from training.heldout import heldout_clips, parse_words, rejection_record
 from training.splices import FADE, Splicer, can_follow, middle, splice
 from training.spoken import synthesis
+from training.average import WeightAverage
 
 SECOND = FEATURES.clip_samples
 CPU = torch.device("cpu")
@@ -250,7 +251,7 @@ def test_no_and_on_are_never_reversed_and_each_draw_is_another_word():
 
 def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change():
     model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
-    mean = train.WeightAverage(model, 0.9)
+    mean = WeightAverage(model, 0.9)
     model[1].num_batches_tracked.fill_(1000)
     with torch.no_grad():
         model[0].weight.fill_(1.0)
@@ -263,7 +264,7 @@ def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change
 
 def test_the_running_mean_soon_forgets_the_weights_that_a_run_began_with():
     model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
-    mean = train.WeightAverage(model, 0.998)
+    mean = WeightAverage(model, 0.998)
     mean.weights["0.weight"].fill_(1.0)
     with torch.no_grad():
         model[0].weight.fill_(0.0)

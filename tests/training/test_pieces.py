@@ -98,10 +98,10 @@ def test_no_more_is_read_than_the_clips_need(recordings):
 def test_the_same_clips_are_cut_by_one_process_or_two_and_no_more_than_wanted(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "CHUNK", 1)
     counts = [pieces.generate([recordings], 1000, 0, tmp_path / str(n), n) for n in (1, 2)]
-    one, two = (pieces.load(tmp_path / name) for name in "12")
-    assert counts == [len(one)] * 2 and len(one) > 30 and one.shape[1] == SECOND and np.array_equal(one, two)
-    assert (np.abs(one.astype(int)).max(1) > 500).all(), "every clip has a sound in it"
-    assert len({clip.tobytes() for clip in one}) == len(one), "each is recorded in its own way"
+    first, second = (pieces.load(tmp_path / name) for name in "12")
+    assert counts == [len(first)] * 2 and len(first) > 30 and first.shape[1] == SECOND and np.array_equal(first, second)
+    assert (np.abs(first.astype(int)).max(1) > 500).all(), "every clip has a sound in it"
+    assert len({clip.tobytes() for clip in first}) == len(first), "each is recorded in its own way"
     pieces.main([str(recordings), "--out", str(tmp_path / "few"), "--clips", "7"])
     assert len(pieces.load(tmp_path / "few")) == 7
 

@@ -22,14 +22,14 @@ HOMOPHONES = {"know", "write", "rite", "wright", "knows", "oh"}
 @pytest.fixture
 def tones(monkeypatch):
     """Synthesisers replaced by half a second a word of a tone at 22,050 Hz; returns the texts they are given."""
-    said = []
+    texts = []
 
     def say(text, accents, rng):
-        said.append((text, accents))
+        texts.append((text, accents))
         return 0.5 * np.sin(2 * np.pi * 700 * np.arange(11025 * len(text.split())) / 22050), 22050
 
     monkeypatch.setattr(synthesis.voices, "say", say)
-    return said
+    return texts
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_running_speech_is_a_second_out_of_many_other_words_none_of_them_the_dat
     assert clips.shape == (30, SECOND) and clips.dtype == np.int16
     text, accents = zip(*tones)
     assert {len(words.split()) for words in text} == {*range(*synthesis.WORDS_AT_ONCE)}
-    said = {word for words in text for word in words.split()}
-    assert said <= set(synthesis.other_words()) - set(synthesis.DATASET_WORDS) and {*accents} == {voices.LANGUAGES}
+    spoken = {word for words in text for word in words.split()}
+    assert spoken <= set(synthesis.other_words()) - set(synthesis.DATASET_WORDS) and {*accents} == {voices.LANGUAGES}
     tenths = np.sqrt(np.square(clips.astype(float)).reshape(30, 10, -1).mean(2))
     assert (tenths.min(1) > 0.3 * tenths.max(1)).all(), "it fills the second"
 
@@ -97,9 +97,9 @@ def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_synth
     words = synthesis.plan(101, 10, 10, seed=0)
     for processes in (1, 2):
         synthesis.generate(words, 0, tmp_path / str(processes), processes)
-    (one, spoken), (two, _) = (synthesis.load(tmp_path / name) for name in "12")
-    assert spoken == words and np.array_equal(one, two)
-    assert (np.abs(one.astype(int)).max(1) > 500).all(), "every clip has a sound in it"
+    (first, spoken), (second, _) = (synthesis.load(tmp_path / name) for name in "12")
+    assert spoken == words and np.array_equal(first, second)
+    assert (np.abs(first.astype(int)).max(1) > 500).all(), "every clip has a sound in it"
 
 
 @pytest.fixture

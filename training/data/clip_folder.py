@@ -19,13 +19,13 @@ ARRAY, LIST = "audio.npy", "clips.json"
 
 
 def write(folder: Path, words: Sequence[str], seed: int, made: Iterable[tuple[int, np.ndarray]]) -> None:
-    """Write clips as they are made. words: of every clip. made: (number of the first, int16 [some, 16000]) in any order."""
+    """Write clips as they are made. words: of all clips. made: (index of the first, int16 [n, 16000]) in any order."""
     with replacing(folder / ARRAY) as temporary:
         audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), FEATURES.clip_samples))
         for first, clips in made:
             audio[first : first + len(clips)] = clips
         audio.flush()
-        (folder / LIST).unlink(missing_ok=True)  # the old list does not fit the new clips, even between two renames
+        (folder / LIST).unlink(missing_ok=True)  # the old list would not match the new clips, even between two renames
     write_text(folder / LIST, json.dumps({"seed": seed, "words": list(words)}) + "\n")
 
 

@@ -122,7 +122,7 @@ def word_folders(archive: Path) -> list[Path]:
 
 
 def passed_over(folder: Path) -> str:
-    """A line that names the sound files below `folder` that are not read; empty where there are none."""
+    """A line about the sound files below `folder` that are not read; empty where there are none."""
     others = sorted(
         path
         for path in folder.rglob("*")
@@ -155,7 +155,7 @@ def extra_clips(spoken: Sequence[Clip], words: Sequence[str], split: str, ver: i
         return round(len(spoken) / max(1, len(words)))
     index = SPLITS.index(split)
     recordings = 1 if len(spoken) < FULL_V2_KEYWORDS[index] else ver
-    return min(EXTRA[recordings][index], len(spoken))  # the latter in a cut-down data set
+    return min(EXTRA[recordings][index], len(spoken))  # the latter in a reduced data set
 
 
 def split_clips(

@@ -1,4 +1,4 @@
-"""Decode every split once: later epochs and later runs memory-map the cached samples."""
+"""Decode every split once; later epochs and runs memory-map the cached samples."""
 
 from __future__ import annotations
 

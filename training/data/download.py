@@ -36,9 +36,9 @@ SHA256 = {
     "speech_commands_v0.02": "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
     "speech_commands_test_set_v0.02": "cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df",
 }
-"""As published by torchaudio and TensorFlow Datasets; nobody publishes that of the test set of v0.01."""
+"""As published by torchaudio and TensorFlow Datasets; that of the test set of v0.01 is not published."""
 IMPOSSIBLE = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
-"""Why no disk could take a member: its name is too long, or another member is a file or a folder where it is not."""
+"""Errors of a member that no disk can store: its name is too long, or its path is that of another file or folder."""
 BLOCK = 1 << 18  # bytes
 TIMEOUT = 60  # seconds without a byte
 
@@ -46,9 +46,8 @@ TIMEOUT = 60  # seconds without a byte
 def download(data: Path, ver: int) -> None:
     """Bring the training and the test-set archive of a version into `data`, unpacked.
 
-    What is there already is left alone. An interrupted download leaves `<archive>.part`,
-    which the next call continues. Raises UserError where the server cannot be reached, or
-    what it sent is damaged, altered, unsafe or something else.
+    An archive that is unpacked there already is kept. An interrupted download leaves `<archive>.part`, which the next call
+    continues. Raises UserError where the server cannot be reached, or the archive is damaged, unsafe or another one.
     """
     data = Path(data)
     for name, test_set in zip(archive_names(ver), (False, True)):
@@ -92,14 +91,14 @@ def obtain(data: Path, name: str, ver: int, test_set: bool) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove what stands there, a folder or a file, if anything does."""
+    """Remove the folder or file at `path`, where there is one."""
     shutil.rmtree(path, ignore_errors=True)
     if not path.is_dir():
         path.unlink(missing_ok=True)
 
 
 def fetch(url: str, part: Path) -> None:
-    """Download `url` into `part`, continuing what is there while every connection brings more.
+    """Download `url` into `part`, continuing a partial one; repeated as long as each connection brings more bytes.
 
     Raises UserError where the server cannot be reached or the connection breaks for good;
     `part` then keeps what was received.
@@ -114,7 +113,7 @@ def fetch(url: str, part: Path) -> None:
                 raise unreachable(url, part, f"HTTP {error.code} {error.reason}") from None
             if total_length(error.headers) == before:
                 return
-            part.unlink()  # longer than the file is: of another archive
+            part.unlink()  # longer than the file: it is of another archive
             continue
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise unreachable(url, part, getattr(error, "reason", error)) from None
@@ -144,7 +143,7 @@ def total_length(headers: Message) -> int | None:
 
 
 def receive(response: http.client.HTTPResponse, part: Path, before: int) -> int | None:
-    """Append the answer to the `before` bytes of `part`, or begin anew where the server sends all of it.
+    """Append the response to the `before` bytes of `part`, or begin anew where the server sends the whole file.
 
     Returns the length of the whole file in bytes, None where the server does not tell.
     """
@@ -174,7 +173,7 @@ def receive(response: http.client.HTTPResponse, part: Path, before: int) -> int 
 
 
 def blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body in pieces. A broken connection merely ends it: the caller compares lengths."""
+    """The body in blocks. A broken connection ends it without an error: the caller compares lengths."""
     while True:
         try:
             block = response.read(BLOCK)
@@ -202,7 +201,7 @@ class Hashed:
 def unpack(archive: Path, folder: Path) -> str:
     """Unpack a .tar.gz into the new `folder`; returns the archive's SHA-256 in hex.
 
-    It is read to its last byte, so that the checksums of gzip are compared. Raises UserError
+    It is read to its last byte, so that gzip's checksum is verified. Raises UserError
     (without the archive's name) where it is damaged or a member could leave the folder.
     """
     try:
@@ -262,7 +261,7 @@ def check_content(name: str, digest: str, has_layout: bool) -> None:
 
 
 def check_record(record: Path, name: str, digest: str) -> None:
-    """Compare with the SHA-256 seen the last time, or write it down (as `sha256sum -c` reads it)."""
+    """Compare with the SHA-256 of an earlier download, or record it (as `sha256sum -c` reads it)."""
     line = f"{digest}  {name}\n"
     if record.is_file() and record.read_bytes() != line.encode():
         raise UserError(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program that runs in the emulator can ask for: bytes from and to the host, and how deep its stack went.
+// Functions for programs in the emulator: bytes from and to the host, and stack use.
 //
 //     int main(void) {
 //         uint32_t numbers[4];
@@ -16,9 +16,9 @@
 
 #include "semihosting.h"
 
-// Fills the unused part of the stack with a pattern, and ...
+// Fills the unused part of the stack with a pattern.
 void stack_paint(void);
-// ... returns how many bytes below the caller of stack_paint (at the same depth) were used since.
+// Returns the bytes of stack used since stack_paint; both must be called at the same depth.
 uint32_t stack_used(void);
 
 #endif

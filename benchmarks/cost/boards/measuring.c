@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guard below the stack, the report of a fault, and the measuring of the stack, on every emulated board.
+// Guards the stack, reports faults and measures stack use, on every emulated board.
 #include "guest.h"
 
 #define CCR (*(volatile uint32_t *)0xE000ED14u)
-#define CFSR (*(volatile uint32_t *)0xE000ED28u)  // why it faulted; Armv7-M and later
-#define BFAR (*(volatile uint32_t *)0xE000ED38u)  // the address that did
+#define CFSR (*(volatile uint32_t *)0xE000ED28u)  // cause of the fault; Armv7-M and later
+#define BFAR (*(volatile uint32_t *)0xE000ED38u)  // faulting address
 #define MPU_CTRL (*(volatile uint32_t *)0xE000ED94u)
 #define MPU_RBAR (*(volatile uint32_t *)0xE000ED9Cu)
 #define MPU_RASR (*(volatile uint32_t *)0xE000EDA0u)
 #define CCR_UNALIGN_TRP (1u << 3)
 #define MPU_ENABLE 1u
-#define MPU_DEFAULT_MAP (1u << 2)  // for what no region covers
-#define MPU_RBAR_VALID (1u << 4)   // names region 0
+#define MPU_DEFAULT_MAP (1u << 2)  // default memory map outside regions
+#define MPU_RBAR_VALID (1u << 4)   // selects region 0
 #define MPU_RASR_256MB (27u << 1)
 #define MPU_RASR_NO_EXECUTE (1u << 28)
-#define GUARD_BASE 0x10000000u     // all that lies below DATA, where some boards ignore stores instead of faulting
+#define GUARD_BASE 0x10000000u     // everything below DATA, where some boards ignore stores instead of faulting
 
-enum { FAULT_EXIT = 125 }; // emulator.py knows it
+enum { FAULT_EXIT = 125 }; // as in emulator.py
 
 extern uint32_t __stack_bottom[], __stack_top[];
 void prepare(void);
@@ -38,7 +38,7 @@ void prepare(void) {
 #endif
 }
 
-// Leaves the stack that may be the cause for a fresh one; r0: the registers that the core saved, r1: the exception.
+// Switches to an empty stack, since the old one may have overflowed. r0: the saved registers, r1: the exception.
 __attribute__((naked)) void fault(void) {
   __asm__ volatile("mrs r0, msp\n\t"
                    "ldr r2, =__stack_top\n\t"
@@ -71,9 +71,9 @@ __attribute__((used)) _Noreturn void report_fault(const uint32_t *frame, uint32_
   host_exit(FAULT_EXIT);
 }
 
-// Both in assembly, because they must not touch the stack that they measure.
+// Both in assembly, because they must not use the stack that they measure.
 
-static uint32_t *painted_from __attribute__((used)); // where the paint ends and the caller's stack begins
+static uint32_t *painted_from __attribute__((used)); // end of the pattern, start of the caller's stack
 
 __attribute__((naked, noinline)) void stack_paint(void) {
   __asm__ volatile(".syntax unified\n\t"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The native engine on an emulated core: whatever calls the input asks for, on one state.
+// Makes the calls in the input on one state of the native engine, on an emulated core.
 //
-// Input, for each call: uint32 what to call, then what that needs (see below).
+// Input, for each call: uint32 which call, then its data (see below).
 // Output: uint32 KWS_ENGINE_STATE_BYTES, KWS_STREAM_STATE_BYTES, KWS_CLASSES, KWS_STREAM_COLUMNS, KWS_DELAY_COLUMNS;
-// then for each call: uint32 status, uint32 bytes of stack that it took, int16 [KWS_CLASSES] scores, UNTOUCHED where
-// the engine did not write any.
+// then for each call: uint32 status, uint32 bytes of stack used, int16 [KWS_CLASSES] scores, UNTOUCHED where the
+// engine did not write any.
 #include <string.h>
 
 #include "guest.h"
@@ -17,9 +17,9 @@ enum {
   PUSH,            // int8 [KWS_MELS]
   SCORES_WINDOW,
   SCORES_STREAM,
-  OVERWRITE,       // garbage all over the state
-  MOVE,            // the state goes elsewhere, its place is overwritten, and it comes back
-  NULL_STATE,      // the four below: a null pointer in place of ...
+  OVERWRITE,       // fills the state with garbage
+  MOVE,            // copies the state away, overwrites it and copies it back
+  NULL_STATE,      // this and the next three: a null pointer as argument
   NULL_COLUMN,
   NULL_SCORES,
   NULL_EVERYWHERE
@@ -31,7 +31,7 @@ static kws_engine state;
 static int8_t columns[KWS_FRAMES][KWS_MELS];
 static int16_t scores[KWS_CLASSES];
 
-// What an application does with a recording of a second. Counted.
+// As an application with a recording of a second. Instructions are counted.
 __attribute__((noipa)) kws_status engine_window(const int8_t clip[KWS_FRAMES][KWS_MELS]) {
   kws_status status = kws_reset(&state);
   for (uint32_t frame = 0; frame < KWS_FRAMES && status == KWS_OK; frame++)
@@ -39,7 +39,7 @@ __attribute__((noipa)) kws_status engine_window(const int8_t clip[KWS_FRAMES][KW
   return status == KWS_OK ? kws_scores_window(&state, scores) : status;
 }
 
-// What an application does every 10 ms. Counted.
+// As an application every 10 ms. Instructions are counted.
 __attribute__((noipa)) kws_status engine_hop(const int8_t *column) {
   kws_status status = kws_push(&state, column);
   return status == KWS_OK ? kws_scores_stream(&state, scores) : status;
@@ -52,7 +52,7 @@ static void move(void) {
   memcpy(&state, &elsewhere, sizeof state);
 }
 
-// The status of two calls, which must be the same.
+// The status of two calls, which must be equal.
 static kws_status same(kws_status first, kws_status second) {
   if (first != second) {
     host_print("two calls with a null pointer disagree\n");

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The feature pipeline on an emulated core: every clip of the input whole and as a stream.
+// Runs the feature pipeline on an emulated core: each clip of the input as a whole and as a stream.
 //
 // Input, for each clip: uint32 samples of a block of the stream, int16 [16000] samples.
-// Output, for each clip: uint32 bytes of stack that the stream took, uint32 those of the whole clip,
+// Output, for each clip: uint32 bytes of stack used by the stream, uint32 those by the whole clip,
 // int8 [stream columns][40], int8 [101][40].
 //
-// Halfway through, the stream's state is saved, destroyed and restored. Ahead of it, states that were never reset must
-// be refused.
+// Halfway through the stream, its state is saved, overwritten and restored. Before it, states that were never reset
+// must be refused.
 #include "frontend.h"
 
 #include <string.h>
@@ -21,8 +21,8 @@ static int16_t samples[KWS_FRONTEND_CLIP];
 static int8_t columns[KWS_FRONTEND_FRAMES][KWS_FRONTEND_COLUMN];
 static uint32_t filled; // columns of the stream so far
 
-// What an application does with a block of samples from its microphone. Counted: with blocks of one hop, every call
-// but the first completes one column.
+// As an application with a block of samples from its microphone. Instructions are counted: with blocks of one hop,
+// every call but the first completes one column.
 __attribute__((noipa)) void frontend_hop(const int16_t *block, uint32_t count) {
   for (uint32_t taken = 0; taken < count;) {
     int32_t ready;
@@ -32,7 +32,7 @@ __attribute__((noipa)) void frontend_hop(const int16_t *block, uint32_t count) {
   }
 }
 
-// Is a state that was never reset refused, and left as it is? filling: what each of its bytes is.
+// Whether a state that was never reset is refused and left unchanged. filling: the value of its bytes.
 static int refuses(uint8_t filling) {
   static kws_frontend before;
   int32_t ready = 1;

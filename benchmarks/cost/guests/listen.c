@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Samples in, scores out: feature pipeline and native engine together on an emulated core.
+// Runs feature pipeline and native engine on an emulated core: samples in, scores out.
 //
 // Input: int16 [16000] samples of each clip.
-// Output, for each clip: the scores of the clip as a recording of its own, then HOPS times those of the stream that all
-// clips make one after the other, each: uint32 status, int16 [KWS_CLASSES] scores. A hop that completes no column has
+// Output, for each clip: the scores of the clip as a recording, then HOPS times those of the stream of all clips, one
+// after the other, each: uint32 status, int16 [KWS_CLASSES] scores. A hop that completes no column has
 // status NO_COLUMN; scores are zeros unless the status is KWS_OK.
 #include <string.h>
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the emulator harness must get right before any other figure of it counts: loops of known length, the depth of
-// a known stack frame, and every way in which a program can go wrong. The input holds pairs of numbers: what, how
-// much.
+// Checks of the emulator harness: loops of known length, a stack frame of known size, and every way in which a program
+// can fail. Input: pairs of uint32, a check and its amount.
 #include "guest.h"
 
 enum {
   LOOP,         // output: 0
-  STACK,        // output: bytes of stack that a frame of `amount` words took
-  READ_NOTHING, // read where no memory is
+  STACK,        // output: bytes of stack used by a frame of `amount` words
+  READ_NOTHING, // read where there is no memory
   UNDEFINED,    // execute an undefined instruction
   OVERFLOW,     // call `amount` functions deep, deeper than the stack is
   ENDLESS,      // never end
@@ -40,7 +39,7 @@ void jump_to_loop(__attribute__((unused)) uint32_t n) {
   __asm__ volatile("b known_loop");
 }
 
-// Takes 4 n bytes of stack and a few for registers and alignment.
+// Uses 4 n bytes of stack and a few for registers and alignment.
 __attribute__((noipa)) static uint32_t deep(uint32_t n) {
   volatile uint32_t frame[n];
   for (uint32_t i = 0; i < n; i++)
