@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +22,9 @@ FILES = ("kws_detector.h", "kws_detector.c")
 SOURCES = FILES[1:]
 FIXED_STATE_BYTES = 28
 """Bytes of `kws_detector` without its thresholds."""
+LINE = 117
+"""Longest line of a comment, without its slashes."""
+
 ENVIRONMENT = source_environment(TEMPLATES, {})
 
 
@@ -98,8 +103,17 @@ def figures(settings: Settings) -> list[str]:
     return lines
 
 
+def comment_lines(line: str) -> list[str]:
+    """A line as C comments hold it: printable ASCII, no backslash or trigraph, at most LINE characters; continued lines are
+    indented by four more."""
+    plain = re.sub(r"[^ -\[\]-~]", "?", line)
+    plain = re.sub(r"\?(?=\?)", "? ", plain)
+    indent = " " * (len(plain) - len(plain.lstrip()))
+    return textwrap.wrap(plain, LINE, subsequent_indent=indent + 4 * " ", break_on_hyphens=False) or [""]
+
+
 def sources(settings: Settings, head: str = HEAD) -> dict[str, str]:
     """Name -> text of every one of `FILES`, C99 (the header C++11 as well). head: opens each file, as C comments."""
-    lines = [line.encode("ascii", "replace").decode().replace("*/", "* /").replace("\\", "/") for line in figures(settings)]
+    lines = [part for line in figures(settings) for part in comment_lines(line)]
     detector = hexadecimal(detector_id(settings))
     return {name: render(name, settings, head, lines, detector) for name in FILES}

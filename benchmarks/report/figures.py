@@ -116,6 +116,8 @@ RECORDED: dict[str, Callable[[], str]] = {
     "costs-by-width": tables.costs_by_width,
     "tflm": tables.recorded_tflm,
     "false-accepts": false_accepts,
+    "listening": tables.listening,
+    "thresholds": tables.thresholds,
     "budget": budget_output,
     "dates": dates,
 }

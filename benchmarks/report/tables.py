@@ -11,7 +11,9 @@ from benchmarks.report import comparison
 from common.description import TAUS
 from common.errors import UserError
 from common.reading import read_json
-from common.shipped import checkpoint_path, recorded_path
+from common.shipped import checkpoint_path, detector_path, recorded_path
+from detector import render as detector, settings
+from detector.settings import SENSITIVITIES
 
 RELEASE = "release"
 """The build of TFLM in the tables."""
@@ -28,6 +30,8 @@ COST_ROWS = {
     "features: stack, bytes": "frontend_stack_bytes",
     "features: flash, bytes": "frontend_flash_bytes",
 }
+LISTENING_SNR = 10.0
+"""Of the words in the table of listening, dB; others are in the recorded files."""
 TYPICAL_LOAD = 0.7
 """Fraction of the clock for keyword spotting at the lowest clocks, the default of `make budget`."""
 
@@ -234,3 +238,45 @@ def recorded_tflm() -> str:
             for row in rows
         ],
     )
+
+
+def listening() -> str:
+    """What each sensitivity of the shipped networks misses and falsely accepts, with 95 % intervals, as `make listen-test`
+    recorded it."""
+    rows: list[list[str]] = []
+    head: list[str] = []
+    for tau in shipped():
+        made = settings.load(detector_path(tau))
+        if made.measured is None:
+            continue
+        for name in SENSITIVITIES:
+            found = made.measured["presets"][name]
+            spoken = [row for row in found["keywords"] if row["snr_db"] in (None, LISTENING_SNR)]
+            pairs = found["twice"]
+            head = [
+                *(f"missed, {row['background']}{detector.level(row['snr_db'])}, %" for row in spoken),
+                f"said twice, both, {pairs['gap_ms']} ms, %",
+                *(f"per hour, {row['kind']}" for row in found["false_accepts"]),
+            ]
+            rows.append(
+                [
+                    f"{tau:g}",
+                    name,
+                    *(detector.missed(row["said"], row["hit"]) for row in spoken),
+                    f"{100 * pairs['both'] / pairs['pairs']:.1f}",
+                    *(detector.per_hour(row["reports"], row["hours"]) for row in found["false_accepts"]),
+                ]
+            )
+    return markdown(["tau", "sensitivity", *head], rows, 2)
+
+
+def thresholds() -> str:
+    """The shipped thresholds, by width and word: the least probability of 255, and the hops."""
+    loaded = {tau: settings.load(detector_path(tau)) for tau in shipped()}
+    words = [label for label in next(iter(loaded.values())).labels if settings.is_word(label)]
+    rows = []
+    for tau, made in loaded.items():
+        for name in SENSITIVITIES:
+            cells = [made.presets[name][made.labels.index(word)] for word in words]
+            rows.append([f"{tau:g}", name, *(f"{cell.probability}, {cell.hops}" for cell in cells)])
+    return markdown(["tau", "sensitivity", *words], rows, 2)

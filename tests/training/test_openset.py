@@ -19,13 +19,13 @@ from common.description import FEATURES, KEYWORDS, LABELS, UNKNOWN
 from common.errors import UserError
 from training import openset, train
 from training.__main__ import main
+from training.average import WeightAverage
 from training.data.clip_folder import ARRAY, LIST
 from training.data.dataset import Clip
 from training.features import log_mel
 from training.heldout import heldout_clips, parse_words, rejection_record
 from training.splices import FADE, Splicer, can_follow, middle, splice
 from training.spoken import synthesis
-from training.average import WeightAverage
 
 SECOND = FEATURES.clip_samples
 CPU = torch.device("cpu")

@@ -1,0 +1,163 @@
+"""Thresholds are chosen for the wanted false accepts, on recordings that the figures are not of; the firmware takes them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks import quantize
+from benchmarks.listening import listen_test, thresholds, tune
+from benchmarks.listening.thresholds import GRID, Answers, Counts
+from common import build_folder
+from common.audio import read_wav
+from detector import settings
+from detector.settings import NEVER, SENSITIVITIES, Threshold
+from firmware_gen import inputs
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LABELS = ("_silence_", "_unknown_", "yes", "no")
+
+
+def sound(word: int, probability: int, hops: int) -> Answers:
+    """A word, between hops of silence."""
+    winner = np.array([0] * 5 + [word] * hops + [0] * 60, np.uint8)
+    return Answers(winner, np.where(winner == word, probability, 200).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def counts() -> Counts:
+    """yes: 10 sure recordings, and 100 false accepts in 10 hours that are shorter; no: as unsure as its false accepts."""
+    spoken = [sound(2, 255, 40)] * 10 + [sound(3, 210, 20)] * 10
+    false = [sound(2, 255, 20)] * 100 + [sound(3, 210, 20)] * 50
+    together = Answers(*(np.concatenate(parts) for parts in zip(*false)))
+    return thresholds.count(spoken, np.repeat([2, 3], 10), [together], 10.0, LABELS)
+
+
+def test_hits_and_reports_are_what_the_detector_gives(counts):
+    row = GRID.index(Threshold(230, 20))
+    assert counts.hits[row].tolist() == [0, 0, 10, 0] and counts.reports[row].tolist() == [0, 0, 100, 0]
+    row = GRID.index(Threshold(204, 20))
+    assert counts.hits[row].tolist() == [0, 0, 10, 10] and counts.reports[row].tolist() == [0, 0, 100, 50]
+
+
+def test_each_word_pays_where_it_costs_least(counts):
+    many, few = (thresholds.choose(counts, LABELS, wanted) for wanted in (5.0, 4.9))
+    assert thresholds.rate(counts, many) == 5.0 and thresholds.rate(counts, few) == 0.0
+    assert many[:2] == few[:2] == (NEVER, NEVER)
+    assert many[2].hops > 20, "yes loses nothing by longer persistence"
+    hits = [counts.hits[GRID.index(row[3]), 3] for row in (many, few)]
+    assert hits == [10, 0], "no has to go where fewer false accepts are wanted"
+
+
+def test_the_curve_falls_and_is_of_the_other_half(counts):
+    other = Counts(counts.hits // 2, counts.said, counts.reports * 2, counts.hours)
+    points = thresholds.curve(counts, other, LABELS)
+    assert [point["rate"] for point in points] == sorted((point["rate"] for point in points), reverse=True)
+    assert points[0]["words"]["no"] == [10.0, 0.5] and points[-1]["rate"] == 0
+
+
+def test_halves_share_no_speaker_and_no_recording():
+    names = [f"{speaker}_nohash_{take}.wav" for speaker in ("ab12", "cd34", "ef56", "0a1b") for take in range(3)]
+    assert all(tune.half(f"{name[:4]}_nohash_9.wav") == tune.half(name) for name in names)
+    assert {tune.half(f"x{number}.wav") for number in range(20)} == {0, 1}
+
+
+@pytest.fixture
+def build(tau1_build, tmp_path) -> Path:
+    return Path(shutil.copytree(tau1_build, tmp_path / "build" / "tau1"))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """Recordings of keywords, four of each of two words at 8 kHz, and twelve of noise without any."""
+    where = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    for word in ("yes", "no"):
+        (where / "keywords" / word).mkdir(parents=True)
+        clip = read_wav(EXAMPLES / f"{word}.wav")[::2]
+        for take in range(8):
+            soundfile.write(where / "keywords" / word / f"{take}.wav", clip * rng.uniform(0.5, 1) / 32768, 8000)
+    (where / "noise").mkdir()
+    for take in range(12):
+        soundfile.write(where / "noise" / f"{take}.flac", rng.normal(0, 0.01, 48000), 16000)
+    return where / "keywords", where / "noise"
+
+
+def test_thresholds_of_own_recordings_go_into_the_firmware(build, folders, capsys):
+    keywords, noise = folders
+    tune.main([str(noise), "--build", str(build), "--keywords", str(keywords)])
+    text = capsys.readouterr().out
+    assert "for 0.5 false accepts" not in text and "reported on the other half" in text
+    for name in SENSITIVITIES:
+        assert f"{name}: 0.0 [0.0," in text
+    made = settings.load(build / settings.FILE)
+    assert "0.5 false accepts an hour" in made.chosen and made.measured is None
+    source = inputs.load(build)
+    assert source.detector == made
+    yes = source.labels.index("yes")
+    assert made.presets["high"][yes].hops and not made.presets["high"][0].hops
+    curve = json.loads((build / tune.CURVE).read_text())
+    assert curve["native"] == made.native and curve["points"]
+
+
+def test_thresholds_of_another_network_are_refused(build, tmp_path, failure):
+    conversion = build_folder.load(build)
+    made = settings.default(conversion["labels"])
+    settings.save(tmp_path / "other.json", made)
+    with pytest.raises(Exception, match="other.json: chosen for another network; make it again with `make tune`"):
+        quantize.take_thresholds(settings.load(tmp_path / "other.json"), tmp_path / "other.json", build)
+    assert not (build / settings.FILE).exists()
+
+
+def test_bad_input_is_one_line(build, folders, tmp_path, failure, monkeypatch):
+    keywords, noise = folders
+    monkeypatch.delenv("GSC_ROOT", raising=False)
+    own = ("--build", build, "--keywords", keywords)
+    assert "RECORDINGS=DIR" in failure(tune.main, *own)
+    assert "--keywords DIR" in failure(tune.main, noise, "--build", build)
+    assert "a number above 0" in failure(tune.main, noise, *own, "--false-accepts", "0")
+    assert "no folder here is named like one of the words" in failure(
+        tune.main, noise, "--build", build, "--keywords", noise
+    )
+    (tmp_path / "few").mkdir()
+    soundfile.write(tmp_path / "few" / "one.wav", np.zeros(16000), 16000)
+    assert "1 recordings of at most five minutes" in failure(tune.main, tmp_path / "few", *own)
+    assert "no such file" in failure(quantize.main, "--tau", "1", "--detector", tmp_path / "nowhere.json")
+
+
+def test_the_listening_test_counts_what_it_says(build, tiny_speech_commands, folders, capsys, monkeypatch):
+    monkeypatch.setattr(listen_test, "ROOM_SECONDS", 20)
+    monkeypatch.setattr(listen_test, "MUSIC_PIECES", 2)
+    monkeypatch.setattr(listen_test, "MUSIC_SECONDS", 4)
+    out = build / "scenes"
+    listen_test.main(
+        ["--build", str(build), "--data", str(tiny_speech_commands), "--recordings", str(folders[1]), "--out", str(out)]
+    )
+    text = capsys.readouterr().out
+    found, truth = (json.loads((build / name).read_text()) for name in (listen_test.FILE, listen_test.TRUTH))
+    for name in SENSITIVITIES:
+        assert f"sensitivity {name}" in text
+        rows, kinds = found["presets"][name]["keywords"], found["presets"][name]["false_accepts"]
+        assert [(row["background"], row["snr_db"]) for row in rows][:2] == [("quiet room", None), ("noise", 20.0)]
+        assert all(row["hit"] <= row["said"] == len(truth["scenes"][0]["said"]) for row in rows)
+        assert [row["kind"] for row in kinds] == ["quiet room", "noise", "music", "noise"]
+        assert kinds[-1]["hours"] == pytest.approx(12 * 3 / 3600)
+    assert len(truth["scenes"]) == 8 and {path.name for path in out.iterdir()} == {row["file"] for row in truth["scenes"]}
+    audio, rate = soundfile.read(out / "music_10_db.wav", dtype="int16")
+    assert (
+        rate == 16000 and len(audio) == next(row for row in truth["scenes"] if row["file"] == "music_10_db.wav")["samples"]
+    )
+
+
+def test_figures_of_other_thresholds_are_not_recorded(build, tiny_speech_commands, monkeypatch, tmp_path):
+    conversion = build_folder.load(build)
+    decided = settings.default(conversion["labels"])
+    monkeypatch.setattr(listen_test, "detector_path", lambda tau: tmp_path / "shipped.json")
+    settings.save(tmp_path / "shipped.json", decided)
+    with pytest.raises(Exception, match="the build's thresholds are not those of"):
+        listen_test.keep(1, conversion, decided, {})
