@@ -4,8 +4,8 @@
     python -m benchmarks.figures --write    # rewrites them
 
 A block stands between `<!-- figures: NAME -->` and `<!-- end -->`. Sources: checkpoints/ (*.verify.json, false_accepts.json
-and the cards), baseline.json, recorded_tflm.json, and, for the sample outputs alone, the build of tau 1: as converted,
-without its own verification and bench.
+and the cards), baseline.json, recorded_tflm.json, recorded_peers.json, and, for the sample outputs alone, the build of
+tau 1: as converted, without its own verification and bench.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.accuracy import family
 from benchmarks.cost import baseline, budget, needs, on_board
 from benchmarks.cost.emulator import CORES
 from benchmarks.listening import continuous, decisions, recorded
-from benchmarks.report import comparison, contents, text as report_text
+from benchmarks.report import comparison, contents, peers_table, text as report_text
 from common import build_folder
 from common.atomic import write_text
 from common.audio import read_wav
@@ -288,6 +288,12 @@ def false_accepts() -> str:
     return markdown(["tau", "recordings", "hours", *hops, "recorded"], rows, 2)
 
 
+def peers_beside() -> str:
+    """Reports an hour of others' wake words, beside tau 1 on the same recordings."""
+    head, rows, sentences = peers_table.table()
+    return "\n\n".join([markdown(head, rows, 3), textwrap.fill(" ".join(sentences), 120)])
+
+
 def budget_output() -> str:
     """`make budget`, as it says it where nothing was built."""
     out = io.StringIO()
@@ -337,6 +343,7 @@ RECORDED: dict[str, Callable[[], str]] = {
     "costs-by-width": costs_by_width,
     "tflm": recorded_tflm,
     "false-accepts": false_accepts,
+    "peers": peers_beside,
     "budget": budget_output,
     "dates": dates,
 }
