@@ -187,9 +187,10 @@ def test_no_environment_and_a_package_that_is_missing_are_one_line(fake, folder,
 
 
 @pytest.mark.parametrize("early", ["raise OSError('no library')", "import sys; sys.exit()", "print('{}'); sys.exit()"])
-def test_a_peer_that_ends_early_is_one_line_and_gives_no_figures(fake, folder, failure, early):
+@pytest.mark.parametrize("seconds", [1, 120])
+def test_a_peer_that_ends_early_is_one_line_and_gives_no_figures(fake, folder, failure, early, seconds):
     fake.write_text(FAKE.replace("def hear(chunk):", f"def hear(chunk):\n    {early}"))
-    path = write(folder / "a.wav", 120)
+    path = write(folder / "a.wav", seconds)
     assert "fake: failed in" in failure(peers.main, path.parent, "--python", sys.executable)
     assert Recorded.begun[-1].returncode is not None
 
