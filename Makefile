@@ -17,6 +17,7 @@ speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD
 listen-test.takes := TAU DATA RECORDINGS SPLIT RECORD
 tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS DATA OUT
+peers.takes := RECORDINGS KEYWORDS PEER RECORD
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 run.takes := TAU BOARD WAV
@@ -25,8 +26,8 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune bench bench-check bench-baseline budget run \
-	selftest export report calibration docs-figures lint test test-all clean
+.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers bench bench-check bench-baseline \
+	budget run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -54,6 +55,7 @@ $(foreach mark,' " ` $$ ; : % *, \
 	$(if $(findstring $(mark),$(VENV)),$(error VENV=$(VENV): a path without $(mark) is wanted)))
 $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
 LINT := $(VENV)-lint
+PEERS := $(VENV)-peers
 
 # quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
@@ -62,6 +64,7 @@ option = $(if $(value $(2)),$(1)=$(call quoted,$(2)))
 flag = $(if $(filter-out 0 no,$(value $(2))),$(1))
 BIN = $(call quoted,VENV)/bin/python
 LINTERS = $(call quoted,LINT)/bin
+PEERS_BIN = $(call quoted,PEERS)/bin/python
 TAU_OPTION = $(call option,--tau,TAU)
 
 help:
@@ -90,6 +93,8 @@ help:
 	echo "  make tune     TAU=1 RECORDINGS=DIR   choose the detector's thresholds on recordings of yours without keywords"
 	echo "       [KEYWORDS=DIR: <word>/* of yours, else DATA=DIR] [FALSE_ACCEPTS=0.5: wanted an hour] [OUT=FILE: write"
 	echo "       them there, for make quantize DETECTOR=FILE]"
+	echo "  make peers RECORDINGS=DIR            wake words of others on the same recordings, in an environment of their own"
+	echo "       [KEYWORDS=DIR: recordings of their words, in folders called like them] [PEER=pymicro-wakeword: alone] [RECORD=NAME]"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -155,6 +160,10 @@ tune: $(VENV)/convert $(VENV)/training
 	$(if $(value OUT),,$(BIN) -m firmware_gen $(TAU_OPTION))
 	$(BIN) -m benchmarks.report $(TAU_OPTION) --quiet
 
+peers: $(VENV)/convert $(VENV)/training $(PEERS)/peers
+	$(BIN) -m benchmarks.peers --python=$(PEERS_BIN) $(call option,--keywords,KEYWORDS) $(call option,--peer,PEER) \
+		$(call option,--record,RECORD) $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
+
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \
 		$(BIN) -m benchmarks.bench $(TAU_OPTION) $(call option,--data,DATA) $(call option,--core,CORE); $(then_report))
@@ -205,7 +214,7 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 clean:
 	$(call quoted,PYTHON) -m training.clean
 
-# The virtual environments: the project's, and the linters'. Each part is installed once, from pinned versions, when
+# The virtual environments: the project's, the linters' and the peers'. Each part is installed once, from pinned versions, when
 # something needs it.
 $(VENV)/bin/activate $(VENV)/bin/python:
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
@@ -218,3 +227,9 @@ $(LINT)/bin/activate $(LINT)/bin/python:
 
 $(LINT)/%: requirements/%.txt | $(LINT)/bin/activate $(LINT)/bin/python
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,LINT) '$*'
+
+$(PEERS)/bin/activate $(PEERS)/bin/python:
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,PEERS)
+
+$(PEERS)/%: requirements/%.txt | $(PEERS)/bin/activate $(PEERS)/bin/python
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,PEERS) '$*'

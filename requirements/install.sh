@@ -37,6 +37,9 @@ if [ -n "$part" ] && ! [ "$venv/$part" -nt "requirements/$part.txt" ]; then
     # All that conversion needs is pinned. onnx2tf asks for onnxsim, which it is told not to call and Python 3.12 has not.
     [ "$part" = convert ] && alone=--no-deps || alone=
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar on $alone \
-        -r "requirements/$part.txt" -c requirements/convert.txt
+        -r "requirements/$part.txt" -c requirements/convert.txt || {
+        echo "error: requirements/$part.txt could not be installed into $venv; run it again where there is a network" >&2
+        exit 1
+    }
     touch "$venv/$part"
 fi

@@ -22,6 +22,7 @@ DOCUMENTED = (
     "synthetic",
     "speech",
     "false-accepts",
+    "peers",
     "bench",
     "bench-check",
     "bench-baseline",
@@ -82,8 +83,9 @@ AWKWARD = """it's "so" $HOME $(touch a) `touch b` ; touch c & touch d | cat \\ #
 
 @pytest.fixture
 def recorder(tmp_path) -> Path:
-    """A virtual environment, complete, whose Python prints its arguments as a line of JSON."""
+    """A virtual environment, complete, whose Python prints its arguments as a line of JSON; with that of the peers."""
     script = "import json, sys; print(json.dumps(sys.argv[1:]))"
+    environment(tmp_path / "recorder-peers", "exit 1")
     return environment(tmp_path / "recorder", f"exec {sys.executable} -c '{script}' \"$@\"")
 
 
@@ -92,7 +94,7 @@ def environment(path: Path, script: str) -> Path:
     (path / "bin").mkdir(parents=True)
     (path / "bin" / "activate").touch()
     executable(path / "bin" / "python", script)
-    for part in ("convert", "training", "test"):
+    for part in ("convert", "training", "test", "peers"):
         (path / part).touch()
     return path
 
@@ -300,6 +302,29 @@ def test_the_linters_have_an_environment_of_their_own(tmp_path, log):
     parts = ("lint", "convert", "training")
     assert [part for part in parts if (tmp_path / "venv-lint" / part).exists()] == ["lint"]
     assert [part for part in parts if (tmp_path / "venv" / part).exists()] == ["convert", "training"]
+
+
+def test_the_peers_have_an_environment_of_their_own_and_are_run_in_it(tmp_path, log, recorder):
+    options = f"VENV={tmp_path}/venv", f"PYTHON={fake_python(log)}"
+    assert make("peers", *options).returncode == 0
+    parts = ("peers", "convert", "training")
+    assert [part for part in parts if (tmp_path / "venv-peers" / part).exists()] == ["peers"]
+    assert [part for part in parts if (tmp_path / "venv" / part).exists()] == ["convert", "training"]
+    (words,) = recorded(make("peers", f"VENV={recorder}", "RECORDINGS=/radio"))
+    assert words == ["-m", "benchmarks.peers", f"--python={recorder}-peers/bin/python", "--", "/radio"]
+
+
+def test_an_installation_that_fails_ends_with_one_line_that_says_what_to_do(tmp_path, log):
+    fake_python(log)
+    executable(tmp_path / "pip", "exit 3")
+    python = tmp_path / "fake"
+    done = make("peers", f"VENV={tmp_path}/venv", f"PYTHON={python}")
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert done.returncode != 0 and len(lines) == 1
+    assert re.fullmatch(
+        r"error: requirements/\w+\.txt could not be installed .*run it again where there is a network", lines[0]
+    )
+    assert not any((tmp_path / "venv" / part).exists() for part in ("convert", "training"))
 
 
 # make clean

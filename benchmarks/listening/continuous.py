@@ -16,7 +16,7 @@ whole: processes share the recordings, and their number changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +84,18 @@ def pause(samples: int) -> np.ndarray:
     return ROOM[len(ROOM) - PAUSE - -samples % HOP :]
 
 
+def sound(path: Path) -> Iterator[np.ndarray]:
+    """A recording and the pause after it, in blocks, int16 [samples] at 16 kHz: the last block is the pause. None for a
+    recording without a sample. UserError where it cannot be read."""
+    samples = 0
+    _, rate = recordings.header(path)
+    for block in resampling.to_16_khz(recordings.blocks(path, BLOCK), rate):
+        samples += len(block)
+        yield block
+    if samples:
+        yield pause(samples)
+
+
 class Listener:
     """An engine and a feature pipeline in the middle of the stream, after a pause."""
 
@@ -93,23 +105,17 @@ class Listener:
 
     def score(self, path: Path) -> Scored:
         """Continue with a recording and the pause after it. UserError where it cannot be read."""
-        samples = 0
+        lengths: list[int] = []
         winner: list[np.ndarray] = []
         probability: list[np.ndarray] = []
-
-        def score_block(block: np.ndarray) -> None:
+        for block in sound(path):
+            lengths.append(len(block))
             scores = self.engine.feed(self.stream.feed(block))
             best, sure = self.engine.best(scores)
             winner.append(best)
             probability.append(sure)
-
-        _, rate = recordings.header(path)
-        for block in resampling.to_16_khz(recordings.blocks(path, BLOCK), rate):
-            samples += len(block)
-            score_block(block)
-        if samples:
-            score_block(pause(samples))
-        return Scored(path, samples, *(np.concatenate([np.zeros(0, np.uint8), *parts]) for parts in (winner, probability)))
+        parts = (np.concatenate([np.zeros(0, np.uint8), *made]) for made in (winner, probability))
+        return Scored(path, sum(lengths[:-1]), *parts)
 
 
 def chunk(paths: Sequence[Path]) -> list[Scored]:

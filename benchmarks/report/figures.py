@@ -4,8 +4,8 @@
     python -m benchmarks.figures --write    # rewrites them
 
 A block stands between `<!-- figures: NAME -->` and `<!-- end -->`. Sources: checkpoints/ (*.verify.json, false_accepts.json
-and the cards), baseline.json, recorded_tflm.json, and, for the sample outputs alone, the build of tau 1: as converted,
-without its own verification and bench.
+and the cards), baseline.json, recorded_tflm.json, recorded_peers.json, and, for the sample outputs alone, the build of
+tau 1: as converted, without its own verification and bench.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.accuracy import family
 from benchmarks.cost import baseline, budget, on_board
 from benchmarks.cost.emulator import CORES
 from benchmarks.listening import continuous, recorded
-from benchmarks.report import comparison, contents, tables, text as report_text
+from benchmarks.report import comparison, contents, peers_table, tables, text as report_text
 from common import build_folder
 from common.atomic import write_text
 from common.audio import read_wav
@@ -63,6 +63,12 @@ def false_accepts() -> str:
         rows.append([f"{row['tau']:g}", row["name"], f"{row['hours']:.2f}", *rates, row["measured"]])
     sensitivities = [f"an hour, {name}" for name in SENSITIVITIES]
     return tables.markdown(["tau", "recordings", "hours", *sensitivities, "recorded"], rows, 2)
+
+
+def peers_beside() -> str:
+    """Reports an hour of others' wake words, beside tau 1 on the same recordings."""
+    head, rows, sentences = peers_table.table()
+    return "\n\n".join([tables.markdown(head, rows, 3), textwrap.fill(" ".join(sentences), 120)])
 
 
 def budget_output() -> str:
@@ -118,6 +124,7 @@ RECORDED: dict[str, Callable[[], str]] = {
     "false-accepts": false_accepts,
     "listening": tables.listening,
     "thresholds": tables.thresholds,
+    "peers": peers_beside,
     "budget": budget_output,
     "dates": dates,
 }
