@@ -15,6 +15,7 @@ train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RAT
 	SPEECH THREADS
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD
+level.takes := WAV RECORDINGS
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 run.takes := TAU BOARD WAV
@@ -23,8 +24,8 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train synthetic speech false-accepts bench bench-check bench-baseline budget run \
-	selftest export report calibration docs-figures lint test test-all clean
+.PHONY: help quantize verify family train synthetic speech false-accepts level bench bench-check bench-baseline budget \
+	run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -81,6 +82,7 @@ help:
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
 	echo "                                       words an hour that a device hears in recordings in which none is said"
 	echo "       [RECORD=NAME: keep the counts of a shipped checkpoint under that name]"
+	echo "  make level    WAV=FILE               what the firmware's level meter says of a sound; RECORDINGS=DIR: of many"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -133,6 +135,9 @@ speech: $(VENV)/training
 false-accepts: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(call option,--record,RECORD) \
 		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
+
+level: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.level -- $(if $(value WAV),$(call quoted,WAV)) $(if $(value RECORDINGS),$(call quoted,RECORDINGS))
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \

@@ -31,7 +31,7 @@ def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
 
 
 def frontend_file(name: str, source: Inputs) -> str:
-    """A source of the feature pipeline, tied to the model. UserError where it cannot compute the model's features."""
+    """A source of the feature pipeline or of the level meter, tied to the model. UserError where it cannot compute the model's features."""
     return render.source(name, source.features, **heading("_head.j2", identity(source)))
 
 
@@ -59,7 +59,7 @@ RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "op_resolver.h": tflm.op_resolver_h,
     "kws_tflm.h": tflm.kws_tflm_h,
     "kws_tflm.cc": tflm.kws_tflm_cc,
-    **{name: functools.partial(frontend_file, name) for name in render.FILES},
+    **{name: functools.partial(frontend_file, name) for name in render.SHIPPED},
 }
 """Every generated file and the pure function that makes its text."""
 

@@ -56,6 +56,7 @@ class Level:
     log_bits: int = 12
     tenths_bits: int = 8
     least_energy: int = 4
+    coarse_step: int = 64
     full_least: int = 300_000_000
     full_most: int = 420_000_000
     upper_least: int = 850

@@ -82,7 +82,9 @@ def findings(samples: np.ndarray) -> np.ndarray:
     wrapping &= (energy <= LEVEL.full_most * LEVEL.block) & (step <= 3 * energy) & ~is_clipped
     at_the_ends = (upper >= LEVEL.block - LEVEL.railed) & (energy >= LEVEL.block << 28)
     at_the_ends &= split(ends).sum((1, 2)) <= LEVEL.block // 4 * 3
-    pairs = ~is_clipped & (6 * step_parities.min(1) <= 5 * step_parities.max(1)) & (step_of_two <= 2 * energy)
+    smaller, larger = step_parities.min(1), step_parities.max(1)
+    pairs = (6 * smaller <= 5 * larger) & (larger >= LEVEL.coarse_step * LEVEL.block // 2) | (16 * smaller <= larger)
+    pairs &= ~is_clipped & (step_of_two <= 2 * energy)
     loudnesses = ~is_clipped & (4 * less <= more) & (step_of_two <= energy)
     one_apart = ~is_clipped & (step <= 2 * energy) & (4 * step_of_two <= step)
     return np.select(

@@ -22,6 +22,7 @@ DOCUMENTED = (
     "synthetic",
     "speech",
     "false-accepts",
+    "level",
     "bench",
     "bench-check",
     "bench-baseline",

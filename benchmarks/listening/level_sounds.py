@@ -162,7 +162,7 @@ FORMATS: Mapping[str, tuple[tuple[str, ...], Callable[[np.ndarray], np.ndarray]]
             right(sound), right(at_level(np.random.default_rng(SEED).standard_normal(len(sound)), -75))
         ),
     ),
-    "too loud by 20 dB or more, saturated": (("CLIPPING",), lambda sound: right(sound * 10 ** (-LEVELS[0] / 20))),
+    "raised to -6 dBFS RMS, saturated": (("CLIPPING",), lambda sound: right(at_level(sound, -6))),
     "offset of 2,000": (("DC",), lambda sound: right(sound + 2000 / 32768)),
 }
 """What is wrong -> the statuses that say so, and the samples int16 that the sound becomes."""
