@@ -31,7 +31,10 @@ def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
 
 
 def frontend_file(name: str, source: Inputs) -> str:
-    """A source of the feature pipeline or of the level meter, tied to the model. UserError where it cannot compute the model's features."""
+    """A source of the feature pipeline, tied to the model, or of the level meter.
+
+    UserError where the pipeline cannot compute the model's features.
+    """
     return render.source(name, source.features, **heading("_head.j2", identity(source)))
 
 

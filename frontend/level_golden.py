@@ -86,7 +86,7 @@ def findings(samples: np.ndarray) -> np.ndarray:
     pairs = (6 * smaller <= 5 * larger) & (larger >= LEVEL.coarse_step * LEVEL.block // 2) | (16 * smaller <= larger)
     pairs &= ~is_clipped & (step_of_two <= 2 * energy)
     loudnesses = ~is_clipped & (4 * less <= more) & (step_of_two <= energy)
-    one_apart = ~is_clipped & (step <= 2 * energy) & (4 * step_of_two <= step)
+    one_apart = ~is_clipped & (step <= 2 * energy) & (6 * step_of_two <= step)
     return np.select(
         [words, empty, swap, uniform | wrapping | at_the_ends, pairs, loudnesses, one_apart],
         [2, 0, 1, 2, 3 + (step_parities[:, 0] > step_parities[:, 1]), 3 + (parities[:, 0] > parities[:, 1]), 3],

@@ -2,21 +2,25 @@
 
     python -m benchmarks.level examples/yes.wav recordings/
     python -m benchmarks.level --measure --data ~/speech_commands
+    python -m benchmarks.level --cost
 
 A file is converted to 16 kHz, channels averaged; one with suffix .raw is what a device sent: 16-bit samples without a
 header, taken as they are. --measure prints the tables of docs/integration/microphone.md: how often right sounds of many
 kinds and levels are taken for wrong, and how often each wrong format is found, over Speech Commands' validation clips and
-background noises; folders that are named are one more kind.
+background noises; folders that are named are one more kind. --cost prints what the meter costs on emulated cores.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cost import level_on_core
+from benchmarks.cost.emulator import CORES
 from benchmarks.listening import level_sounds
 from benchmarks.listening.level_sounds import FORMATS, LEVELS, RATE, RATES, Sources, right
 from common import options, progress, resampling
@@ -24,11 +28,12 @@ from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_plain, shown
 from common.resampling import by_spectrum
 from frontend import level_binding
-from frontend.level import Status
+from frontend.level import LEVEL, Status
 from frontend.level_binding import Meter, Reading
 from training.data import recordings
 
 RAW = ".raw"
+COST_CORES = ("cortex-m0", "cortex-m4", "cortex-m55")
 SECONDS = (1, 3, 10)
 DETECTION_SECONDS = 3
 COUNT = 100
@@ -148,6 +153,23 @@ def measure(data: Path | None, folders: Sequence[Path], count: int) -> None:
     print(detection(sources, count))
 
 
+def cost() -> None:
+    """Print a table: executed instructions of a sample and of a reading, flash, RAM and stack on some cores."""
+    rng, rows = np.random.default_rng(level_sounds.SEED), []
+    sound = right(level_sounds.at_level(level_sounds.pink(rng, 4 * LEVEL.block), -30))
+    with level_on_core.source_folder() as folder:
+        for name in COST_CORES:
+            image = level_on_core.build(CORES[name], folder, folder / f"{name}.elf")
+            done = level_on_core.measure(image, [sound], [len(sound)])
+            instructions = level_on_core.instructions_of_a_sample(image, sound)
+            alone, with_texts = (level_on_core.footprint(CORES[name], folder, texts)["flash"] for texts in (False, True))
+            figures = f"{instructions:.0f}", f"{max(done.reads):,}", f"{alone:,} / {with_texts:,}", f"{done.stack}"
+            rows.append([name, *figures])
+    head = ["core", "instructions of a sample", "of a reading", "flash without / with texts, bytes", "stack, bytes"]
+    print(table(head, rows))
+    print(f"state: {ctypes.sizeof(level_binding.State)} bytes")
+
+
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.level", __doc__)
@@ -155,7 +177,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--measure", action="store_true", help="how often the meter is right")
     parser.add_argument("--count", type=int, default=COUNT, help=f"sounds of a kind at each level (default {COUNT})")
     options.add_data(parser, "Speech Commands, for --measure")
+    parser.add_argument("--cost", action="store_true", help="what it costs on emulated cores")
     args = parser.parse_args(argv)
+    if args.cost:
+        cost()
+        return
     if args.measure:
         measure(args.data, args.sounds, args.count)
         return

@@ -267,7 +267,9 @@ def test_the_header_is_c99_and_cpp11(sources, command):
     subprocess.run([*command, *flags], check=True, text=True, input=text)
 
 
-@pytest.mark.parametrize("name", ["right at -25", "bytes swapped at -25", "random extremes", "all -32768", "unsigned at -62"])
+@pytest.mark.parametrize(
+    "name", ["right at -25", "bytes swapped at -25", "random extremes", "all -32768", "unsigned at -62"]
+)
 def test_no_sanitiser_complains(sources, tmp_path, inputs, name):
     (tmp_path / "main.c").write_text(SANITISED)
     flags = ["-O1", "-std=c99", *WARNINGS, *SANITISERS, f"-I{sources}"]

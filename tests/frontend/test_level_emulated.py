@@ -15,7 +15,7 @@ from frontend.level import LEVEL
 PUSHES = (1, 7, 160, 4095, 4096, 4097, 64000)
 MOST_INSTRUCTIONS = {"cortex-m0": 200, "cortex-m4": 110, "cortex-m55": 110}
 """Of a sample."""
-MOST_STACK = 256
+MOST_STACK = 512
 
 
 @pytest.fixture(scope="module")
