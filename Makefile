@@ -18,6 +18,7 @@ false-accepts.takes := TAU RECORDINGS RECORD
 listen-test.takes := TAU DATA RECORDINGS SPLIT RECORD
 tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS DATA OUT
 peers.takes := RECORDINGS KEYWORDS PEER RECORD
+level.takes := WAV RECORDINGS
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 run.takes := TAU BOARD WAV
@@ -26,8 +27,8 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers bench bench-check bench-baseline \
-	budget run selftest export report calibration docs-figures lint test test-all clean
+.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level bench bench-check \
+	bench-baseline budget run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -95,6 +96,7 @@ help:
 	echo "       them there, for make quantize DETECTOR=FILE]"
 	echo "  make peers RECORDINGS=DIR            wake words of others on the same recordings, in an environment of their own"
 	echo "       [KEYWORDS=DIR: recordings of their words, in folders called like them] [PEER=pymicro-wakeword: alone] [RECORD=NAME]"
+	echo "  make level    WAV=FILE               what the firmware's level meter says of a sound; RECORDINGS=DIR: of many"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -163,6 +165,9 @@ tune: $(VENV)/convert $(VENV)/training
 peers: $(VENV)/convert $(VENV)/training $(PEERS)/peers
 	$(BIN) -m benchmarks.peers --python=$(PEERS_BIN) $(call option,--keywords,KEYWORDS) $(call option,--peer,PEER) \
 		$(call option,--record,RECORD) $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
+
+level: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.level -- $(if $(value WAV),$(call quoted,WAV)) $(if $(value RECORDINGS),$(call quoted,RECORDINGS))
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \

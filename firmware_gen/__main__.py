@@ -34,7 +34,10 @@ def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
 
 
 def frontend_file(name: str, source: Inputs) -> str:
-    """A source of the feature pipeline, tied to the model. UserError where it cannot compute the model's features."""
+    """A source of the feature pipeline, tied to the model, or of the level meter.
+
+    UserError where the pipeline cannot compute the model's features.
+    """
     return render.source(name, source.features, **heading("_head.j2", identity(source)))
 
 
@@ -68,7 +71,7 @@ RENDERERS: Mapping[str, Callable[[Inputs], str]] = {
     "op_resolver.h": tflm.op_resolver_h,
     "kws_tflm.h": tflm.kws_tflm_h,
     "kws_tflm.cc": tflm.kws_tflm_cc,
-    **{name: functools.partial(frontend_file, name) for name in render.FILES},
+    **{name: functools.partial(frontend_file, name) for name in render.SHIPPED},
     **{name: functools.partial(detector_file, name) for name in detector.FILES},
 }
 """Every generated file and the pure function that makes its text."""

@@ -1,4 +1,4 @@
-"""The C sources of the feature pipeline as text, from the templates in c/ and the tables.
+"""The C sources of the feature pipeline and of the level meter as text, from the templates in c/ and the tables.
 
     python -m frontend.render OUT
 
@@ -20,12 +20,16 @@ from common.ctext import without_comments
 from common.description import FEATURES, FeatureDescription
 from common.errors import OptionParser, one_line_errors
 from common.templates import source_environment
+from frontend.level import LEVEL
 from frontend.tables import LOG_BITS, LOG_INDEX_BITS, LOG_SLOPE_BITS, POINTS, tables
 
 TEMPLATES = Path(__file__).parent / "c"
 HEADERS = ("frontend.h", "frontend_kernels.h", "frontend_tables.h")
 SOURCES = ("frontend.c", "frontend_dsp.c", "frontend_mve.c", "frontend_tables.c")
 FILES = HEADERS + SOURCES
+LEVEL_HEADER, LEVEL_SOURCE = "kws_level.h", "kws_level.c"
+SHIPPED = (*FILES, LEVEL_HEADER, LEVEL_SOURCE)
+"""The pipeline and the level meter, which is no part of what `pipeline_id` names."""
 HEAD = """// SPDX-License-Identifier: Apache-2.0
 // Generated from the tables and templates of frontend/; not to be edited."""
 
@@ -76,6 +80,7 @@ def render(name: str, features: FeatureDescription, head: str, identity: str, pi
     return ENVIRONMENT.get_template(f"{name}.j2").render(
         f=features,
         t=t,
+        level=LEVEL,
         points=POINTS,
         state_bytes=8 * POINTS + 2 * features.window + 4,
         log_bits=LOG_BITS,
@@ -103,7 +108,7 @@ def feature_identity(features: FeatureDescription) -> str:
 
 
 def source(name: str, features: FeatureDescription = FEATURES, head: str = HEAD, identity: str | None = None) -> str:
-    """The text of one of `FILES`, C99 (the headers C++11 as well).
+    """The text of one of `SHIPPED`, C99 (the headers C++11 as well).
 
     `head` opens the file: licence and origin as C comments. `identity` stands in the public headers and says what they
     belong to. Raises UserError where the pipeline cannot compute such features.
@@ -117,9 +122,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m frontend.render", __doc__)
     parser.add_argument("out", type=Path, help="folder for the sources")
     out = parser.parse_args(argv).out
-    for name in FILES:
+    for name in SHIPPED:
         atomic.write_text(out / name, source(name))
-    print(f"{out}: {len(FILES)} files, pipeline {pipeline_id()}")
+    print(f"{out}: {len(SHIPPED)} files, pipeline {pipeline_id()}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from frontend import render as frontend
 
 NAME = "kws_bcresnet"
 """Of the library, where the ecosystem has no other rule."""
-PUBLIC = ("frontend.h", "kws_detector.h", "kws_engine.h", "kws_model.h", "kws_selftest.h")
+PUBLIC = ("frontend.h", "kws_detector.h", "kws_engine.h", "kws_level.h", "kws_model.h", "kws_selftest.h")
 """The headers that an application includes; each includes public ones only."""
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
 
@@ -66,7 +66,7 @@ def load(build: Path) -> Library:
         )
     if not folder.is_up_to_date(firmware, stamp):
         raise UserError(f"{firmware}: missing, changed or of another conversion or generator; {remedy(build)}")
-    paths = [firmware / name for name in (*frontend.FILES, *detector.FILES)]
+    paths = [firmware / name for name in (*frontend.SHIPPED, *detector.FILES)]
     paths += sorted((firmware / NATIVE).glob("*.[ch]"))
     return Library(
         tau=f"{source.tau:g}",

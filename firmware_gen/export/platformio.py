@@ -25,7 +25,7 @@ def manifest(library: Library) -> str:
                 "keywords": "keyword spotting, speech, tinyml, microcontroller, cortex-m",
                 "authors": [{"name": "BC-ResNet KWS", "maintainer": True}],
                 "license": "Apache-2.0",
-                "headers": ["frontend.h", "kws_detector.h", "kws_engine.h"],
+                "headers": ["frontend.h", "kws_detector.h", "kws_engine.h", "kws_level.h"],
                 "frameworks": "*",
                 "platforms": PLATFORMS,
                 "build": {"includeDir": "include", "srcDir": "src"},

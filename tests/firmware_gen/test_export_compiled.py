@@ -136,7 +136,8 @@ def test_sources_compile_for_risc_v_without_a_c_library(form, libraries, tmp_pat
 
 @pytest.mark.parametrize("standard", ["c++11", "gnu++17"])
 def test_arduino_s_umbrella_header_brings_everything(standard, libraries, tmp_path):
-    (tmp_path / "all.cc").write_text("#include <BCResNetKWS.h>\nkws_frontend f;\nkws_engine e;\nkws_selftest_memory m;\n")
+    states = "kws_frontend f;\nkws_engine e;\nkws_level l;\nkws_selftest_memory m;\n"
+    (tmp_path / "all.cc").write_text(f"#include <BCResNetKWS.h>\n{states}")
     objects(["g++"], [tmp_path / "all.cc"], tmp_path / "out", f"-std={standard}", f"-I{libraries['arduino'] / 'src'}")
 
 
