@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,7 +80,8 @@ def missed(said: int, hit: int) -> str:
 
 def figures(settings: Settings) -> list[str]:
     """What the header says of its sensitivities, line by line, ASCII."""
-    lines = [f"Thresholds were chosen on {settings.chosen}." if settings.chosen else "Thresholds are defaults, not chosen for this network."]
+    chosen = f"were chosen on {settings.chosen}" if settings.chosen else "are defaults, not chosen for this network"
+    lines = [f"Thresholds {chosen}."]
     if settings.measured is None:
         return [
             *lines,
@@ -100,8 +103,21 @@ def figures(settings: Settings) -> list[str]:
     return lines
 
 
+def comment(text: str) -> list[str]:
+    r"""A line of any text as lines that can stand in a C comment: short, printable ASCII, no trigraph, no end of a comment.
+
+    >>> comment("  größe */ ??/ \\")
+    ['  gr?e * / ?/ /']
+    """
+    one = "".join(character if character.isprintable() else " " for character in text)
+    safe = re.sub(r"[^ -~]", "?", one.replace("*/", "* /").replace("\\", "/"))
+    safe = re.sub(r"\?+", "?", safe)  # of which two begin a trigraph
+    indent = " " * (len(safe) - len(safe.lstrip()))
+    return textwrap.wrap(safe.strip(), LINE - len("// "), initial_indent=indent, subsequent_indent=indent + "  ")
+
+
 def sources(settings: Settings, head: str = HEAD) -> dict[str, str]:
     """Name -> text of every one of `FILES`, C99 (the header C++11 as well). head: opens each file, as C comments."""
-    lines = [line.encode("ascii", "replace").decode().replace("*/", "* /").replace("\\", "/") for line in figures(settings)]
+    lines = [line for text in figures(settings) for line in comment(text)]
     detector = hexadecimal(detector_id(settings))
     return {name: render(name, settings, head, lines, detector) for name in FILES}

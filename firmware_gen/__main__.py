@@ -85,7 +85,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def fingerprint(build: Path) -> str:
     """SHA-256 of all that the generated text depends on: the inputs, the generator, and what it is made of."""
-    templates = [path for where in (rendering.TEMPLATES, render.TEMPLATES, detector.TEMPLATES, engine.TEMPLATES) for path in where.glob("*.j2")]
+    templates = [
+        path
+        for where in (rendering.TEMPLATES, render.TEMPLATES, detector.TEMPLATES, engine.TEMPLATES)
+        for path in where.glob("*.j2")
+    ]
     read = [sha256_of(path.read_bytes()) for path in (build / inputs.CONVERSION, build / inputs.MODEL)]
     decided = inputs.detector_settings(build, build_folder.load(build))
     read.append(sha256_of(json.dumps(decided.to_json()).encode()))

@@ -159,9 +159,7 @@ def load(build: Path) -> Inputs:
             raise UserError(f"{build / MODEL}: not a TFLite model; {remedy(build)}")
         inputs = parse(record, model)
         check_shapes(inputs)
-        return dataclasses.replace(
-            inputs, native=load_native(build, record), detector=detector_settings(build, record)
-        )
+        return dataclasses.replace(inputs, native=load_native(build, record), detector=detector_settings(build, record))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(f"{build / CONVERSION}: {reason}; {remedy(build)}") from None
