@@ -1,4 +1,4 @@
-"""The generated detector on this machine: the C equals the golden model, and both keep the rule that kws_detector.h states."""
+"""The generated detector on this machine: equal to the golden model, and both keep the rule of kws_detector.h."""
 
 from __future__ import annotations
 
