@@ -65,6 +65,10 @@ MORE_COSTS = dict.fromkeys(
         "frontend_stack_bytes",
         "frontend_flash_bytes",
         "frontend_code_bytes",
+        "detector_hop",
+        "detector_state_bytes",
+        "detector_stack_bytes",
+        "detector_flash_bytes",
     ),
     int,
 )

@@ -1,4 +1,4 @@
 """The detector: from the scores of each hop to words. Generated C, its golden model, its settings.
 
-After frontend and engine on the street that the data walks down; it knows neither of them.
+It knows neither features nor network; the engine's self-test runs it on the scores of its stream.
 """

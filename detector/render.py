@@ -22,8 +22,8 @@ FILES = ("kws_detector.h", "kws_detector.c")
 SOURCES = FILES[1:]
 FIXED_STATE_BYTES = 28
 """Bytes of `kws_detector` without its thresholds."""
-LINE = 117
-"""Longest line of a comment, without its slashes."""
+LINE = 120
+"""Longest line of the sources."""
 
 ENVIRONMENT = source_environment(TEMPLATES, {})
 
@@ -77,11 +77,8 @@ def level(snr_db: float | None) -> str:
 
 def figures(settings: Settings) -> list[str]:
     """What the header says of its sensitivities, line by line, ASCII."""
-    lines = [
-        f"Thresholds were chosen on {settings.chosen}."
-        if settings.chosen
-        else "Thresholds are defaults, not chosen for this network."
-    ]
+    chosen = f"were chosen on {settings.chosen}" if settings.chosen else "are defaults, not chosen for this network"
+    lines = [f"Thresholds {chosen}."]
     if settings.measured is None:
         return [
             *lines,
@@ -103,17 +100,21 @@ def figures(settings: Settings) -> list[str]:
     return lines
 
 
-def comment_lines(line: str) -> list[str]:
-    """A line as C comments hold it: printable ASCII, no backslash or trigraph, at most LINE characters; continued lines are
-    indented by four more."""
-    plain = re.sub(r"[^ -\[\]-~]", "?", line)
-    plain = re.sub(r"\?(?=\?)", "? ", plain)
-    indent = " " * (len(plain) - len(plain.lstrip()))
-    return textwrap.wrap(plain, LINE, subsequent_indent=indent + 4 * " ", break_on_hyphens=False) or [""]
+def comment(text: str) -> list[str]:
+    r"""A line of any text as lines that can stand in a C comment: short, printable ASCII, no trigraph, no end of a comment.
+
+    >>> comment("  größe */ ??/ \\")
+    ['  gr?e * / ?/ /']
+    """
+    one = "".join(character if character.isprintable() else " " for character in text)
+    safe = re.sub(r"[^ -~]", "?", one.replace("*/", "* /").replace("\\", "/"))
+    safe = re.sub(r"\?+", "?", safe)  # of which two begin a trigraph
+    indent = " " * (len(safe) - len(safe.lstrip()))
+    return textwrap.wrap(safe.strip(), LINE - len("// "), initial_indent=indent, subsequent_indent=indent + "  ")
 
 
 def sources(settings: Settings, head: str = HEAD) -> dict[str, str]:
     """Name -> text of every one of `FILES`, C99 (the header C++11 as well). head: opens each file, as C comments."""
-    lines = [part for line in figures(settings) for part in comment_lines(line)]
+    lines = [line for text in figures(settings) for line in comment(text)]
     detector = hexadecimal(detector_id(settings))
     return {name: render(name, settings, head, lines, detector) for name in FILES}

@@ -98,6 +98,8 @@ def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
         "chirp_hz": (selftest.CHIRP_START, selftest.CHIRP_END),
         "segment_bits": selftest.SEGMENT_BITS,
         "noise_factors": selftest.NOISE_FACTORS,
+        "threshold": selftest.THRESHOLD,
+        "turn_bits": selftest.TURN_BITS,
     }
     engine = engine_id(network)
     return {name: render(name, network, head, "", engine, **values) for name in SELFTEST}

@@ -1,7 +1,7 @@
 """The self-test that a user runs on their own board: its signal, and the checksums that the golden model gives for it.
 
 kws_selftest.c computes the same signal and the same checksums on the target; the firmware carries these ones to compare
-with. All from NumPy alone (frontend/golden.py, engine/golden.py), so that no C is compared with itself.
+with. All from Python alone (frontend/golden.py, engine/golden.py, detector/golden.py), so that no C is compared with itself.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import zlib
 import numpy as np
 
 from common.description import FEATURES
+from detector.golden import Detector, Event
+from detector.settings import HOP_MS, Threshold
 from engine import golden
 from engine.network import Network
 from frontend import golden as frontend
@@ -22,6 +24,9 @@ SEGMENT_BITS = 12
 CHIRP_START, CHIRP_END = 200, 6000
 """The tone rises from the first to the second, Hz, in a segment of 2^12 samples."""
 NOISE_FACTORS = 0x9E3779B1, 0x85EBCA77
+THRESHOLD, TURN_BITS = Threshold(240, 4), 3
+"""The signal is no speech, and a network may have one answer to all of it. So the detector is given the threshold for every
+class, silence and unknown words as well, and in every other turn of 2^3 hops the class behind the best one."""
 
 
 def chirp() -> tuple[int, int]:
@@ -45,18 +50,30 @@ def signal(samples: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Checksums:
-    """CRC-32 of the features, column by column, and of the scores with their probabilities, each as little-endian."""
+    """CRC-32 of the features, column by column, of the scores with their probabilities, and of the words that the detector
+    reports in the stream, each as little-endian."""
 
     window_features: int
     window_scores: int
     stream_features: int
     stream_scores: int
+    stream_words: int
 
 
 def scores_checksum(network: Network, scores: np.ndarray) -> int:
     """Of scores int16 [n, classes]: the scores of one answer, then its probabilities, then the next."""
     probabilities = golden.probability(network, scores)
     return zlib.crc32(b"".join(s.astype("<i2").tobytes() + p.tobytes() for s, p in zip(scores, probabilities)))
+
+
+def words(network: Network, scores: np.ndarray, stream_columns: int) -> list[Event]:
+    """What the detector reports of scores int16 [n, classes], of every hop of a stream."""
+    hops, classes = scores.shape
+    detector = Detector([THRESHOLD] * classes, HOP_MS * (stream_columns - 1) // 2)
+    probability = golden.probability(network, scores).max(1)
+    given = (scores.argmax(1) + (np.arange(hops) >> TURN_BITS & 1)) % classes
+    found = map(detector.push, given.tolist(), probability.tolist())
+    return [event for event in found if event]
 
 
 def checksums(network: Network, stream_columns: int) -> Checksums:
@@ -71,4 +88,5 @@ def checksums(network: Network, stream_columns: int) -> Checksums:
         scores_checksum(network, window),
         zlib.crc32(columns.tobytes()),
         scores_checksum(network, stream),
+        zlib.crc32(np.array(words(network, stream, stream_columns), "<u4").tobytes()),
     )

@@ -32,13 +32,17 @@ GROWTH = 0.02
 FALL = 0.003
 FRONTEND = ("frontend_hop", "frontend_clip", "frontend_state_bytes", "frontend_stack_bytes", "frontend_flash_bytes")
 ENGINE = ("network_window", "network_hop", "engine_state_bytes", "stream_state_bytes", "stack_bytes", "engine_flash_bytes")
-"""Recorded keys of each core: instructions, RAM, flash."""
+DETECTOR = ("detector_hop", "detector_state_bytes", "detector_stack_bytes", "detector_flash_bytes")
+"""What is recorded of each core: instructions, RAM, flash."""
+PARTS = {"frontend": FRONTEND, "detector": DETECTOR}
+"""What does not depend on the width."""
 SHARES = ("engine_code_bytes", "engine_weights_bytes", "engine_tables_bytes")
 """Parts of the flash, recorded but not compared."""
 FORM = {
     "recorded": str,
     "compiler": str,
     "frontend": Each(dict.fromkeys(FRONTEND, int)),
+    "detector": Each(dict.fromkeys(DETECTOR, int)),
     "taus": Each({"weights": str, "boards": Each(dict.fromkeys(ENGINE, int))}),
     "agreement": Each({"native": float, "clips?": int}),
 }
@@ -85,7 +89,10 @@ def record(measured: dict) -> dict:
     }
     known = {tau: found for tau in widths if (found := agreement(float(tau)))}
     return {
-        "frontend": {core: {key: row[key] for key in FRONTEND} for core, row in measured["frontend"].items()},
+        **{
+            part: {core: {key: row[key] for key in keys} for core, row in measured[part].items()}
+            for part, keys in PARTS.items()
+        },
         "taus": widths,
         "agreement": known,
     }
@@ -115,8 +122,9 @@ def regressions(before: dict, after: dict) -> list[str]:
     """
     lines = []
     try:
-        for core, row in after["frontend"].items():
-            lines += grown(core, before["frontend"][core], row, FRONTEND)
+        for part, keys in PARTS.items():
+            for core, row in after[part].items():
+                lines += grown(core, before[part][core], row, keys)
         for tau, width in after["taus"].items():
             for core, row in width["boards"].items():
                 lines += grown(f"{core}, tau {tau}", before["taus"][tau]["boards"][core], row, ENGINE)
@@ -132,10 +140,9 @@ def regressions(before: dict, after: dict) -> list[str]:
 
 
 def passed(before: dict, after: dict) -> str:
-    """The line of success: what was compared."""
-    count = len(after["frontend"]) * len(FRONTEND) + len(ENGINE) * sum(
-        len(width["boards"]) for width in after["taus"].values()
-    )
+    """The line that says what was compared, where nothing was worse."""
+    count = sum(len(keys) * len(after[part]) for part, keys in PARTS.items())
+    count += len(ENGINE) * sum(len(width["boards"]) for width in after["taus"].values())
     weights = ", ".join(f"{tau} ({width['weights']} weights)" for tau, width in after["taus"].items())
     compared = [tau for tau, found in after["agreement"].items() if comparable(before["agreement"].get(tau), found)]
     answers = (

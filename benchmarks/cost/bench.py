@@ -11,6 +11,7 @@ is bit-exact and within its limits (limits.py), 1 when not, 2 for bad input.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -21,17 +22,18 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy import clips
-from benchmarks.cost import bench_text, emulator, engine_layers, engine_on_core, frontend_on_core, limits
+from benchmarks.cost import bench_text, detector_on_core, emulator, engine_layers, engine_on_core, frontend_on_core, limits
 from benchmarks.cost.emulator import CORES, Core
 from benchmarks.cost.engine_on_core import Firmware
 from common import locks, options
 from common.atomic import write_text
 from common.audio import read_clip
 from common.build_folder import BENCH
-from common.description import FEATURES
+from common.description import FEATURES, STREAM_COLUMNS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import shown
 from common.shipped import EXAMPLES
+from detector.settings import Threshold
 from engine import golden as engine_golden, render as engine_render
 from frontend import binding, golden, render
 from training.data import dataset
@@ -39,6 +41,8 @@ from training.data import dataset
 WORD = "yes"  # the clip that instructions are counted over
 FOLLOWING = 3
 """Clips after the first in the stream."""
+THRESHOLD = Threshold(64, 4)
+"""Of every class, when the detector is measured."""
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -149,6 +153,35 @@ def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns:
     }
 
 
+def measure_detector(core: Core, folder: Path, firmware: Firmware, scores: np.ndarray) -> dict:
+    """The detector's figures on one core, for the sources in `folder`: from scores to an answer, kws_best() included.
+
+    scores: int16 [n, classes], of a stream. The mean is over these, the greatest count over hard ones as well.
+    """
+    classes = scores.shape[1]
+    thresholds, given = [THRESHOLD] * classes, np.concatenate([scores, detector_on_core.hard_scores(classes)])
+    hops = [1] * len(given)
+    with tempfile.TemporaryDirectory() as work:
+        image = detector_on_core.build(core, folder, firmware, Path(work) / "detector.elf")
+        done = detector_on_core.words(image, given, hops, thresholds)
+    size = detector_on_core.footprint(core, folder)
+    counts = done.run.calls[detector_on_core.HOP]
+    return {
+        "detector_hop": max(counts),
+        "detector_hop_mean": round(float(np.mean(counts[: len(scores)])), 1),
+        "detector_state_bytes": done.state_bytes,
+        "detector_stack_bytes": done.stack,
+        "detector_flash_bytes": size["flash"],
+        "detector_ram_bytes": size["ram"],
+        "bit_exact": done.events == detector_on_core.expected(firmware.network, given, hops, thresholds),
+    }
+
+
+def detector_scores(firmware: Firmware, clip: np.ndarray, audio: np.ndarray) -> np.ndarray:
+    """The scores int16 [n, classes] of the stream that the engine is measured over."""
+    return engine_on_core.stream_scores(firmware.network, engine_inputs(clip, audio)[1], STREAM_COLUMNS)
+
+
 def engine_inputs(clip: np.ndarray, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The engine's inputs: windows int8 [3, 40, 101], the clip's first and then both extremes of a feature, and the
     columns int8 [n, 40] of a stream of several seconds that begins with the clip."""
@@ -157,20 +190,28 @@ def engine_inputs(clip: np.ndarray, audio: np.ndarray) -> tuple[np.ndarray, np.n
     return windows, golden.stream(np.concatenate([clip, *audio[:FOLLOWING]]))
 
 
-def measure(core: Core, folder: Path, firmware: Firmware | None, clip: np.ndarray, audio: np.ndarray) -> dict:
-    """All figures of one core: of the feature pipeline in `folder` and, where there is one, of the engine."""
+def measure(
+    core: Core, folder: Path, firmware: Firmware | None, detector: Path | None, clip: np.ndarray, audio: np.ndarray
+) -> dict:
+    """All figures of one core: of the feature pipeline in `folder` and, where there are some, of engine and detector."""
     row = measure_frontend(core, folder, clip)
-    if firmware is None:
+    if firmware is None or detector is None:
         return row
     engine = measure_engine(core, firmware, *engine_inputs(clip, audio))
-    both = row | engine
-    return both | {"bit_exact": row["bit_exact"] and engine["bit_exact"], "static_ram": static_ram(both)}
+    words = measure_detector(core, detector, firmware, detector_scores(firmware, clip, audio))
+    every = row | engine | words
+    exact = all(part["bit_exact"] for part in (row, engine, words))
+    return every | {"bit_exact": exact, "static_ram": static_ram(every)}
 
 
 def static_ram(row: dict) -> dict[str, int]:
-    """Bytes of RAM of the variables that an application declares. Those of the sources themselves are 0:
-    `engine_ram_bytes`, `frontend_ram_bytes`."""
-    return {"kws_frontend": row["frontend_state_bytes"], "kws_engine": row["engine_state_bytes"] + row["stream_state_bytes"]}
+    """Bytes of RAM that an application sets aside, by the variable that it declares; the sources have none of their own
+    (`engine_ram_bytes`, `frontend_ram_bytes`, `detector_ram_bytes`)."""
+    return {
+        "kws_frontend": row["frontend_state_bytes"],
+        "kws_engine": row["engine_state_bytes"] + row["stream_state_bytes"],
+        "kws_detector": row["detector_state_bytes"],
+    }
 
 
 def version(program: str) -> str:
@@ -197,8 +238,14 @@ def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, st
     """Measure a build, print and write its figures; returns a line for each that is not bit-exact or beyond its limit."""
     firmware = engine_on_core.find(build, tau)
     name, clip, origin, audio = choose_audio(args.data)
-    with frontend_on_core.source_folder(build / "firmware") as folder, ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(lambda core: measure(core, folder, firmware, clip, audio), CORES.values()))
+    sources = build / "firmware"
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(frontend_on_core.source_folder(sources))
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        detector = None
+        if firmware:
+            detector = stack.enter_context(detector_on_core.source_folder(sources, firmware.network.labels))
+        rows = list(pool.map(lambda core: measure(core, folder, firmware, detector, clip, audio), CORES.values()))
     boards = dict(zip(CORES, rows))
     figures = {
         "tau": tau,

@@ -26,6 +26,13 @@ ENGINE = {
     "engine_flash_bytes": "flash",
     "engine_code_bytes": "code",
 }
+DETECTOR = {
+    "detector_hop": "hop, max",
+    "detector_hop_mean": "mean",
+    "detector_state_bytes": "state",
+    "detector_stack_bytes": "stack",
+    "detector_flash_bytes": "flash",
+}
 """Key of bench.json -> title of its column."""
 
 
@@ -74,6 +81,8 @@ def table(figures: dict) -> str:
         [
             f"native engine, tau {figures['tau']:g}: a window of a second, a hop of 10 ms with its scores",
             *cores(figures, ENGINE),
+            "detector: from the scores of a hop to a word or none",
+            *cores(figures, DETECTOR),
         ]
         if figures["engine"]
         else []

@@ -36,6 +36,8 @@ BOUNDS = (
     Bound("engine_state_bytes", 105_000, 90_000, tau=8),
     Bound("engine_flash_bytes", 40 * KB, 32 * KB, ("cortex-m4",), 1),
     Bound("stream_state_bytes", 5 * KB),
+    Bound("detector_hop", 600, cores=("cortex-m4",)),
+    Bound("detector_state_bytes", 600),
 )
 
 
@@ -60,7 +62,7 @@ def of_cores(boards: dict[str, dict], tau: float | None, what: str) -> list[str]
 
 def failures(figures: dict) -> list[str]:
     """Why the bench fails, a line each; none where it passes. figures: as in bench.json."""
-    lines = of_cores(figures["boards"], figures["tau"], "features or scores" if figures["engine"] else "features")
+    lines = of_cores(figures["boards"], figures["tau"], "features, scores or words" if figures["engine"] else "features")
     share, largest = figures["fidelity"]["within_1_lsb"], figures["fidelity"]["max_lsb"]
     if share < WITHIN_1_LSB:
         lines.append(

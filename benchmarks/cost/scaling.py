@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cost import bench, bench_text, emulator, engine_on_core, frontend_on_core, limits
+from benchmarks.cost import bench, bench_text, detector_on_core, emulator, engine_on_core, frontend_on_core, limits
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Firmware
 from common import locks, options
@@ -57,19 +57,23 @@ def firmware(tau: float) -> Iterator[tuple[str, Firmware]]:
 
 
 def measure(taus: Sequence[float], clip: np.ndarray, audio: np.ndarray) -> dict:
-    """Figures of the feature pipeline and of engines of these widths, on every core; see bench.json for their keys.
+    """Figures of the feature pipeline, of engines of these widths and of the detector behind the first of them, on every
+    core; see bench.json for their keys.
 
     clip: int16 [16000], what instructions are counted over. audio: int16 [n, 16000], what follows in the stream.
-    Returns {"frontend": {core: figures}, "taus": {"1.5": {"weights", "engine", "boards": {core: figures}}}}.
+    Returns {"frontend": {core: figures}, "detector": {core: figures}, "taus": {"1.5": {"weights", "engine", "boards":
+    {core: figures}}}}.
     """
     inputs = bench.engine_inputs(clip, audio)
-    widths = {}
+    widths: dict[str, dict] = {}
+    detector: dict[str, dict] = {}
     with ThreadPoolExecutor(2) as pool, tempfile.TemporaryDirectory() as nothing:
         with frontend_on_core.source_folder(Path(nothing)) as folder:
             frontend = dict(zip(CORES, pool.map(lambda core: bench.measure_frontend(core, folder, clip), CORES.values())))
         for tau in taus:
             with firmware(tau) as (weights, made):
                 rows = list(pool.map(lambda core: bench.measure_engine(core, made, *inputs), CORES.values()))
+                detector = detector or detector_of(made, bench.detector_scores(made, clip, audio))
             for row in rows:
                 del row["layers"]
             widths[f"{tau:g}"] = {
@@ -77,7 +81,15 @@ def measure(taus: Sequence[float], clip: np.ndarray, audio: np.ndarray) -> dict:
                 "engine": engine_render.engine_id(made.network),
                 "boards": dict(zip(CORES, rows)),
             }
-    return {"frontend": frontend, "taus": widths}
+    return {"frontend": frontend, "detector": detector, "taus": widths}
+
+
+def detector_of(made: Firmware, scores: np.ndarray) -> dict[str, dict]:
+    """The detector's figures on every core, freshly rendered; scores: int16 [n, classes] of this engine."""
+    with tempfile.TemporaryDirectory() as nothing, ThreadPoolExecutor(2) as pool:
+        with detector_on_core.source_folder(Path(nothing), made.network.labels) as folder:
+            rows = pool.map(lambda core: bench.measure_detector(core, folder, made, scores), CORES.values())
+            return dict(zip(CORES, rows))
 
 
 def versions() -> dict[str, str]:
@@ -89,6 +101,7 @@ def versions() -> dict[str, str]:
 def failures(figures: dict) -> list[str]:
     """Why the command fails, a line each: what is not bit-exact or beyond its limit."""
     lines = limits.of_cores(figures["frontend"], None, "features")
+    lines += limits.of_cores(figures["detector"], None, "words")
     for tau, width in figures["taus"].items():
         lines += [f"tau {tau}, {line}" for line in limits.of_cores(width["boards"], float(tau), "scores")]
     return lines

@@ -32,6 +32,11 @@ KEYS = {
     "engine_flash_bytes",
     "engine_code_bytes",
     "stack_bytes",
+    "detector_hop",
+    "detector_hop_mean",
+    "detector_state_bytes",
+    "detector_stack_bytes",
+    "detector_flash_bytes",
     "bit_exact",
     "layers",
 }
@@ -88,6 +93,8 @@ def test_every_core_has_its_figures_and_is_bit_exact(figures):
         assert row.keys() >= KEYS and row["bit_exact"] is True
         assert row["board"] == CORES[name].board
         assert 0 < row["frontend_hop_mean"] <= row["frontend_hop"] < row["frontend_clip"]
+        assert 0 < row["detector_hop_mean"] <= row["detector_hop"] < row["network_hop"] / 50
+        assert row["detector_ram_bytes"] == 0 and row["static_ram"]["kws_detector"] == row["detector_state_bytes"]
     assert "Armv6-M" in figures["boards"]["cortex-m0"]["note"]
     assert figures["clip"] == "examples/yes.wav" and figures["fidelity"]["clips"] > 1
 
@@ -119,8 +126,9 @@ def test_a_window_takes_as_long_as_its_columns_one_by_one(figures):
 def test_the_table_shows_every_core_and_the_fidelity(figures):
     text = bench_text.table(figures)
     for name, row in figures["boards"].items():
-        line, _ = [line for line in text.splitlines() if line.startswith(name + " ")]
+        line, _, last = [line for line in text.splitlines() if line.startswith(name + " ")]
         assert f"{row['frontend_hop']:,}" in line and line.endswith("yes")
+        assert f"  {row['detector_hop']:,}  " in last and last.endswith(f" {row['detector_flash_bytes']:,}")
     assert f"at most {figures['fidelity']['max_lsb']}" in text and max(map(len, text.splitlines())) <= 120
 
 
@@ -157,13 +165,15 @@ def test_counts_over_a_real_clip_are_within_a_percent_of_those_over_an_example(f
     [
         (("boards", "cortex-m4", "frontend_hop"), 45_001, "cortex-m4: frontend_hop is 45,001, above its limit of 45,000"),
         (("boards", "cortex-m7", "frontend_state_bytes"), 4097, "cortex-m7: frontend_state_bytes is 4,097"),
-        (("boards", "cortex-m33", "bit_exact"), False, "cortex-m33: its features or scores are not"),
+        (("boards", "cortex-m33", "bit_exact"), False, "cortex-m33: its features, scores or words are not"),
         (("boards", "cortex-m7", "network_window"), 7_000_001, "cortex-m7: network_window is 7,000,001"),
         (("boards", "cortex-m55", "network_window"), 3_000_001, "above its limit of 3,000,000"),
         (("boards", "cortex-m4", "network_hop"), 80_001, "above its limit of 80,000"),
         (("boards", "cortex-m0", "engine_state_bytes"), 16_385, "above its limit of 16,384"),
         (("boards", "cortex-m3", "stream_state_bytes"), 5121, "above its limit of 5,120"),
         (("boards", "cortex-m4", "engine_flash_bytes"), 40 * 1024 + 1, "above its limit of 40,960"),
+        (("boards", "cortex-m4", "detector_hop"), 601, "cortex-m4: detector_hop is 601, above its limit of 600"),
+        (("boards", "cortex-m0", "detector_state_bytes"), 601, "detector_state_bytes is 601, above its limit of 600"),
         (("fidelity", "within_1_lsb"), 0.9989, "99.890 % of the features"),
         (("fidelity", "max_lsb"), 3, "3 LSB from the float log-mel"),
     ],
@@ -215,7 +225,7 @@ def test_wrong_scores_fail_the_bench(one_core, random_build, capsys):
     for name, text in foreign.items():
         (native / name).write_text(text.replace(given, expected))
     assert bench.main(["--tau", "3", "--build", str(random_build), "--core", "cortex-m3"]) == 1
-    assert "its features or scores are not those of the integer models in Python" in capsys.readouterr().err
+    assert "its features, scores or words are not those of the integer models in Python" in capsys.readouterr().err
 
 
 def test_an_engine_that_does_not_fit_its_build_is_refused(random_build, failure):

@@ -13,6 +13,7 @@ from benchmarks.cost.emulator import CORES
 from common.errors import UserError
 
 FRONTEND = dict.fromkeys(baseline.FRONTEND, 1000)
+DETECTOR = dict.fromkeys(baseline.DETECTOR, 100)
 ENGINE = dict.fromkeys(baseline.ENGINE, 10_000)
 
 
@@ -31,6 +32,7 @@ def before() -> dict:
             "recorded": "2031-05-07",
             "compiler": "a compiler",
             "frontend": dict.fromkeys(cores, FRONTEND),
+            "detector": dict.fromkeys(cores, DETECTOR),
             "taus": {"1": width, "3": width},
             "agreement": {"1": {"native": 0.99}},
         }
@@ -55,6 +57,12 @@ def test_a_figure_of_the_engine_that_grows_by_more_than_2_percent_is_named(befor
 def test_a_figure_of_the_feature_pipeline_that_grows_is_named(before, after, key):
     after["frontend"]["cortex-m4"][key] = 1050
     assert baseline.regressions(before, after) == [f"cortex-m4: {key} grew from 1,000 to 1,050 (+5.0 %)"]
+
+
+@pytest.mark.parametrize("key", baseline.DETECTOR)
+def test_a_figure_of_the_detector_that_grows_is_named(before, after, key):
+    after["detector"]["cortex-m4"][key] = 103
+    assert baseline.regressions(before, after) == [f"cortex-m4: {key} grew from 100 to 103 (+3.0 %)"]
 
 
 def test_every_offence_has_its_line(before, after):
@@ -90,7 +98,7 @@ def test_agreement_that_is_not_known_is_not_compared_and_that_is_said(before, af
 
 def test_what_passed_is_counted(before, after):
     text = baseline.passed(before, after)
-    assert f"none of {2 * len(baseline.FRONTEND) + 4 * len(baseline.ENGINE)} figures on 2 cores" in text
+    assert f"none of {2 * sum(map(len, baseline.PARTS.values())) + 4 * len(baseline.ENGINE)} figures on 2 cores" in text
     assert "tau 1 (random weights), 3 (random weights)" in text and "agreement with float of tau 1 has not" in text
 
 

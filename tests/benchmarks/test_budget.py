@@ -71,6 +71,7 @@ def agreed(monkeypatch, tmp_path) -> dict:
         "compiler": "a compiler",
         "agreement": {},
         "frontend": dict.fromkeys(CORES, FRONTEND),
+        "detector": dict.fromkeys(CORES, dict.fromkeys(baseline.DETECTOR, 50)),
         "taus": {f"{tau:g}": {"weights": "random", "boards": {core: engine(tau) for core in CORES}} for tau in TAUS},
     }
     path = tmp_path / "baseline.json"
