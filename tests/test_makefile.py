@@ -22,6 +22,7 @@ DOCUMENTED = (
     "synthetic",
     "speech",
     "false-accepts",
+    "field-test",
     "bench",
     "bench-check",
     "bench-baseline",

@@ -131,7 +131,9 @@ def listed(
 ) -> list[Condition]:
     """A condition for each value of a parameter. title: of `value`. streamed: the values with streams."""
     return [
-        Condition(group, title.format(value=value), functools.partial(change, **{name: value}, **more), needs, value in streamed)
+        Condition(
+            group, title.format(value=value), functools.partial(change, **{name: value}, **more), needs, value in streamed
+        )
         for value in values
     ]
 

@@ -122,11 +122,21 @@ def make_material(others: np.ndarray, noise: Sequence[Path]) -> Material:
 
 def share(right: np.ndarray) -> dict:
     """A share of flags bool [n] with its interval, JSON-ready."""
-    return {"right": int(right.sum()), "clips": len(right), "share": float(right.mean()), "ci95": list(wilson(int(right.sum()), len(right)))}
+    return {
+        "right": int(right.sum()),
+        "clips": len(right),
+        "share": float(right.mean()),
+        "ci95": list(wilson(int(right.sum()), len(right))),
+    }
 
 
 def measure(
-    path: Path, audio: np.ndarray, target: np.ndarray, labels: Sequence[str], material: Material, noises: Sequence[np.ndarray],
+    path: Path,
+    audio: np.ndarray,
+    target: np.ndarray,
+    labels: Sequence[str],
+    material: Material,
+    noises: Sequence[np.ndarray],
     processes: int | None = None,
 ) -> list[dict]:
     """The rows of the table, JSON-ready: `group`, `title`, `window`, and `reported` where streams were measured.
@@ -171,8 +181,7 @@ def table(rows: Sequence[dict]) -> str:
             f"{100 * found['share']:.1f}" + f"  {report_text.span(found['ci95'], 100):<15}" if found else ""
             for found in (row["window"], row["reported"])
         ]
-        name = f"{row['group']}, {row['title']}".rstrip(", ")
-        lines.append(f"{name:<44}{cells[0]}{cells[1]:>27}".rstrip())
+        lines.append(f"{report_text.condition(row):<44}{cells[0]}{cells[1]:>27}".rstrip())
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from benchmarks.report import comparison, plots
+from benchmarks.report import comparison, plots, text as report_text
 from benchmarks.report.plots import Figure, Stack, Whisker
 from benchmarks.report.text import MAIN_CORE, TITLES
 
@@ -282,6 +282,39 @@ class Page:
                 "A bar to the right is a loss against PyTorch in float, to the left a gain.",
                 rows,
                 24,
+            )
+        )
+
+    def field_rows(self, kind: str) -> list[tuple[int, str]]:
+        """(number, name) of the conditions of the field test that have a `window` or `reported`."""
+        return [
+            (index, report_text.condition(row))
+            for index, row in enumerate(self.report["field"]["rows"])
+            if row[kind] is not None
+        ]
+
+    def plot_field(self, kind: str) -> Markup:
+        """The shares of `window` or `reported` of all conditions."""
+        title = "Right answers to whole windows" if kind == "window" else "Keywords reported alone, in a stream"
+        rows = self.field_rows(kind)
+        at = ("field", "rows")
+        return Markup(
+            plots.ranges(
+                f"field-{kind}",
+                title,
+                "A dot for each condition with its 95 % interval; the dashed line is the sound as it was recorded.",
+                [
+                    (
+                        name,
+                        self.figure("percent1", at, index, kind, "ci95", 0),
+                        self.figure("percent1", at, index, kind, "share"),
+                        self.figure("percent1", at, index, kind, "ci95", 1),
+                    )
+                    for index, name in rows
+                ],
+                100,
+                46,
+                self.figure("percent1", at, rows[0][0], kind, "share"),
             )
         )
 
