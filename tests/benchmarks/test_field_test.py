@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from benchmarks.listening import conditions, field
 from benchmarks.listening.conditions import CONDITIONS, Material, Word
@@ -17,7 +16,6 @@ from common import build_folder
 from common.description import FEATURES, LABELS
 from common.errors import UserError
 from training.data.dataset import Clip
-from training.field import sound
 
 SECOND = FEATURES.clip_samples
 BY_KEY = {condition.key: condition for condition in CONDITIONS}
@@ -171,7 +169,9 @@ def test_the_report_shows_the_test_of_exactly_this_network(build, rows):
     figures = json.loads((build / build_folder.FIELD).read_text())
     (build / build_folder.FIELD).write_text(json.dumps(figures | {"native": "of another"}))
     other = contents.merge(build)
-    assert other["field"] is None and "make field-test TAU=1" in html.page(other) and "make field-test" in text.markdown(other)
+    assert (
+        other["field"] is None and "make field-test TAU=1" in html.page(other) and "make field-test" in text.markdown(other)
+    )
 
 
 def test_a_damaged_field_test_is_one_line_that_names_the_remedy(build):
@@ -187,11 +187,3 @@ def test_bad_options_are_one_line(arguments, message, monkeypatch, capsys):
     monkeypatch.delenv("GSC_ROOT", raising=False)
     assert field.main([*arguments]) != 0
     assert message in capsys.readouterr().err
-
-
-def test_the_same_functions_serve_training_and_test():
-    """A quiet word of the test is the quiet word of training, to the last bit."""
-    samples = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (1, SECOND)))
-    word = Word(float(sound.level(samples)), float(sound.rms(samples)))
-    quiet = BY_KEY["level of the word, -60 dBFS"].change(samples, word, Material({}, {}), np.random.default_rng(0))
-    assert torch.equal(quiet, sound.at_level(samples, -60))
