@@ -12,13 +12,14 @@ VENV := .venv
 quantize.takes := TAU CHECKPOINT GRAPH DATA DETECTOR
 verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
-	SPEECH THREADS
+	SPEECH RECORDINGS NOISE THREADS
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD
 listen-test.takes := TAU DATA RECORDINGS SPLIT RECORD
 tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS DATA OUT
 peers.takes := RECORDINGS KEYWORDS PEER RECORD
 level.takes := WAV RECORDINGS
+field-test.takes := TAU DATA SPLIT NOISE EACH
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 run.takes := TAU BOARD WAV
@@ -27,8 +28,8 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level bench bench-check \
-	bench-baseline budget run selftest export report calibration docs-figures lint test test-all clean
+.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level field-test bench \
+	bench-check bench-baseline budget run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -78,13 +79,14 @@ help:
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
 	echo "  make family                          what every shipped checkpoint was verified to reach"
 	echo "  make train    TAU=1 VER=2 GPU=0 DOWNLOAD=1"
-	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1] [RECIPE=paper|open] [START=FILE] [RATE=0.1]"
+	echo "       [DATA=DIR] [EPOCHS=200] [SEED=0] [OUT=DIR] [RESUME=1] [RECIPE=paper|open|field] [START=FILE] [RATE=0.1]"
 	echo "       [STREAM=0.35: share of batches heard as a stream] [TEACHER=FILE: larger network to learn from] [DROPOUT=0.1]"
 	echo "       [WITHOUT=word,word: hold them out, and report how many of their clips are rejected] [OMIT=splices,…:"
-	echo "       parts of RECIPE=open to leave out]"
-	echo "       [SPEECH=build/speech: more other words] [THREADS=1: of the CPU]"
-	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open"
-	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for RECIPE=open SPEECH=build/speech"
+	echo "       parts of RECIPE=open, and of field, to leave out]"
+	echo "       [SPEECH=build/speech: more other words] [RECORDINGS=DIR: speech, and NOISE=DIR: noises, for RECIPE=field]"
+	echo "       [THREADS=1: of the CPU]"
+	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open and field"
+	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
 	echo "                                       words an hour that a device hears in recordings in which none is said"
 	echo "       [RECORD=NAME: keep the counts of a shipped checkpoint under that name]"
@@ -97,6 +99,8 @@ help:
 	echo "  make peers RECORDINGS=DIR            wake words of others on the same recordings, in an environment of their own"
 	echo "       [KEYWORDS=DIR: recordings of their words, in folders called like them] [PEER=pymicro-wakeword: alone] [RECORD=NAME]"
 	echo "  make level    WAV=FILE               what the firmware's level meter says of a sound; RECORDINGS=DIR: of many"
+	echo "  make field-test TAU=1 DATA=DIR       right answers by level, room, music, babble, noise, band, microphone"
+	echo "       [SPLIT=validation|testing] [NOISE=DIR: noises no network learnt from] [EACH=42: clips of a class; 0: all]"
 	echo "  make bench    TAU=1                  instructions, RAM and flash on emulated Cortex-M cores, bit-equality"
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
@@ -138,6 +142,7 @@ train: $(VENV)/training
 		$(call option,--recipe,RECIPE) $(call option,--start,START) $(call option,--rate,RATE) \
 		$(call option,--without,WITHOUT) $(call option,--omit,OMIT) $(call option,--stream,STREAM) \
 		$(call option,--teacher,TEACHER) $(call option,--dropout,DROPOUT) $(call option,--speech,SPEECH) \
+		$(call option,--recordings,RECORDINGS) $(call option,--noise,NOISE) \
 		$(call option,--threads,THREADS) $(call flag,--download,DOWNLOAD) $(call flag,--resume,RESUME)
 
 synthetic: $(VENV)/training
@@ -168,6 +173,10 @@ peers: $(VENV)/convert $(VENV)/training $(PEERS)/peers
 
 level: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.level -- $(if $(value WAV),$(call quoted,WAV)) $(if $(value RECORDINGS),$(call quoted,RECORDINGS))
+
+field-test: $(VENV)/convert $(VENV)/training
+	$(BIN) -m benchmarks.field_test $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
+		$(call option,--noise,NOISE) $(call option,--each,EACH); $(then_report)
 
 bench: $(VENV)/convert $(VENV)/training
 	$(if $(filter all,$(value TAU)),$(BIN) -m benchmarks.scaling $(call option,--data,DATA), \

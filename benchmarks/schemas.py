@@ -81,6 +81,18 @@ CORE = {
     **COSTS,
     **{f"{key}?": kind for key, kind in MORE_COSTS.items()},
 }
+SHARE = {"right": int, "clips": int, "share": float, "ci95": INTERVAL}
+FIELD = {
+    "measured": str,
+    "command": str,
+    "clips": int,
+    "data": {"origin": str, "sha256": str},
+    "sensitivity": str,
+    "detector": str,
+    "native": str,
+    "rows": [{"group": str, "title": str, "window": SHARE, "reported": Either(None, SHARE)}],
+}
+"""What it takes of a field test."""
 BENCH = {"clip": str, "compiler": str, "emulator?": Either(None, str), "boards": {report_text.MAIN_CORE: CORE}}
 """What a report takes of a bench."""
 

@@ -40,6 +40,7 @@ from training.data.decoded import read_training_clips
 from training.features import LogMel, log_mel
 from training.memory import keep_freed_memory
 from training.model import BCResNet, Block
+from training.precision import default_precision
 
 CPU = torch.device("cpu")
 OUTPUT = Path("build/training_speed.json")
@@ -244,7 +245,7 @@ def line_up(settings: Settings, folder: Path) -> list[Contender]:
         Contender("official loading, plain network, float32", official_way, settings, PlainNetwork),
         Contender("official loading, our network, float32", official_way, settings, BCResNet),
     ]
-    default = train.default_precision(CPU)
+    default = default_precision(CPU)
     for precision in dict.fromkeys(("float32", default)):
         mark = " (the default here)" if precision == default else ""
         contenders.append(

@@ -26,6 +26,7 @@ DOCUMENTED = (
     "tune",
     "peers",
     "level",
+    "field-test",
     "bench",
     "bench-check",
     "bench-baseline",

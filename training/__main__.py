@@ -33,6 +33,7 @@ from training.field import recipe as field
 from training.field.outside import changed_log_mel
 from training.memory import keep_freed_memory
 from training.model import DROPOUT
+from training.precision import default_precision
 from training.spoken import pieces, synthesis
 
 SEEDS = 1 << 32
@@ -201,7 +202,7 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     """The run of these options over the clips of `archive`; continued where it was saved."""
     keep_freed_memory()
     device = choose_device(args.gpu)
-    precision = train.default_precision(device) if args.precision == "auto" else args.precision
+    precision = default_precision(device) if args.precision == "auto" else args.precision
     noises = dataset.read_noises(archive)
     clips = dataset.split_clips(archive, "training", args.ver, args.without, all_others=args.open)
     training = decoded(clips, "training", noises, args.out / "decoded")

@@ -42,7 +42,9 @@ class Teacher:
         """Log-mel (N,1,40,T) -> logits (N, classes) of the second in its middle."""
         return self.model(middle_second(logmel)).float()
 
-    def answers(self, audio: np.ndarray, rows: np.ndarray, device: torch.device, cache: Path, batch: int = 200) -> torch.Tensor:
+    def answers(
+        self, audio: np.ndarray, rows: np.ndarray, device: torch.device, cache: Path, batch: int = 200
+    ) -> torch.Tensor:
         """Its logits of the clips int16 [clips, 16000] as they are, float32 [clips, classes]; zeros but for `rows`.
 
         cache: the file that they are kept in; whose name changes with clips and teacher.

@@ -24,7 +24,7 @@ from training.average import WeightAverage
 from training.distill import Teacher, distilled
 from training.features import LogMel
 from training.field import outside as outdoors
-from training.field.negatives import Negatives
+from training.field.negatives import Negatives, keyword_probability
 from training.model import DROPOUT, BCResNet, load_weights
 from training.splices import Splicer
 from training.stream import stream_augment, without_edges
@@ -68,6 +68,10 @@ class Recipe:
     weight: float = 1.0  # of an excerpt in the loss of the last epoch
 
 
+NEWER = {field.name: field.default for field in dataclasses.fields(Recipe) if field.default is not dataclasses.MISSING}
+"""Fields that older state files lack, and what stands for them."""
+
+
 class Batch(NamedTuple):
     """Log-mel (N,1,40,101), or (N,1,40,146) for continuous listening; class indices (N); which clips are learnt from the
     teacher too, bool (N). answers: the teacher's logits (N, classes), where it heard the clips before. running, seconds: the
@@ -105,27 +109,6 @@ def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEA
     if step < warmup:
         return min(peak, peak * (step + 1) / warmup)  # the last step would exceed it where `warmup` is no whole number
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
-
-
-def default_precision(device: torch.device) -> str:
-    """bfloat16 where the hardware multiplies it natively, else float32."""
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and has_avx512_bf16() else "float32"
-
-
-def has_avx512_bf16() -> bool:
-    """Whether this x86-64 processor has bfloat16 dot products."""
-    try:
-        return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-
-
-def keyword_probability(logits: torch.Tensor, labels: Sequence[str]) -> np.ndarray:
-    """Logits (N, classes) -> the probability of all words among the labels, float32 [N]."""
-    others = [labels.index(SILENCE), labels.index(UNKNOWN)]
-    return 1 - logits.softmax(1)[:, others].sum(1).cpu().numpy()
 
 
 def standing(row: dict) -> int:
@@ -207,7 +190,7 @@ class Trainer:
         """Continue from the state file; UserError where it belongs to another run, or is damaged."""
         try:
             saved = torch.load(self.state, map_location=self.device, weights_only=True)
-            recipe = {RENAMED.get(key, key): value for key, value in saved["recipe"].items()}
+            recipe = NEWER | {RENAMED.get(key, key): value for key, value in saved["recipe"].items()}
             recipe |= {key: tuple(recipe[key]) for key in ("labels", "parts")}
         except Exception as error:  # torch.load raises many kinds, depending on what is damaged
             raise self.damaged(error) from None

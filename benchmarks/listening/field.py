@@ -4,7 +4,7 @@
     python -m benchmarks.field_test --tau 1 --data ~/speech_commands --split testing --noise ~/noises
 
 Each row of the table is a condition (benchmarks/listening/conditions.py). Window: top-1 of clips as windows. Reported:
-the share of keyword clips that the rule of examples/baremetal reports, and nothing else beside them, where each is in a
+the share of keyword clips that the detector reports at medium sensitivity, and nothing else beside them, each in a
 stream of background noise (benchmarks/listening/streaming.py) that goes through the condition as a whole. Features and
 network are the generated C. Everything random is seeded by condition and clip: rooms are simulated, music is synthetic,
 babble is made of the clips of other words. Choose on validation clips, which are the default; `--split testing` gives the
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from benchmarks.accuracy import clips
-from benchmarks.listening import conditions, decisions, streaming
+from benchmarks.listening import conditions, streaming
 from benchmarks.listening.conditions import CONDITIONS, Condition, Material, Word
 from benchmarks.report import text as report_text
 from common import build_folder, locks, options, worker_tools, workers
@@ -34,9 +34,12 @@ from common.atomic import write_text
 from common.description import SILENCE, UNKNOWN
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import wilson
+from detector.binding import Detector
+from detector.render import detector_id
+from detector.settings import MEDIUM, Threshold
 from engine import network
 from engine.binding import Engine
-from firmware_gen.inputs import needed_native_file
+from firmware_gen.inputs import detector_settings, needed_native_file
 from frontend import binding
 from training.data import dataset
 from training.field import backgrounds, music, sound
@@ -51,6 +54,7 @@ class Tools(NamedTuple):
     """What a worker needs. noises: around the clips of streams."""
 
     engine: Engine
+    detector: Detector
     material: Material
     noises: Sequence[np.ndarray]
 
@@ -64,10 +68,10 @@ class Task(NamedTuple):
     stream: bool
 
 
-def make_tools(path: Path, material: Material, noises: Sequence[np.ndarray]) -> Tools:
-    """Those of a worker. path: of the integer network."""
+def make_tools(path: Path, thresholds: Sequence[Threshold], material: Material, noises: Sequence[np.ndarray]) -> Tools:
+    """Those of a worker. path: of the integer network. thresholds: of the detector, for each class."""
     torch.set_num_threads(1)
-    return Tools(Engine(network.load(path)), material, noises)
+    return Tools(Engine(network.load(path)), Detector(thresholds), material, noises)
 
 
 def answers(audio: np.ndarray, words: Sequence[Word], condition: int, stream: bool) -> np.ndarray:
@@ -82,12 +86,11 @@ def answers(audio: np.ndarray, words: Sequence[Word], condition: int, stream: bo
 
 def reported(tools: Tools, condition: Condition, clip: np.ndarray, word: Word) -> int:
     """The class of the word that is reported alone in a clip's stream, else -1."""
-    made = tools.engine.network
     heard = conditions.applied(condition, streaming.embed(clip, tools.noises), word, tools.material)
     scores = tools.engine.stream(binding.Stream().feed(heard))
-    winner, probability = scores.argmax(1), streaming.winner_probability(made, scores)
-    said = decisions.reported(winner, probability, decisions.word_classes(made.labels), decisions.EXAMPLE)
-    return said[0][1] if len(said) == 1 else -1
+    tools.detector.reset()
+    events = tools.detector.feed(*tools.engine.best(scores))
+    return events[0][1].word if len(events) == 1 else -1
 
 
 def some_of_each(found: Sequence[dataset.Clip], each: int) -> list[dataset.Clip]:
@@ -132,6 +135,7 @@ def share(right: np.ndarray) -> dict:
 
 def measure(
     path: Path,
+    thresholds: Sequence[Threshold],
     audio: np.ndarray,
     target: np.ndarray,
     labels: Sequence[str],
@@ -141,7 +145,7 @@ def measure(
 ) -> list[dict]:
     """The rows of the table, JSON-ready: `group`, `title`, `window`, and `reported` where streams were measured.
 
-    path: of the integer network. audio: int16 [clips, 16000]. target: class indices [clips].
+    path: of the integer network. thresholds: of the detector. audio: int16 [clips, 16000]. target: class indices [clips].
     """
     spoken = np.array([labels[index] != SILENCE for index in target])
     keywords = np.array([labels[index] not in (SILENCE, UNKNOWN) for index in target])
@@ -157,7 +161,7 @@ def measure(
                 owners.append((index, stream, some))
     Engine(network.load(path))  # compiled once, and not by every worker at the same time
     found = workers.in_order(
-        answers, tasks, "listening", "clip", processes, worker_tools.prepare, (make_tools, path, material, noises)
+        answers, tasks, "listening", "clip", processes, worker_tools.prepare, (make_tools, path, thresholds, material, noises)
     )
     right: dict[tuple[int, bool], list[np.ndarray]] = {}
     for (index, stream, some), classes in zip(owners, found):
@@ -181,8 +185,7 @@ def table(rows: Sequence[dict]) -> str:
             f"{100 * found['share']:.1f}" + f"  {report_text.span(found['ci95'], 100):<15}" if found else ""
             for found in (row["window"], row["reported"])
         ]
-        name = f"{row['group']}, {row['title']}".rstrip(", ")
-        lines.append(f"{name:<44}{cells[0]}{cells[1]:>27}".rstrip())
+        lines.append(f"{report_text.condition(row):<44}{cells[0]}{cells[1]:>27}".rstrip())
     return "\n".join(lines)
 
 
@@ -218,6 +221,7 @@ def main(argv: list[str] | None = None) -> None:
     build, tau = options.build_and_tau(args)
     conversion = build_folder.load(build)
     labels, path = conversion["labels"], needed_native_file(build, conversion)
+    decided = detector_settings(build, conversion)
     parts = clips.choose(args.data, args.split, labels)
     for part in parts:
         if part.passed_over:
@@ -232,6 +236,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{build}: {len(recordings.target)} clips, {' and '.join(recordings.origins)}", flush=True)
     rows = measure(
         path,
+        decided.presets[MEDIUM],
         recordings.audio,
         recordings.target,
         labels,
@@ -247,7 +252,8 @@ def main(argv: list[str] | None = None) -> None:
         "clips": len(recordings.target),
         "data": {"origin": " and ".join(recordings.origins), "sha256": recordings.sha256},
         "background": background.origin,
-        "rule": str(decisions.EXAMPLE),
+        "sensitivity": MEDIUM,
+        "detector": detector_id(decided),
         "native": conversion["native"]["sha256"],
         "rows": rows,
     }

@@ -136,6 +136,20 @@ def native(build: Path, conversion: dict) -> dict:
     return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
 
 
+def field(build: Path, conversion: dict) -> dict | None:
+    """The field test of exactly this native engine; None where there is none. UserError where the file is damaged."""
+    path = build / build_folder.FIELD
+    remedy = f"remove it and run `make field-test TAU={conversion['tau']:g}`"
+    found = read_json(path, remedy)
+    if found is None or found.get("native") != conversion["native"].get("sha256"):
+        return None
+    try:
+        check(found, schemas.FIELD)
+    except ValueError as error:
+        raise UserError(f"{path}: not a field test of this project ({error}); {remedy}") from None
+    return found
+
+
 def merge(build: Path, recorded: Path | None = None) -> dict:
     """The report of a build, as in report.json.
 
@@ -193,6 +207,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "fidelity": fidelity,
         "accuracy": verified,
         "native": native(build, conversion),
+        "field": field(build, conversion),
         "graphs": conversion["graphs"],
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
         "versions": conversion["versions"],

@@ -13,10 +13,11 @@ import jinja2
 
 from benchmarks.report.accuracy_plots import NOT_MEASURED, SHORT_TITLES, AccuracyPlots
 from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
+from benchmarks.report.field_plots import FieldPlots
 from benchmarks.report.text import MAIN_CORE, TITLES
 
 
-class Page(AccuracyPlots, CostPlots):
+class Page(AccuracyPlots, FieldPlots, CostPlots):
     """The figures and plots of a report, for the template report.html.j2."""
 
 

@@ -190,6 +190,42 @@ def dumbbells(
     return frame(name, title, description, height + AXIS, body)
 
 
+def ranges(
+    name: str,
+    title: str,
+    description: str,
+    rows: Sequence[tuple[str, Figure, Figure, Figure]],
+    unit: float,
+    gutter: float,
+    reference: Figure,
+) -> str:
+    """A dot with its interval a row: (name, lower end, estimate, upper end); the estimate to the right as well.
+
+    gutter: percent of the width to the left, for the names. reference: a figure to compare with, a line down through all.
+    """
+    values = [figure.value * unit for _, *ends in rows for figure in ends]
+    low, high, start, end = min(0.0, *values), max(values), gutter, 88
+    height = ROW * len(rows)
+    body = grid([(tick, f"{tick:g}") for tick in round_ticks(low, high)], low, high, height, start, end)
+    x = number(along(reference.value * unit, low, high, start, end))
+    body.append(
+        f'<line class="reference" x1="{x}%" x2="{x}%" y1="0" y2="{height}" {reference.marks}>'
+        f"<title>{escape(reference.text)}</title></line>"
+    )
+    for index, (label, *ends) in enumerate(rows):
+        y = number(ROW * index + ROW / 2)
+        places = [number(along(figure.value * unit, low, high, start, end)) for figure in ends]
+        body += [
+            text("0", ROW * index + ROW / 2, label, "name"),
+            f'<g class="c0"><title>{escape(label)}: {escape(ends[1].text)}, 95 % interval {escape(ends[0].text)} to '
+            f"{escape(ends[2].text)}</title>"
+            f'<line class="whisker" x1="{places[0]}%" x2="{places[2]}%" y1="{y}" y2="{y}"/>'
+            f'<circle class="dot" cx="{places[1]}%" cy="{y}" r="4.5" {ends[1].marks}/></g>',
+            text("100%", ROW * index + ROW / 2, ends[1], "value", "end"),
+        ]
+    return frame(name, title, description, height + AXIS, body)
+
+
 def differences(name: str, title: str, description: str, rows: Sequence[tuple[str, Figure]], gutter: float) -> str:
     """Bars to the left and right of zero; what is above zero counts as a loss."""
     low, high = min(0.0, *(figure.value for _, figure in rows)), max(0.0, *(figure.value for _, figure in rows))

@@ -134,6 +134,35 @@ def native_note(native: dict) -> str:
     )
 
 
+def condition(row: dict) -> str:
+    """The name of a row of the field test."""
+    return f"{row['group']}, {row['title']}" if row["title"] else row["group"]
+
+
+def field_section(report: dict) -> str:
+    """The table of the field test, or the command that makes it."""
+    found = report["field"]
+    if found is None:
+        return f"Not measured yet: `make field-test TAU={report['tau']:g} DATA=<Speech Commands>`."
+    rows = [
+        [condition(row)]
+        + [
+            cell
+            for part in (row["window"], row["reported"])
+            for cell in ([f"{100 * part['share']:.1f} %", span(part["ci95"], 100)] if part else ["", ""])
+        ]
+        for row in found["rows"]
+    ]
+    return "\n\n".join(
+        [
+            f"{found['clips']:,} clips: {found['data']['origin']}; measured {found['measured']} with `{found['command']}`.",
+            table(["condition", "window, right", "95 % interval", "keyword reported alone", "95 % interval"], rows),
+            f"Native engine on the device's own features. Reported: by the detector at {found['sensitivity']} sensitivity, each "
+            "keyword in a stream of background noise that goes through the condition as a whole.",
+        ]
+    )
+
+
 def native_section(report: dict) -> str:
     """Facts and cost of the native engine beside TFLM, or why there is none."""
     native, model, memory = report["native"], report["model"], report["memory"]
@@ -269,6 +298,8 @@ def markdown(report: dict) -> str:
                 "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in facts),
                 "## Accuracy and what int8 costs",
                 accuracy_section(report),
+                "## In the field",
+                field_section(report),
                 "## Native engine",
                 native_section(report),
                 "## Beside TFLM with CMSIS-NN",

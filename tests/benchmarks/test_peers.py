@@ -14,7 +14,6 @@ import pytest
 import soundfile
 
 from benchmarks.listening import continuous, peers, recorded, recorded_peers
-from benchmarks.listening.decisions import EXAMPLE, RULES
 from benchmarks.listening.peers import APART, Heard, Placed
 from benchmarks.report import figures
 from common.description import FEATURES
@@ -22,6 +21,7 @@ from common.errors import UserError
 from common.intervals import poisson, wilson
 from common.reading import sha256
 from common.shipped import ROOT, checkpoint_path
+from detector.settings import SENSITIVITIES
 
 SECOND = FEATURES.sample_rate
 CHUNK = 100
@@ -212,7 +212,7 @@ def path(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(recorded, "PATH", tmp_path / "false_accepts.json")
     conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(1))}, "native": {"sha256": "ab" * 32}}
     audio = {"hours": 0.01, "recordings": 1, "protocol": continuous.PROTOCOL}
-    recorded.record(1, "radio", conversion, audio, {rule: range(7) for rule in RULES})
+    recorded.record(1, "radio", conversion, "0x1", audio, {name: range(7) for name in SENSITIVITIES})
     return tmp_path / "recorded_peers.json"
 
 
@@ -230,7 +230,7 @@ def test_counts_are_recorded_by_name_and_package_and_shown_beside_the_own(fake, 
     shown = figures.peers_beside()
     low, high = (100 * bound for bound in poisson(2))
     assert f"| `loud` | above {LOUD} | 2: 200.0 [{low:.1f}, {high:.1f}] |" in shown
-    assert f"| {EXAMPLE} | 7: 700.0 [" in shown
+    assert "| medium sensitivity | 7: 700.0 [" in shown
     assert "misses 1 of 1 recordings of its words: 100.0 %" in " ".join(shown.split()) and '"nobody" (1)' in shown
     write(folder / "radio" / "a.wav", 36)
     run(capsys, folder / "radio", "--record", "radio")

@@ -49,7 +49,7 @@ class Field:
         self.parts = [part for part in PARTS if part in parts]
         self.rooms = rooms if "rooms" in self.parts else []
         self.backgrounds = {
-            kind: [torch.from_numpy(piece) for piece in pieces]
+            kind: [torch.tensor(piece) for piece in pieces]
             for kind, pieces in backgrounds.items()
             if kind in self.parts and pieces
         }
@@ -66,13 +66,15 @@ class Field:
         """All clips changed, each by what is drawn for it."""
 
         def some(share: float, part: str = "") -> np.ndarray:
-            """The rows that meet something, drawn whether the part is kept or not: a part left out changes no other."""
+            """The rows that meet something; none where its part is left out."""
             chosen = np.flatnonzero(rng.random(len(samples)) < share)
             return chosen if not part or part in self.parts else chosen[:0]
 
         rows = some(IN_ROOM, "rooms")
         if len(rows) and self.rooms:
-            samples[rows] = sound.in_rooms(samples[rows], self.room_spectra(samples)[rng.integers(len(self.rooms), size=len(rows))])
+            samples[rows] = sound.in_rooms(
+                samples[rows], self.room_spectra(samples)[rng.integers(len(self.rooms), size=len(rows))]
+            )
         rows = some(WITH_BACKGROUND)
         if len(rows) and self.backgrounds:
             samples[rows] = self.with_background(samples[rows], silence[rows], rng)

@@ -129,7 +129,9 @@ def mastered(mix: np.ndarray, lowest: float) -> np.ndarray:
     """A mix, float64 [samples] -> as a small loudspeaker plays it: compressed, and with a high pass at `lowest` Hz; int16,
     half of full scale at its loudest."""
     dense = np.tanh(mix / max(COMPRESSED * np.sqrt(np.square(mix).mean()), 1e-9))
-    heard = sound.filtered(torch.from_numpy(dense)[None], sound.band(sound.frequencies(len(mix)), lowest, order=2))[0].numpy()
+    heard = sound.filtered(torch.from_numpy(dense)[None], sound.band(sound.frequencies(len(mix)), lowest, order=2))[
+        0
+    ].numpy()
     return np.rint(16384 * heard / max(np.abs(heard).max(), 1e-9)).astype(np.int16)
 
 

@@ -6,12 +6,13 @@ an excerpt from there; half of the excerpts are drawn in proportion to it (hard 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from common.description import FEATURES
+from common.description import FEATURES, SILENCE, UNKNOWN
 
 SECOND = FEATURES.sample_rate
 MINED = 0.5
@@ -32,7 +33,7 @@ class Negatives:
         self.stream = torch.from_numpy(np.concatenate(recordings))
         bounds = np.cumsum([0] + [len(recording) for recording in recordings])
         self.starts = np.concatenate(
-            [np.arange(start, max(start + 1, end - SECOND // 2), SECOND) for start, end in zip(bounds, bounds[1:])]
+            [np.arange(start, max(start + 1, end - SECOND // 2), SECOND) for start, end in itertools.pairwise(bounds)]
         )
         self.score = np.full(len(self.starts), NEVER_HEARD if mine else 1.0, np.float32)
         self.mine = mine
@@ -65,3 +66,9 @@ class Negatives:
         if score.shape != self.score.shape:
             raise ValueError("scores of other recordings")
         self.score[:] = score
+
+
+def keyword_probability(logits: torch.Tensor, labels: Sequence[str]) -> np.ndarray:
+    """Logits (N, classes) -> the probability of all words among the labels, float32 [N]."""
+    others = [labels.index(SILENCE), labels.index(UNKNOWN)]
+    return 1 - logits.softmax(1)[:, others].sum(1).cpu().numpy()

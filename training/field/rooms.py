@@ -46,9 +46,7 @@ def early(size: np.ndarray, rt60: float, mouth: np.ndarray, microphone: np.ndarr
     volume, surface = size.prod(), 2 * (size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
     absorption = 1 - np.exp(-24 * np.log(10) * volume / (SOUND * surface * rt60))  # Eyring, 1930
     order = int(np.ceil(SOUND * MIXING / size.min())) + 1
-    room = pyroomacoustics.ShoeBox(
-        size, fs=RATE, materials=pyroomacoustics.Material(float(absorption)), max_order=order
-    )
+    room = pyroomacoustics.ShoeBox(size, fs=RATE, materials=pyroomacoustics.Material(float(absorption)), max_order=order)
     room.add_source(mouth)
     room.add_microphone(microphone)
     room.compute_rir()

@@ -42,11 +42,6 @@ def gained(samples: torch.Tensor, gain: torch.Tensor | float) -> torch.Tensor:
     return samples * 10 ** (torch.as_tensor(gain, dtype=samples.dtype, device=samples.device) / 20).reshape(-1, 1)
 
 
-def at_level(samples: torch.Tensor, wanted: torch.Tensor | float) -> torch.Tensor:
-    """Brought to such a `level`, dB of full scale."""
-    return gained(samples, wanted - level(samples))
-
-
 def saturated(samples: torch.Tensor, soft: torch.Tensor | None = None) -> torch.Tensor:
     """Cut off at +-1, as a converter does; those that `soft` flags, bool [clips], bent into it, as an amplifier does."""
     hard = samples.clamp(-1, 1)
