@@ -96,8 +96,8 @@ class Meter:
         """The figures up to now; elapsed_ms: time since the reset, 0 where it is not known."""
         result = Result()
         self._library.kws_level_read(ctypes.byref(self.state), ctypes.c_uint32(elapsed_ms), ctypes.byref(result))
-        *figures, status = (getattr(result, name) for name, _ in Result._fields_)
-        return Reading(*figures, Status(status))
+        figures = {name: getattr(result, name) for name in Reading._fields}
+        return Reading(**figures | {"status": Status(result.status)})
 
 
 def measure(samples: np.ndarray, elapsed_ms: int = 0) -> Reading:

@@ -64,10 +64,7 @@ def measure(image: Image, sounds: Sequence[np.ndarray], pushes: Sequence[int], e
     )
     run = emulator.run(image, data, (PUSH, READ))
     records = np.frombuffer(run.output, RECORD)
-    readings = [
-        Reading(*map(int, record["counts"]), *map(int, record["levels"]), Status(int(record["status"])))
-        for record in records
-    ]
+    readings = [Reading._make((*map(int, (*row["counts"], *row["levels"])), Status(int(row["status"])))) for row in records]
     return Measured(readings, int(records["stack"].max()), run.calls[PUSH], run.calls[READ])
 
 

@@ -145,7 +145,7 @@ def measure(
 ) -> list[dict]:
     """The rows of the table, JSON-ready: `group`, `title`, `window`, and `reported` where streams were measured.
 
-    path: of the integer network. thresholds: of the detector. audio: int16 [clips, 16000]. target: class indices [clips].
+    path: of the integer network. thresholds: the detector's. audio: int16 [clips, 16000]. target: class indices [clips].
     """
     spoken = np.array([labels[index] != SILENCE for index in target])
     keywords = np.array([labels[index] not in (SILENCE, UNKNOWN) for index in target])
@@ -161,7 +161,13 @@ def measure(
                 owners.append((index, stream, some))
     Engine(network.load(path))  # compiled once, and not by every worker at the same time
     found = workers.in_order(
-        answers, tasks, "listening", "clip", processes, worker_tools.prepare, (make_tools, path, thresholds, material, noises)
+        answers,
+        tasks,
+        "listening",
+        "clip",
+        processes,
+        worker_tools.prepare,
+        (make_tools, path, thresholds, material, noises),
     )
     right: dict[tuple[int, bool], list[np.ndarray]] = {}
     for (index, stream, some), classes in zip(owners, found):

@@ -118,7 +118,7 @@ def detection(sources: Sources, count: int) -> str:
     """Speech and a room's noise in each wrong format: the share found at each level, and of another format or OK."""
     rows = []
     sounds = list(sources.sounds("speech", DETECTION_SECONDS, count))
-    for name, (wanted, convert) in progress.over(FORMATS.items(), "wrong formats", "format"):
+    for name, (wanted, convert) in progress.over([*FORMATS.items()], "wrong formats", "format"):
         found: dict[int, Counter[Status]] = {level: Counter() for level in LEVELS}
         for level, sound in sounds:
             found[level][level_binding.measure(convert(sound)).status] += 1

@@ -125,10 +125,8 @@ def compose(
             said.append(Said(word, at + offset, at + offset + end - start))
             at += len(sound) + (TWICE_MS * RATE // 1000 if twice else 0)
         at += gap
-    if sounds is None:
-        whole = np.resize(room, at).astype(np.float64)
-    else:
-        whole = joined(sounds, at, BACKGROUND_DBFS, rng)
+    quiet = np.resize(room, at).astype(np.float64)
+    whole = quiet if sounds is None else joined(sounds, at, BACKGROUND_DBFS, rng)
     for start, sound in placed:
         whole[start : start + len(sound)] += sound
     return Scene(name, snr_db, np.clip(np.rint(whole), -32768, 32767).astype(np.int16), tuple(said))

@@ -4,12 +4,12 @@
     python -m benchmarks.tune ~/office --tau 1 --keywords ~/my_words
 
 FOLDER: recordings in which no keyword is said, as long as can be had: of an hour, half is chosen on and half reported on,
-so half a false accept an hour cannot be told from none. Keywords: KEYWORDS/<word>/* (any rate, length and format), or else
+so half a false accept per hour cannot be told from none. Keywords: KEYWORDS/<word>/* (any rate, length, format), or else
 the validation clips of the data, each in a stream with noise (benchmarks/listening/streaming.py).
 
 For each word the least probability and the number of hops are chosen so that all words together give at most the wanted
-false accepts an hour: these are the thresholds of medium sensitivity; low is for a fifth, high for five times as many. Chosen
-on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no speaker.
+false accepts an hour: these are the thresholds of medium sensitivity; low is for a fifth, high for five times as many.
+Chosen on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no speaker.
 
 Writes detector.json into the build folder, from which `python -m firmware_gen` takes the thresholds, and the curve of misses
 against false accepts for the report. --out FILE writes it there instead; give it to another build with DETECTOR=FILE.

@@ -157,8 +157,8 @@ def field_section(report: dict) -> str:
         [
             f"{found['clips']:,} clips: {found['data']['origin']}; measured {found['measured']} with `{found['command']}`.",
             table(["condition", "window, right", "95 % interval", "keyword reported alone", "95 % interval"], rows),
-            f"Native engine on the device's own features. Reported: by the detector at {found['sensitivity']} sensitivity, each "
-            "keyword in a stream of background noise that goes through the condition as a whole.",
+            f"Native engine on the device's own features. Reported: by the detector at {found['sensitivity']} sensitivity, "
+            "each keyword in a stream of background noise that goes through the condition as a whole.",
         ]
     )
 

@@ -9,6 +9,7 @@
 #include "frontend.h"
 #include "kws_detector.h"
 #include "kws_engine.h"
+#include "kws_level.h"
 #include "semihosting.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
 static kws_frontend frontend;
 static kws_engine engine;
 static kws_detector detector;
+static kws_level level;
 static int16_t first_second[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter, as in training
 static int8_t columns[KWS_FRONTEND_FRAMES][KWS_FRONTEND_COLUMN];
 
@@ -49,6 +51,30 @@ static void report(const char *what, int32_t word, uint32_t probability, uint32_
   host_print(" s\n");
 }
 
+// tenths: of a dB.
+static void print_tenths(int32_t tenths) {
+  const uint32_t magnitude = (uint32_t)(tenths < 0 ? -tenths : tenths);
+
+  host_print(tenths < 0 ? "-" : "");
+  print_number(magnitude / 10, 1);
+  host_print(".");
+  print_number(magnitude % 10, 1);
+}
+
+// Such as: level: peak -3.1 dBFS, RMS -23.4 dBFS, ok
+static void report_level(void) {
+  kws_level_result result;
+
+  kws_level_read(&level, 0, &result);  // a file has no clock
+  host_print("level: peak ");
+  print_tenths(result.peak);
+  host_print(" dBFS, RMS ");
+  print_tenths(result.rms);
+  host_print(" dBFS, ");
+  host_print(kws_level_text(result.status));
+  host_print("\n");
+}
+
 // Another column of features. Returns how many words it completes: 0 or 1.
 static uint32_t hear(const int8_t *column) {
   int16_t scores[KWS_CLASSES];
@@ -75,6 +101,7 @@ static void listen(void) {
   kws_frontend_reset(&frontend);
   kws_reset(&engine);
   kws_detector_reset(&detector, KWS_SENSITIVITY_MEDIUM, KWS_FIRST_SCORE_MS);
+  kws_level_reset(&level);
   for (int32_t silent = 0; silent < SILENT_HOPS;) {
     uint32_t count = (uint32_t)(host_read(samples, sizeof samples) / sizeof *samples);
 
@@ -82,6 +109,8 @@ static void listen(void) {
       count = KWS_FRONTEND_HOP;
       memset(samples, 0, sizeof samples);
       ++silent;
+    } else {
+      kws_level_push(&level, samples, count);
     }
     for (uint32_t i = 0; i < count && received + i < KWS_FRONTEND_CLIP; ++i) {
       first_second[received + i] = samples[i];
@@ -100,6 +129,7 @@ static void listen(void) {
   if (words == 0) {
     host_print("stream: no word\n");
   }
+  report_level();
 }
 
 static void classify_first_second(void) {

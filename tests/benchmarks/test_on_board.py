@@ -25,7 +25,7 @@ from detector.settings import Threshold
 from engine import golden, network, render
 from engine.network import Network
 from firmware_gen import inputs
-from frontend import golden as frontend
+from frontend import golden as frontend, level_binding
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -70,6 +70,12 @@ def line(what: str, word: str, probability: int, ms: int) -> str:
     return f"{what}: {word} ({(100 * int(probability) + 127) // 255} %)  at {ms // 1000}.{ms % 1000 // 10:02d} s"
 
 
+def level(samples: np.ndarray) -> str:
+    """What the program says of the samples themselves."""
+    reading = level_binding.measure(samples)
+    return f"level: {reading}, {level_binding.text(reading.status)}"
+
+
 def expected(loaded: Network, thresholds: Sequence[Threshold], samples: np.ndarray) -> list[str]:
     """What the example has to say of a sound, by the golden models."""
     clip, width = FEATURES.clip_samples, render.STREAM_COLUMNS
@@ -84,6 +90,7 @@ def expected(loaded: Network, thresholds: Sequence[Threshold], samples: np.ndarr
     best = row[0].argmax()
     return [
         *(lines or ["stream: no word"]),
+        level(samples),
         line("window", loaded.labels[best], golden.probability(loaded, row)[0, best], 500),
     ]
 
@@ -96,7 +103,12 @@ def test_the_word_is_heard_on_every_board_as_a_stream_and_as_a_window(listener, 
     samples = read_wav(EXAMPLES / "yes.wav")
     status, text = on_board.run_program(listener(core.name), samples)
     assert (status, text.splitlines()) == (0, expected(loaded, thresholds, samples))
-    assert re.fullmatch(r"stream: yes \(\d+ %\)  at 0.\d\d s\nwindow: yes \(\d+ %\)  at 0.50 s\n", text)
+    assert re.fullmatch(
+        r"stream: yes \(\d+ %\)  at 0.\d\d s\n"
+        r"level: peak -\d+\.\d dBFS, RMS -\d+\.\d dBFS, ok\n"
+        r"window: yes \(\d+ %\)  at 0.50 s\n",
+        text,
+    )
 
 
 def sounds() -> dict[str, np.ndarray]:

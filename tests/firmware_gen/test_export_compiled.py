@@ -8,11 +8,14 @@ import subprocess
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 from exported import EXAMPLES, ROOT, compiled, copy_of, export_all, include_paths
 from firmware_builds import SANITISERS, WARNINGS, compiler
 
+from common.audio import read_wav
 from firmware_gen.export.__main__ import FORMATS
+from frontend.level import ADVICE, Status
 
 STUB = ROOT / "tests" / "export_stub"
 ARM = {"cortex-m0plus": "-mcpu=cortex-m0plus", "cortex-m4": "-mcpu=cortex-m4", "cortex-m55": "-mcpu=cortex-m55"}
@@ -117,6 +120,16 @@ def test_example_hears_a_word(form, libraries, units, tmp_path):
     done = subprocess.run([tmp_path / "listen"], input=samples, capture_output=True, check=True)
     heard = [line for line in done.stdout.decode().splitlines() if "%" in line]
     assert len(heard) == 1 and "yes (" in heard[0], done.stdout
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_example_says_after_some_seconds_that_bytes_are_swapped(form, libraries, units, tmp_path):
+    example = example_objects(form, libraries[form], ["gcc"], tmp_path / "example", *SANITISERS)
+    subprocess.run(["g++", *SANITISERS, *units, *example, "-o", tmp_path / "listen"], check=True)
+    samples = np.tile(read_wav(ROOT / "examples" / "yes.wav").byteswap(), 6).tobytes()
+    done = subprocess.run([tmp_path / "listen"], input=samples, capture_output=True, check=True)
+    said = [line for line in done.stdout.decode().splitlines() if "level: " in line]
+    assert len(said) == 1 and said[0].endswith(f"level: {ADVICE[Status.SWAPPED]}"), done.stdout
 
 
 @pytest.mark.parametrize("form", ["arduino", "esp-idf"])

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The level meter on an emulated core: what it says of each sound of the input.
 //
-// Input, for each sound: uint32 samples of a push, uint32 elapsed milliseconds, uint32 number of samples, int16 samples.
-// Output, for each sound: uint32 bytes of stack, uint32 [3] samples, rate, clipped_ppm, int16 [4] peak, rms, loudest, dc,
-// uint32 status.
+// Input, for each sound: uint32 samples of a push, uint32 elapsed milliseconds, uint32 number of samples, int16
+// samples. Output, for each sound: uint32 bytes of stack, uint32 [3] samples, rate, clipped_ppm, int16 [4] peak, rms,
+// loudest, dc, uint32 status.
 //
-// Halfway through, the state is saved, destroyed and restored. Ahead of it, states that were never reset must be refused.
-#include "kws_level.h"
-
+// Halfway through, the state is saved, destroyed and restored. Ahead of it, states that were never reset must be
+// refused.
 #include <string.h>
 
 #include "guest.h"
+#include "kws_level.h"
 
 enum { GARBAGE = 0xA5, LONGEST = 64000 };
 
