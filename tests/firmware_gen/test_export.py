@@ -90,7 +90,8 @@ def small(tmp_path) -> Path:
 @pytest.mark.parametrize("form", FORMATS)
 def test_sources_are_the_generated_ones_and_no_others(form, build, libraries):
     firmware, library = build / "firmware", libraries[form]
-    expected = {path.name: path.read_bytes() for path in (*firmware.glob("frontend*"), *firmware.glob("native/*"))}
+    sources = [path for pattern in ("frontend*", "kws_detector*", "native/*") for path in firmware.glob(pattern)]
+    expected = {path.name: path.read_bytes() for path in sources}
     umbrella = {"BCResNetKWS.h"} if form == "arduino" else set()
     found = {path.name: path.read_bytes() for folder in ("include", "src") for path in library.glob(f"{folder}/*")}
     assert {name: found[name] for name in found.keys() - umbrella} == expected
