@@ -33,13 +33,14 @@ def state_bytes(classes: int) -> int:
     return FIXED_STATE_BYTES + -(-2 * classes // 4) * 4
 
 
-def render(name: str, settings: Settings, head: str, figures: Sequence[str], detector: str) -> str:
+def render(name: str, settings: Settings, head: str, figures: Sequence[str], detector: str, identity: str = "") -> str:
     presets = [
         {"name": name, "rows": rows([f"{{{row.probability}, {row.hops}}}" for row in settings.presets[name]], 8)}
         for name in SENSITIVITIES
     ]
     return ENVIRONMENT.get_template(f"{name}.j2").render(
         head=head.rstrip("\n"),
+        identity=identity,
         classes=len(settings.labels),
         state_bytes=state_bytes(len(settings.labels)),
         hop_ms=HOP_MS,
@@ -113,8 +114,11 @@ def comment(text: str) -> list[str]:
     return textwrap.wrap(safe.strip(), LINE - len("// "), initial_indent=indent, subsequent_indent=indent + "  ")
 
 
-def sources(settings: Settings, head: str = HEAD) -> dict[str, str]:
-    """Name -> text of every one of `FILES`, C99 (the header C++11 as well). head: opens each file, as C comments."""
+def sources(settings: Settings, head: str = HEAD, identity: str = "") -> dict[str, str]:
+    """Name -> text of every one of `FILES`, C99 (the header C++11 as well).
+
+    head: opens each file, as C comments. identity: stands in the header and says what it belongs to.
+    """
     lines = [line for text in figures(settings) for line in comment(text)]
     detector = hexadecimal(detector_id(settings))
-    return {name: render(name, settings, head, lines, detector) for name in FILES}
+    return {name: render(name, settings, head, lines, detector, identity) for name in FILES}

@@ -6,7 +6,8 @@
 // two functions below. It is no part of that folder, so that all of the folder's sources fit into any project.
 //
 // Memory: the arena (KWS_TFLM_ARENA_BYTES), the frontend's state (KWS_FRONTEND_STATE_BYTES), the detector's
-// (KWS_DETECTOR_STATE_BYTES) and the ring of columns (KWS_FRAMES * KWS_MELS bytes), all static; the model stays in flash.
+// (KWS_DETECTOR_STATE_BYTES) and the ring of columns (KWS_FRAMES * KWS_MELS bytes), all static; the model stays in
+// flash.
 #include <stdint.h>
 
 #include "frontend.h"

@@ -29,7 +29,7 @@ from frontend import render
 
 
 def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
-    """First lines of the files of engine/ and frontend/, and the identity check of their headers."""
+    """First lines of the files of engine/, frontend/ and detector/, and the identity check of their headers."""
     return {"head": rendering.render(template, **values), "identity": rendering.render("_identity.j2", **values)}
 
 
@@ -43,8 +43,7 @@ def frontend_file(name: str, source: Inputs) -> str:
 
 def detector_file(name: str, source: Inputs) -> str:
     """A source of the detector, with the settings of the build."""
-    head = rendering.render("_native_head.j2", **native_identity(source))
-    return detector.sources(source.detector, head)[name]
+    return detector.sources(source.detector, **heading("_head.j2", identity(source)))[name]
 
 
 def native_files(source: Inputs) -> dict[str, str]:

@@ -86,10 +86,13 @@ def measure(taus: Sequence[float], clip: np.ndarray, audio: np.ndarray) -> dict:
 
 def detector_of(made: Firmware, scores: np.ndarray) -> dict[str, dict]:
     """The detector's figures on every core, freshly rendered; scores: int16 [n, classes] of this engine."""
-    with tempfile.TemporaryDirectory() as nothing, ThreadPoolExecutor(2) as pool:
-        with detector_on_core.source_folder(Path(nothing), made.network.labels) as folder:
-            rows = pool.map(lambda core: bench.measure_detector(core, folder, made, scores), CORES.values())
-            return dict(zip(CORES, rows))
+    with (
+        tempfile.TemporaryDirectory() as nothing,
+        ThreadPoolExecutor(2) as pool,
+        detector_on_core.source_folder(Path(nothing), made.network.labels) as folder,
+    ):
+        rows = pool.map(lambda core: bench.measure_detector(core, folder, made, scores), CORES.values())
+        return dict(zip(CORES, rows))
 
 
 def versions() -> dict[str, str]:

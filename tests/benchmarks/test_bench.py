@@ -93,7 +93,7 @@ def test_every_core_has_its_figures_and_is_bit_exact(figures):
         assert row.keys() >= KEYS and row["bit_exact"] is True
         assert row["board"] == CORES[name].board
         assert 0 < row["frontend_hop_mean"] <= row["frontend_hop"] < row["frontend_clip"]
-        assert 0 < row["detector_hop_mean"] <= row["detector_hop"] < row["network_hop"] / 50
+        assert 0 < row["detector_hop_mean"] <= row["detector_hop"] < row["network_hop"] / 20
         assert row["detector_ram_bytes"] == 0 and row["static_ram"]["kws_detector"] == row["detector_state_bytes"]
     assert "Armv6-M" in figures["boards"]["cortex-m0"]["note"]
     assert figures["clip"] == "examples/yes.wav" and figures["fidelity"]["clips"] > 1

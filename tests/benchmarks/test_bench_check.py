@@ -122,7 +122,7 @@ def one_core(monkeypatch, tmp_path):
 def test_what_was_just_recorded_passes_and_a_cheaper_baseline_fails(one_core, capsys):
     assert baseline.main(["--write"]) == 0
     assert baseline.main([]) == 0
-    assert "tau 1 (random weights): none of 11 figures on 1 cores" in capsys.readouterr().out
+    assert "tau 1 (random weights): none of 15 figures on 1 cores" in capsys.readouterr().out
     recorded = json.loads(baseline.PATH.read_text())
     row = recorded["taus"]["1"]["boards"]["cortex-m3"]
     assert row["engine_flash_bytes"] == sum(row[key] for key in baseline.SHARES)

@@ -90,8 +90,8 @@ def small(tmp_path) -> Path:
 @pytest.mark.parametrize("form", FORMATS)
 def test_sources_are_the_generated_ones_and_no_others(form, build, libraries):
     firmware, library = build / "firmware", libraries[form]
-    generated = [path for name in ("frontend*", "kws_level.*", "native/*") for path in firmware.glob(name)]
-    expected = {path.name: path.read_bytes() for path in generated}
+    patterns = ("frontend*", "kws_detector*", "kws_level.*", "native/*")
+    expected = {path.name: path.read_bytes() for pattern in patterns for path in firmware.glob(pattern)}
     umbrella = {"BCResNetKWS.h"} if form == "arduino" else set()
     found = {path.name: path.read_bytes() for folder in ("include", "src") for path in library.glob(f"{folder}/*")}
     assert {name: found[name] for name in found.keys() - umbrella} == expected
