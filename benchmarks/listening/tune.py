@@ -9,7 +9,8 @@ the validation clips of the data, each in a stream with noise (benchmarks/listen
 
 For each word the least probability and the number of hops are chosen so that all words together give at most the wanted
 false accepts an hour: these are the thresholds of medium sensitivity; low is for a fifth, high for five times as many.
-Chosen on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no speaker.
+Chosen on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no
+speaker of the keywords.
 
 Writes detector.json into the build folder, from which `python -m firmware_gen` takes the thresholds, and the curve of misses
 against false accepts for the report. --out FILE writes it there instead; give it to another build with DETECTOR=FILE.
