@@ -93,6 +93,13 @@ FIELD = {
     "rows": [{"group": str, "title": str, "window": SHARE, "reported": Either(None, SHARE)}],
 }
 """What it takes of a field test."""
+CURVE = {
+    "native": str,
+    "hours": float,
+    "keywords": int,
+    "points": [{"rate": float, "missed": float, "words": Each([Either(None, float)])}],
+}
+"""What it takes of the curve that `benchmarks.tune` wrote."""
 BENCH = {"clip": str, "compiler": str, "emulator?": Either(None, str), "boards": {report_text.MAIN_CORE: CORE}}
 """What a report takes of a bench."""
 

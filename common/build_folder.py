@@ -21,6 +21,8 @@ VERIFY, BENCH, MANIFEST = "verify.json", "bench.json", "firmware/manifest.json"
 VERIFY_FEWER = "verify_fewer.json"
 """A verification over fewer clips than the one in VERIFY."""
 FIELD = "field.json"
+CURVE = "detector_curve.json"
+"""Misses against false accepts, as `make tune` found them."""
 REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML = "report.json", "report.md", "report.html"
 KEYS = frozenset(
     {

@@ -20,6 +20,8 @@ from detector.settings import NEVER, Threshold, every_word, is_word
 PROBABILITIES = 128, 153, 179, 204, 217, 230, 236, 242, 246, 250, 252, 253, 254
 HOPS = 8, 10, 12, 15, 17, 20, 22, 25, 28, 30, 33, 36, 40, 45, 50, 55
 GRID = tuple(Threshold(probability, hops) for probability, hops in product(PROBABILITIES, HOPS))
+POINTS = 40
+"""Most points of a curve."""
 PRICES = np.geomspace(1e-6, 1e3, 200)
 """Of one false accept an hour, in misses of one word's recordings, as a share of them."""
 
@@ -89,7 +91,8 @@ def choose(counts: Counts, labels: Sequence[str], wanted: float) -> tuple[Thresh
 
 def curve(chosen: Counts, reported_on: Counts, labels: Sequence[str]) -> list[dict]:
     """Misses against false accepts an hour as the price rises: thresholds of one half, figures of the other. A point is
-    {"rate": an hour, "missed": share, "words": {word: [an hour, share]}}, JSON-ready; equal neighbours are left out."""
+    {"rate": an hour, "missed": share, "words": {word: [an hour, share]}}, JSON-ready; equal neighbours are left out, and so
+    many that POINTS remain."""
     rows = {threshold: row for row, threshold in enumerate(GRID)}
     points: list[dict] = []
     before = None
@@ -107,4 +110,4 @@ def curve(chosen: Counts, reported_on: Counts, labels: Sequence[str]) -> list[di
                 words[labels[word]] = [int(reported_on.reports[row, word]) / reported_on.hours, missed]
         total = int(reported_on.said[[is_word(label) for label in labels]].sum())
         points.append({"rate": rate(reported_on, found), "missed": 1 - hits / max(1, total), "words": words})
-    return points
+    return [points[index] for index in np.unique(np.linspace(0, len(points) - 1, POINTS).round().astype(int))]

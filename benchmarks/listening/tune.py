@@ -42,7 +42,6 @@ from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold, is_word
 from firmware_gen import inputs
 from training.data import recordings
 
-CURVE = "detector_curve.json"
 FACTORS = {LOW: 0.2, MEDIUM: 1.0, HIGH: 5.0}
 """False accepts an hour of each sensitivity, as a multiple of the wanted ones."""
 UNIT = 300 * FEATURES.sample_rate // FEATURES.hop
@@ -194,8 +193,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     settings.save(args.out or build / settings.FILE, made)
     print(args.out or build / settings.FILE)
     points = thresholds.curve(counts[0], counts[1], labels)
-    write_text(
-        build / CURVE, json.dumps({"native": made.native, "hours": hours[1], "origin": origin, "points": points}) + "\n"
-    )
+    curve = {"native": made.native, "hours": hours[1], "keywords": int((which == 1).sum()), "points": points}
+    write_text(build / build_folder.CURVE, json.dumps(curve) + "\n")
     if args.out is None:
         print(f"next: python -m firmware_gen --build {build}")

@@ -136,6 +136,23 @@ def native(build: Path, conversion: dict) -> dict:
     return {**conversion["native"], "engine": engine, "state": memory.state_parts(made), "costs": costs}
 
 
+def detector(build: Path, conversion: dict) -> dict:
+    """The detector's thresholds by sensitivity and word, on what they were chosen, and the curve of the choice where it was
+    made for exactly this native engine, else None. UserError where a file is damaged."""
+    path = build / build_folder.CURVE
+    remedy = f"remove it and run `make tune TAU={conversion['tau']:g}`"
+    curve = read_json(path, remedy)
+    if curve is not None and curve.get("native") != conversion["native"].get("sha256"):
+        curve = None
+    try:
+        if curve is not None:
+            check(curve, schemas.CURVE)
+    except ValueError as error:
+        raise UserError(f"{path}: not a curve of this project ({error}); {remedy}") from None
+    content = detector_settings(build, conversion).to_json()
+    return {"chosen": content["chosen"], "presets": content["presets"], "curve": curve}
+
+
 def field(build: Path, conversion: dict) -> dict | None:
     """The field test of exactly this native engine; None where there is none. UserError where the file is damaged."""
     path = build / build_folder.FIELD
@@ -208,6 +225,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "accuracy": verified,
         "native": native(build, conversion),
         "field": field(build, conversion),
+        "detector": detector(build, conversion),
         "graphs": conversion["graphs"],
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
         "versions": conversion["versions"],

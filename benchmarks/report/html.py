@@ -13,11 +13,12 @@ import jinja2
 
 from benchmarks.report.accuracy_plots import NOT_MEASURED, SHORT_TITLES, AccuracyPlots
 from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
+from benchmarks.report.detector_plots import DetectorPlots
 from benchmarks.report.field_plots import FieldPlots
 from benchmarks.report.text import MAIN_CORE, TITLES
 
 
-class Page(AccuracyPlots, FieldPlots, CostPlots):
+class Page(AccuracyPlots, FieldPlots, DetectorPlots, CostPlots):
     """The figures and plots of a report, for the template report.html.j2."""
 
 

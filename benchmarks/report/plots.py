@@ -8,12 +8,16 @@ as a desktop screen. Every mark has its figure in `data-key` (a JSON pointer int
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 from collections.abc import Sequence
 from html import escape
 
 ROW, TALL_ROW, HEADING, AXIS = 26, 44, 30, 22
 """Pixels of a row, of one with its name above, of one without a mark, and of the axis below."""
+CURVE_HEIGHT = 160
+"""Pixels of a curve's frame."""
 BASELINE = 4
 """Pixels from the middle of a line of text down to its baseline."""
 
@@ -223,6 +227,40 @@ def ranges(
             f'<circle class="dot" cx="{places[1]}%" cy="{y}" r="4.5" {ends[1].marks}/></g>',
             text("100%", ROW * index + ROW / 2, ends[1], "value", "end"),
         ]
+    return frame(name, title, description, height + AXIS, body)
+
+
+def curve(
+    name: str, title: str, description: str, points: Sequence[tuple[Figure, Figure]], least: float, most: float
+) -> str:
+    """Points (false accepts an hour, share missed) in a square frame, joined by a line; both figures of each are tied to it.
+
+    The horizontal axis is logarithmic from `least` to `most`, and what is below `least` stands at its left end; the vertical
+    one goes from 0 to 100 %.
+    """
+    height, start, end = CURVE_HEIGHT, 12, 96
+    low, high = math.log10(least), math.log10(most)
+    body = []
+    for tick in range(math.ceil(low), math.floor(high) + 1):
+        x = number(along(tick, low, high, start, end))
+        body.append(f'<line class="grid" x1="{x}%" x2="{x}%" y1="0" y2="{height}"/>')
+        body.append(text(f"{x}%", height + AXIS / 2, f"{10.0**tick:g}", "tick", "middle"))
+    for share in (0, 25, 50, 75, 100):
+        y = number(height * (1 - share / 100))
+        body.append(f'<line class="{"grid" if share else "zero"}" x1="{start}%" x2="{end}%" y1="{y}" y2="{y}"/>')
+        body.append(text(f"{start - 2}%", height * (1 - share / 100), f"{share}", "tick", "end"))
+    places = [
+        (along(math.log10(max(rate.value, least)), low, high, start, end), height * (1 - missed.value))
+        for rate, missed in points
+    ]
+    for (x1, y1), (x2, y2) in itertools.pairwise(places):
+        ends = f'x1="{number(x1)}%" y1="{number(y1)}" x2="{number(x2)}%" y2="{number(y2)}"'
+        body.append(f'<g class="c0"><line class="whisker" {ends}/></g>')
+    for (x, y), (rate, missed) in zip(places, points):
+        body.append(
+            f'<g class="c0"><title>{escape(rate.text)} an hour, {escape(missed.text)} missed</title>'
+            f'<g {rate.marks}><circle class="dot" cx="{number(x)}%" cy="{number(y)}" r="3.5" {missed.marks}/></g></g>'
+        )
     return frame(name, title, description, height + AXIS, body)
 
 

@@ -26,6 +26,10 @@ COST_ROWS = {
     "engine: ring of a stream's logits, bytes": "stream_state_bytes",
     "engine: stack, bytes": "stack_bytes",
     "engine: flash (code, weights, tables), bytes": "engine_flash_bytes",
+    "detector, a hop of 10 ms, instructions": "detector_hop",
+    "detector: state, bytes": "detector_state_bytes",
+    "detector: stack, bytes": "detector_stack_bytes",
+    "detector: flash, bytes": "detector_flash_bytes",
     "features: state, bytes": "frontend_state_bytes",
     "features: stack, bytes": "frontend_stack_bytes",
     "features: flash, bytes": "frontend_flash_bytes",
@@ -43,9 +47,12 @@ def markdown(head: list[str], rows: list[list[str]], left: int = 1) -> str:
 
 
 def boards(tau: float) -> dict[str, dict]:
-    """The recorded costs of a width, features and network together, by core."""
+    """The recorded costs of a width by core: features, network and detector."""
     agreed = baseline.load()
-    return {core: agreed["frontend"][core] | row for core, row in agreed["taus"][f"{tau:g}"]["boards"].items()}
+    return {
+        core: agreed["frontend"][core] | agreed["detector"][core] | row
+        for core, row in agreed["taus"][f"{tau:g}"]["boards"].items()
+    }
 
 
 def shipped() -> list[float]:

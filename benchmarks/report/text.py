@@ -139,6 +139,35 @@ def condition(row: dict) -> str:
     return f"{row['group']}, {row['title']}" if row["title"] else row["group"]
 
 
+def detector_section(report: dict) -> str:
+    """The detector's thresholds, and the curve that they were chosen on, or the command that makes it."""
+    found = report["detector"]
+    chosen = f"were chosen on {found['chosen']}" if found["chosen"] else "are defaults, not chosen for this network"
+    words = list(found["presets"]["high"])
+    rows = [
+        [word, *(", ".join(map(str, rows[word])) if word in rows else "never" for rows in found["presets"].values())]
+        for word in words
+    ]
+    parts = [
+        f"The detector's thresholds {chosen}. Least probability, of 255, and hops:",
+        table(["word", *found["presets"]], rows),
+    ]
+    curve = found["curve"]
+    if curve is None:
+        return "\n\n".join(
+            [*parts, f"No curve yet: `make tune TAU={report['tau']:g} RECORDINGS=<recordings without keywords>`."]
+        )
+    rows = [[f"{point['rate']:.1f}", f"{100 * point['missed']:.1f} %"] for point in curve["points"]]
+    return "\n\n".join(
+        [
+            *parts,
+            f"As thresholds rise, counted on {curve['hours']:.2f} hours and {curve['keywords']:,} keywords that nothing was "
+            "chosen on:",
+            table(["false accepts an hour", "missed"], rows),
+        ]
+    )
+
+
 def field_section(report: dict) -> str:
     """The table of the field test, or the command that makes it."""
     found = report["field"]
@@ -300,6 +329,8 @@ def markdown(report: dict) -> str:
                 accuracy_section(report),
                 "## In the field",
                 field_section(report),
+                "## Misses and false accepts",
+                detector_section(report),
                 "## Native engine",
                 native_section(report),
                 "## Beside TFLM with CMSIS-NN",

@@ -101,7 +101,7 @@ def test_thresholds_of_own_recordings_go_into_the_firmware(build, folders, capsy
     assert source.detector == made
     yes = source.labels.index("yes")
     assert made.presets["high"][yes].hops and not made.presets["high"][0].hops
-    curve = json.loads((build / tune.CURVE).read_text())
+    curve = json.loads((build / build_folder.CURVE).read_text())
     assert curve["native"] == made.native and curve["points"]
 
 
