@@ -15,7 +15,7 @@ train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RAT
 	SPEECH RECORDINGS NOISE THREADS
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD
-listen-test.takes := TAU DATA RECORDINGS SPLIT RECORD
+listen-test.takes := TAU DATA RECORDINGS SPLIT KEEP
 tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS DATA OUT
 peers.takes := RECORDINGS KEYWORDS PEER RECORD
 level.takes := WAV RECORDINGS
@@ -92,7 +92,7 @@ help:
 	echo "       [RECORD=NAME: keep the counts of a shipped checkpoint under that name]"
 	echo "  make listen-test TAU=1 DATA=DIR      keywords in quiet, noise and music, and hours without any: what the device"
 	echo "                                       reports, misses and imagines at each sensitivity"
-	echo "       [RECORDINGS=DIR: without keywords, a folder for each kind] [SPLIT=testing] [RECORD=1: with the checkpoint]"
+	echo "       [RECORDINGS=DIR: without keywords, a folder for each kind] [SPLIT=testing] [KEEP=1: with the checkpoint]"
 	echo "  make tune     TAU=1 RECORDINGS=DIR   choose the detector's thresholds on recordings of yours without keywords"
 	echo "       [KEYWORDS=DIR: <word>/* of yours, else DATA=DIR] [FALSE_ACCEPTS=0.5: wanted an hour] [OUT=FILE: write"
 	echo "       them there, for make quantize DETECTOR=FILE]"
@@ -157,7 +157,7 @@ false-accepts: $(VENV)/convert $(VENV)/training
 
 listen-test: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.listen_test $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
-		$(call option,--recordings,RECORDINGS) $(call flag,--record,RECORD)
+		$(call option,--recordings,RECORDINGS) $(call flag,--record,KEEP)
 
 # The report draws the curve that the choice is on, and the firmware takes its thresholds.
 tune: $(VENV)/convert $(VENV)/training

@@ -155,7 +155,7 @@ def test_the_readme_tells_how_to_build_and_run_it_by_hand(tau1_build, listener, 
 def test_the_example_needs_nothing_of_the_benchmarks():
     for path in emulator.BAREMETAL.iterdir():
         included = re.findall(r'^(?:#include|INCLUDE) "?([\w.]+)', path.read_text(), re.M)
-        generated = {"frontend.h", "kws_detector.h", "kws_engine.h", "kws_selftest.h"}
+        generated = {"frontend.h", "kws_detector.h", "kws_engine.h", "kws_level.h", "kws_selftest.h"}
         assert all(name in generated or (emulator.BAREMETAL / name).is_file() for name in included), path.name
 
 
@@ -186,7 +186,7 @@ def test_a_changed_weight_fails_on_the_board_and_ends_the_command_with_an_error(
 def test_the_command_prints_the_word(build, capsys):
     need_emulator()
     assert on_board.main(["--board", "mps2-an385", "--wav", str(EXAMPLES / "left.wav")]) == 0
-    assert re.fullmatch(r"stream: left .*\nwindow: left .*\n", capsys.readouterr().out)
+    assert re.fullmatch(r"stream: left .*\nlevel: .*, ok\nwindow: left .*\n", capsys.readouterr().out)
 
 
 def test_bad_input_is_one_line(build, failure, write_wav, tmp_path):

@@ -39,7 +39,10 @@ MEASURED = {
     "protocol": "three kinds of sound",
     "presets": {
         name: {
-            "keywords": [{"background": "quiet", "snr_db": 20.0, "said": 1000, "hit": 900}],
+            "keywords": [
+                {"background": "quiet", "snr_db": 20.0, "said": 1000, "hit": 900, "wrong": 1, "repeats": 0, "elsewhere": 2}
+            ],
+            "twice": {"gap_ms": 300, "pairs": 10, "both": 8, "repeats": 0},
             "false_accepts": [{"kind": "speech", "hours": 2.5, "reports": 7}],
         }
         for name in SENSITIVITIES
