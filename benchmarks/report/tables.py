@@ -129,7 +129,7 @@ def widths() -> str:
                 *(f"{max(cycles[core] for core in cores) / 1e6:.0f} MHz" for cores in kinds.values()),
             ]
         )
-    return markdown(["tau", "top-1 in a stream, %", "RAM", "flash", *kinds], rows)
+    return markdown(["tau", "right in a stream, %", "RAM", "flash", *kinds], rows)
 
 
 def verified() -> str:
