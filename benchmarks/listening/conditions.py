@@ -25,6 +25,8 @@ OWN_NOISE = SPL_OF_SENSITIVITY - 61.0
 """Its own noise as a sound pressure, dB: 61 dB below that."""
 SPEECH, SPEECH_AT = 60.0, 1.0
 """Sound pressure of a word, dB, at that many metres from the mouth; it falls by 6 dB with each doubling."""
+STEEPNESS = 10
+"""Order of the filters: those of telephones and of converters are steep."""
 SHIFT = 6.02
 """dB of a bit."""
 
@@ -39,11 +41,10 @@ class Material:
 
 @dataclasses.dataclass(frozen=True)
 class Word:
-    """The levels of the clip itself in the sound around it, dBFS: of its loudest 300 ms, and its RMS. Of a clip of silence,
-    the medians of the words."""
+    """The level of the clip itself in the sound around it: RMS of its loudest 300 ms, dBFS. Of a clip of silence, the
+    median of the words'."""
 
     level: float
-    rms: float
 
 
 Change = Callable[[torch.Tensor, Word, Material, np.random.Generator], torch.Tensor]
@@ -98,7 +99,7 @@ def room(samples: torch.Tensor, word: Word, material: Material, rng: np.random.G
 def behind(
     samples: torch.Tensor, word: Word, material: Material, rng: np.random.Generator, kind: str, snr: float
 ) -> torch.Tensor:
-    """With a background of that kind, its RMS `snr` dB below the clip's."""
+    """With a background of that kind, its RMS `snr` dB below the word's level."""
     pieces = material.backgrounds[kind]
     piece = pieces[rng.integers(len(pieces))]
     start = rng.integers(max(1, len(piece) - samples.shape[1] + 1))
@@ -111,11 +112,11 @@ def white(samples: torch.Tensor, word: Word, material: Material, rng: np.random.
 
 
 def added(samples: torch.Tensor, noise: torch.Tensor, word: Word, snr: float) -> torch.Tensor:
-    return samples + sound.gained(noise, word.rms - sound.rms(noise) - snr)
+    return samples + sound.gained(noise, word.level - sound.rms(noise) - snr)
 
 
 def hum(samples: torch.Tensor, word: Word, material: Material, rng: np.random.Generator, amplitude: int) -> torch.Tensor:
-    """Mains hum of that amplitude, of 32768."""
+    """Mains hum whose mains frequency has that amplitude, of 32768."""
     wave = sound.hum(samples.shape[1], rng.choice([50, 60]), rng.uniform(0, 2 * np.pi))
     return samples + torch.from_numpy(wave)[None] * (amplitude / sound.FULL_SCALE)
 
@@ -123,7 +124,7 @@ def hum(samples: torch.Tensor, word: Word, material: Material, rng: np.random.Ge
 def band(
     samples: torch.Tensor, word: Word, material: Material, rng: np.random.Generator, low: float, high: float
 ) -> torch.Tensor:
-    return sound.filtered(samples, sound.band(sound.frequencies(samples.shape[1]), low, high))
+    return sound.filtered(samples, sound.band(sound.frequencies(samples.shape[1]), low, high, STEEPNESS))
 
 
 def listed(

@@ -104,11 +104,10 @@ def some_of_each(found: Sequence[dataset.Clip], each: int) -> list[dataset.Clip]
 
 
 def levels(audio: np.ndarray, spoken: np.ndarray) -> list[Word]:
-    """The levels of each clip int16 [clips, 16000]; of those that are not `spoken`, bool [clips], the words' medians."""
-    samples = torch.from_numpy(audio.astype(np.float64) / sound.FULL_SCALE)
-    level, rms = sound.level(samples).numpy(), sound.rms(samples).numpy()
-    typical = Word(*(float(np.median(values[spoken] if spoken.any() else values)) for values in (level, rms)))
-    return [Word(float(one), float(other)) if is_word else typical for one, other, is_word in zip(level, rms, spoken)]
+    """The level of each clip int16 [clips, 16000]; of those that are not `spoken`, bool [clips], the words' median."""
+    level = sound.level(torch.from_numpy(audio.astype(np.float64) / sound.FULL_SCALE)).numpy()
+    typical = float(np.median(level[spoken] if spoken.any() else level))
+    return [Word(float(own) if is_word else typical) for own, is_word in zip(level, spoken)]
 
 
 def make_material(others: np.ndarray, noise: Sequence[Path]) -> Material:

@@ -30,12 +30,14 @@ OVERDRIVEN = 0.25
 OVERDRIVE = 3.0, 30.0
 LOW, HIGH = (60.0, 450.0), (1800.0, 8000.0)
 """Hz of a microphone's high pass and low pass."""
+ORDERS = 1, 2, 4, 10
+"""Of these filters."""
 UNEVEN = 4.0
 """Standard deviation of its frequency response, dB."""
 OWN_NOISE, OWN_SLOPE = (-96.0, -70.0), (0.0, 1.0)
 """Its noise: RMS in dBFS, and slope of the spectrum."""
 HUM = -70.0, -22.0
-"""Amplitude of mains hum, dBFS."""
+"""Amplitude of the mains frequency in hum, dBFS."""
 
 
 class Field:
@@ -119,7 +121,7 @@ def microphones(count: int, samples: int, rng: np.random.Generator) -> np.ndarra
         [
             sound.uneven(frequency, UNEVEN, rng)
             * sound.band(
-                frequency, np.exp(rng.uniform(*np.log(LOW))), np.exp(rng.uniform(*np.log(HIGH))), int(rng.integers(1, 6))
+                frequency, np.exp(rng.uniform(*np.log(LOW))), np.exp(rng.uniform(*np.log(HIGH))), int(rng.choice(ORDERS))
             )
             for _ in range(count)
         ]

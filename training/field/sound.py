@@ -112,8 +112,6 @@ def hiss(clips: int, samples: int, slope: float, rng: np.random.Generator) -> to
 
 
 def hum(samples: int, mains: float, phase: float) -> np.ndarray:
-    """Mains hum with an amplitude of about 1, float64 [samples]. mains: 50 or 60 Hz. phase: radians."""
-    time = np.arange(samples) / RATE
-    return sum(
-        strength * np.sin((number + 1) * (2 * np.pi * mains * time + phase)) for number, strength in enumerate(HARMONICS)
-    ) / sum(HARMONICS)
+    """Mains hum, float64 [samples]; the mains frequency has an amplitude of 1. mains: 50 or 60 Hz. phase: radians."""
+    angle = 2 * np.pi * mains * np.arange(samples) / RATE + phase
+    return sum((strength * np.sin((number + 1) * angle) for number, strength in enumerate(HARMONICS)), np.zeros(samples))
