@@ -116,7 +116,7 @@ def test_streams_are_described_in_the_figures_and_on_the_terminal(verified):
     stream = json.loads((build / build_folder.VERIFY).read_text())["native"]["stream"]
     assert stream["columns"] == STREAM_COLUMNS and stream["lag_ms"] == 580 + 5 * STREAM_COLUMNS
     assert dataset.NOISE in stream["noise"] and len(stream["snr_db_quartiles"]) == 3
-    assert f"{stream['lag_ms']} ms later" in done.stdout and stream["noise"] in done.stdout
+    assert f"{stream['lag_ms']} ms after" in done.stdout and stream["noise"] in done.stdout
 
 
 def refuse(build: Path) -> str:

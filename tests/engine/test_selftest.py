@@ -131,7 +131,7 @@ def test_a_detector_of_another_rule_fails(firmware, units, now, then):
 
 def test_its_words_do_not_depend_on_the_thresholds_of_the_build(firmware, units):
     source = firmware / "kws_detector.c"
-    changed = re.sub(r"\{230, 20\}", "{1, 1}", source.read_text())
+    changed = re.sub(r"\{\d+, [1-9]\d*\}", "{1, 1}", source.read_text())
     assert changed != source.read_text()
     source.write_text(changed)
     status, (_, *lines) = run(build(firmware, units, "kws_detector.c"))
