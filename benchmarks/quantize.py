@@ -37,10 +37,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def detector_option(arguments: list[str]) -> tuple[Path | None, list[str]]:
-    """The file of --detector, and the arguments without it."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--detector", type=Path)
-    known, rest = parser.parse_known_args(arguments)
+    """The file of --detector, and the arguments without it, which are those of the conversion."""
+    whole = converter.argument_parser("python -m benchmarks.quantize", __doc__)
+    alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for parser in (whole, alone):
+        parser.add_argument("--detector", type=Path, metavar="FILE", help="thresholds of the detector, of `make tune`")
+    whole.parse_args(arguments)
+    known, rest = alone.parse_known_args(arguments)
     return known.detector, rest
 
 

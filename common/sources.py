@@ -15,7 +15,7 @@ from pathlib import Path
 from common.reading import sha256
 from common.shipped import ROOT
 
-PACKAGES = ("common", "training", "frontend", "engine", "convert", "firmware_gen", "benchmarks")
+PACKAGES = ("common", "training", "frontend", "detector", "engine", "convert", "firmware_gen", "benchmarks")
 
 
 def file_of(module: str) -> Path | None:

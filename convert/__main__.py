@@ -178,9 +178,9 @@ def convert_native(folded: FoldedNetwork, tau: float, features: np.ndarray, path
     return {"file": NATIVE, "sha256": sha256(path), "delay_columns": made.delay, **facts}
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """The options; `tau` a number, `build` the folder. UserError where one is invalid."""
-    parser = OptionParser("python -m convert", __doc__)
+def argument_parser(program: str = "python -m convert", text: str = __doc__) -> OptionParser:
+    """The parser of the options, for a program with such a docstring."""
+    parser = OptionParser(program, text)
     options.add_tau(parser)
     parser.add_argument("--checkpoint", type=Path, help="safetensors of `python -m training` (default: the shipped one)")
     parser.add_argument(
@@ -192,7 +192,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="calibrate on clips of this copy of Speech Commands, or of <label>/*.wav (default: on the shipped features)",
     )
     options.add_build(parser)
-    args = parser.parse_args(argv)
+    return parser
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """The options; `tau` a number, `build` the folder. UserError where one is invalid."""
+    args = argument_parser().parse_args(argv)
     args.build, args.tau = options.build_and_tau(args)
     return args
 

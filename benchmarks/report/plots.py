@@ -242,12 +242,12 @@ def curve(
     low, high = math.log10(least), math.log10(most)
     body = []
     for tick in range(math.ceil(low), math.floor(high) + 1):
-        x = number(along(tick, low, high, start, end))
-        body.append(f'<line class="grid" x1="{x}%" x2="{x}%" y1="0" y2="{height}"/>')
-        body.append(text(f"{x}%", height + AXIS / 2, f"{10.0**tick:g}", "tick", "middle"))
+        across = number(along(tick, low, high, start, end))
+        body.append(f'<line class="grid" x1="{across}%" x2="{across}%" y1="0" y2="{height}"/>')
+        body.append(text(f"{across}%", height + AXIS / 2, f"{10.0**tick:g}", "tick", "middle"))
     for share in (0, 25, 50, 75, 100):
-        y = number(height * (1 - share / 100))
-        body.append(f'<line class="{"grid" if share else "zero"}" x1="{start}%" x2="{end}%" y1="{y}" y2="{y}"/>')
+        down = number(height * (1 - share / 100))
+        body.append(f'<line class="{"grid" if share else "zero"}" x1="{start}%" x2="{end}%" y1="{down}" y2="{down}"/>')
         body.append(text(f"{start - 2}%", height * (1 - share / 100), f"{share}", "tick", "end"))
     places = [
         (along(math.log10(max(rate.value, least)), low, high, start, end), height * (1 - missed.value))

@@ -87,7 +87,10 @@ def test_native_files_name_network_and_checkpoint_and_no_graph(tau1_build):
 
 def test_the_documentation_shows_code_that_compiles(tau1_build, tmp_path):
     code = re.search(r"```c\n(.*?)```", (ROOT / "docs" / "integration" / "index.md").read_text(), re.S)[1]
-    declared = "void decide(const int16_t *scores);\nvoid hear(const int16_t *samples, uint32_t count);\n"
+    declared = (
+        "void report(const char *word, uint32_t confidence, uint32_t ms);\n"
+        "void start(void);\nvoid hear(const int16_t *samples, uint32_t count);\n"
+    )
     (tmp_path / "shown.c").write_text("#include <stdint.h>\n" + declared + code)
     firmware = tau1_build / "firmware"
     compile_objects(["gcc"], [tmp_path / "shown.c"], tmp_path, "-std=c99", f"-I{firmware}", f"-I{firmware}/native")
