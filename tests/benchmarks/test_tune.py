@@ -13,6 +13,7 @@ import soundfile
 from benchmarks import quantize
 from benchmarks.listening import listen_test, thresholds, tune
 from benchmarks.listening.thresholds import GRID, Answers, Counts
+from benchmarks.report import contents
 from common import build_folder
 from common.audio import read_wav
 from detector import settings
@@ -103,6 +104,12 @@ def test_thresholds_of_own_recordings_go_into_the_firmware(build, folders, capsy
     assert made.presets["high"][yes].hops and not made.presets["high"][0].hops
     curve = json.loads((build / build_folder.CURVE).read_text())
     assert curve["native"] == made.native and curve["points"]
+    report = contents.write(build)
+    page = (build / build_folder.REPORT_HTML).read_text()
+    assert report["detector"]["curve"] == curve and "were chosen on" in (build / build_folder.REPORT_MARKDOWN).read_text()
+    for index, point in enumerate(curve["points"]):
+        assert f'data-key="/detector/curve/points/{index}/missed" data-value="{point["missed"]}"' in page
+        assert f'data-key="/detector/curve/points/{index}/words/yes/0"' in page
 
 
 def test_thresholds_of_another_network_are_refused(build, tmp_path, failure):
