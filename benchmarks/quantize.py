@@ -49,8 +49,7 @@ def detector_option(arguments: list[str]) -> tuple[Path | None, list[str]]:
 
 def take_thresholds(chosen: Settings, path: Path | None, build: Path) -> None:
     """Put a file of thresholds into the build folder; UserError where it was made for another network."""
-    conversion = build_folder.load(build)
-    if chosen.native != conversion["native"].get("sha256") or list(chosen.labels) != conversion["labels"]:
+    if not chosen.belong_to(build_folder.load(build)):
         raise UserError(f"{path}: chosen for another network; make it again with `make tune`")
     settings.save(build / settings.FILE, chosen)
 

@@ -37,3 +37,15 @@ def poisson(count: int) -> tuple[float, float]:
         return (low + high) / 2
 
     return solve(count - 1, 0.975) if count else 0.0, solve(count, 0.025)
+
+
+def per_hour(count: int, hours: float) -> str:
+    """A rate an hour with its exact 95 % interval, such as `4.2 [2.0, 7.6]`."""
+    low, high = (bound / hours for bound in poisson(count))
+    return f"{count / hours:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def missed(said: int, hit: int) -> str:
+    """The share of words that were missed with its 95 % interval, percent, such as `9.1 [7.9, 10.4]`."""
+    low, high = (100 * bound for bound in wilson(said - hit, said))
+    return f"{100 * (said - hit) / said:.1f} [{low:.1f}, {high:.1f}]"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.ctext import without_comments
-from common.intervals import poisson, wilson
+from common.intervals import missed, per_hour
 from common.templates import source_environment
 from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings
 from frontend.render import HEAD, hexadecimal, rows
@@ -57,18 +57,6 @@ def detector_id(settings: Settings) -> str:
     """First 16 hex digits of the SHA-256 of the sources, but for comments and white space: of thresholds and rule."""
     texts = [without_comments(render(name, settings, "", (), "0")) for name in FILES]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
-
-
-def per_hour(reports: int, hours: float) -> str:
-    """A rate an hour with its exact 95 % interval, such as `4.2 [2.0, 7.6]`."""
-    low, high = (bound / hours for bound in poisson(reports))
-    return f"{reports / hours:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def missed(said: int, hit: int) -> str:
-    """The share of words that were missed with its 95 % interval, percent, such as `9.1 [7.9, 10.4]`."""
-    low, high = (100 * bound for bound in wilson(said - hit, said))
-    return f"{100 * (said - hit) / said:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def level(snr_db: float | None) -> str:

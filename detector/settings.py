@@ -90,6 +90,10 @@ class Settings:
     native: str = ""
     measured: dict | None = None
 
+    def belong_to(self, conversion: dict) -> bool:
+        """Whether they are of the network that conversion.json, `conversion`, describes."""
+        return self.native == (conversion["native"] or {}).get("sha256") and list(self.labels) == conversion["labels"]
+
     def to_json(self) -> dict:
         """The content of a file."""
         presets = {

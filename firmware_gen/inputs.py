@@ -121,11 +121,10 @@ def detector_settings(build: Path, record: dict) -> Settings:
     A file that was made for another network does not count. record: conversion.json. Raises UserError where a file is
     damaged.
     """
-    made = (record["native"] or {}).get("sha256")
     for path in (build / settings.FILE, detector_path(float(record["tau"]))):
         if path.is_file():
             found = settings.load(path)
-            if found.native == made and list(found.labels) == record["labels"]:
+            if found.belong_to(record):
                 return found
     return settings.default(record["labels"])
 

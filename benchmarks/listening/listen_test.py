@@ -37,10 +37,10 @@ from common import build_folder, locks, options, worker_tools, workers
 from common.atomic import write_bytes, write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
+from common.intervals import missed, per_hour
 from common.shipped import detector_path
 from detector import settings
 from detector.binding import Detector
-from detector.render import missed, per_hour
 from detector.settings import SENSITIVITIES, Settings, Threshold, is_word
 from firmware_gen import inputs
 from frontend import binding

@@ -20,6 +20,7 @@ from detector.settings import NEVER, Threshold, every_word, is_word
 PROBABILITIES = 128, 153, 179, 204, 217, 230, 236, 242, 246, 250, 252, 253, 254
 HOPS = 8, 10, 12, 15, 17, 20, 22, 25, 28, 30, 33, 36, 40, 45, 50, 55
 GRID = tuple(Threshold(probability, hops) for probability, hops in product(PROBABILITIES, HOPS))
+ROWS = {threshold: row for row, threshold in enumerate(GRID)}
 POINTS = 40
 """Most points of a curve."""
 PRICES = np.geomspace(1e-6, 1e3, 200)
@@ -74,8 +75,7 @@ def at_price(counts: Counts, labels: Sequence[str], price: float) -> tuple[Thres
 
 def rate(counts: Counts, thresholds: Sequence[Threshold]) -> float:
     """False accepts an hour of all words together, by the counts."""
-    rows = {threshold: row for row, threshold in enumerate(GRID)}
-    reports = sum(counts.reports[rows[threshold], word] for word, threshold in enumerate(thresholds) if threshold.hops)
+    reports = sum(counts.reports[ROWS[threshold], word] for word, threshold in enumerate(thresholds) if threshold.hops)
     return float(reports / counts.hours)
 
 
@@ -93,7 +93,6 @@ def curve(chosen: Counts, reported_on: Counts, labels: Sequence[str]) -> list[di
     """Misses against false accepts an hour as the price rises: thresholds of one half, figures of the other. A point is
     {"rate": an hour, "missed": share, "words": {word: [an hour, share]}}, JSON-ready; equal neighbours are left out, and so
     many that POINTS remain."""
-    rows = {threshold: row for row, threshold in enumerate(GRID)}
     points: list[dict] = []
     before = None
     for price in PRICES:
@@ -104,7 +103,7 @@ def curve(chosen: Counts, reported_on: Counts, labels: Sequence[str]) -> list[di
         words, hits = {}, 0
         for word, threshold in enumerate(found):
             if threshold.hops:
-                row, said = rows[threshold], int(reported_on.said[word])
+                row, said = ROWS[threshold], int(reported_on.said[word])
                 hits += int(reported_on.hits[row, word])
                 missed = 1 - int(reported_on.hits[row, word]) / said if said else None
                 words[labels[word]] = [int(reported_on.reports[row, word]) / reported_on.hours, missed]

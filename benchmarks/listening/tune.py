@@ -35,9 +35,9 @@ from common import build_folder, locks, options
 from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
+from common.intervals import missed, per_hour
 from common.resampling import to_16_khz
 from detector import settings
-from detector.render import missed, per_hour
 from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold, is_word
 from firmware_gen import inputs
 from training.data import recordings
@@ -105,17 +105,16 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
 
 def describe(name: str, chosen: Sequence[Threshold], counts: Counts, labels: Sequence[str]) -> list[str]:
     """Lines on a sensitivity: its figures on the other half, and each word's thresholds."""
-    rows = {threshold: row for row, threshold in enumerate(thresholds.GRID)}
     words = [(index, threshold) for index, threshold in enumerate(chosen) if threshold.hops]
-    hits = sum(int(counts.hits[rows[threshold], index]) for index, threshold in words)
+    hits = sum(int(counts.hits[thresholds.ROWS[threshold], index]) for index, threshold in words)
     said = sum(int(counts.said[index]) for index, _ in words)
-    reports = sum(int(counts.reports[rows[threshold], index]) for index, threshold in words)
+    reports = sum(int(counts.reports[thresholds.ROWS[threshold], index]) for index, threshold in words)
     lines = [
         f"{name}: {per_hour(reports, counts.hours)} false accepts an hour, missed {missed(said, hits)} % of {said:,}",
         f"  {'word':<14}{'probability':>12}{'hops':>6}  {'missed, %':<22}false accepts an hour",
     ]
     for index, threshold in words:
-        row, total = rows[threshold], int(counts.said[index])
+        row, total = thresholds.ROWS[threshold], int(counts.said[index])
         share = missed(total, int(counts.hits[row, index])) if total else "no recordings"
         lines.append(
             f"  {labels[index]:<14}{threshold.probability:>5} of 255{threshold.hops:>6}  {share:<22}"

@@ -30,7 +30,7 @@ from common import build_folder
 from common.atomic import write_text
 from common.audio import read_wav
 from common.errors import OptionParser, UserError, one_line_errors
-from common.intervals import poisson
+from common.intervals import per_hour
 from common.reading import sha256
 from common.shipped import EXAMPLES, ROOT, checkpoint_path
 from detector.settings import SENSITIVITIES
@@ -57,9 +57,7 @@ def false_accepts() -> str:
             )
         rates = []
         for name in SENSITIVITIES:
-            count = row["reports"][name]
-            low, high = (bound / row["hours"] for bound in poisson(count))
-            rates.append(f"{count / row['hours']:.1f} [{low:.1f}, {high:.1f}]")
+            rates.append(per_hour(row["reports"][name], row["hours"]))
         rows.append([f"{row['tau']:g}", row["name"], f"{row['hours']:.2f}", *rates, row["measured"]])
     sensitivities = [f"an hour, {name}" for name in SENSITIVITIES]
     return tables.markdown(["tau", "recordings", "hours", *sensitivities, "recorded"], rows, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.listening import continuous, recorded, recorded_peers
 from common.errors import UserError
-from common.intervals import poisson, wilson
+from common.intervals import per_hour, wilson
 from detector.settings import SENSITIVITIES
 
 TAU = 1
@@ -61,8 +61,7 @@ def same_recordings(found: dict[str, list[dict]]) -> dict[str, dict]:
 
 def rate(count: int, hours: float) -> str:
     """`3: 1.7 [0.4, 5.0]`: a count, and its rate an hour with the interval."""
-    low, high = (bound / hours for bound in poisson(count))
-    return f"{count}: {count / hours:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{count}: {per_hour(count, hours)}"
 
 
 def sentences(found: dict[str, list[dict]]) -> list[str]:

@@ -10,6 +10,7 @@ from benchmarks.cost.emulator import CORES
 from benchmarks.report import comparison
 from common.description import TAUS
 from common.errors import UserError
+from common.intervals import missed, per_hour
 from common.reading import read_json
 from common.shipped import checkpoint_path, detector_path, recorded_path
 from detector import render as detector, settings
@@ -269,9 +270,9 @@ def listening() -> str:
                 [
                     f"{tau:g}",
                     name,
-                    *(detector.missed(row["said"], row["hit"]) for row in spoken),
+                    *(missed(row["said"], row["hit"]) for row in spoken),
                     f"{100 * pairs['both'] / pairs['pairs']:.1f}",
-                    *(detector.per_hour(row["reports"], row["hours"]) for row in found["false_accepts"]),
+                    *(per_hour(row["reports"], row["hours"]) for row in found["false_accepts"]),
                 ]
             )
     return markdown(["tau", "sensitivity", *head], rows, 2)

@@ -12,6 +12,7 @@ from common.build_folder import remedy
 from common.errors import UserError
 from common.shipped import ROOT
 from detector import render as detector
+from detector.settings import is_word
 from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend
@@ -39,7 +40,7 @@ class Library:
     @property
     def words(self) -> tuple[str, ...]:
         """The labels that are words: neither silence nor the unknown."""
-        return tuple(label for label in self.labels if not label.startswith("_"))
+        return tuple(label for label in self.labels if is_word(label))
 
     @property
     def compiled(self) -> tuple[str, ...]:
