@@ -257,7 +257,7 @@ def open_run(args: argparse.Namespace, archive: Path) -> train.Trainer:
     elif args.start:
         trainer.begin_with(args.start.tensors)
     print(
-        f"BC-ResNet-{args.tau:g}: {trainer.drawn} training clips an epoch and {len(validation.target)} validation "
+        f"BC-ResNet-{args.tau:g}: {trainer.batches.drawn} training clips an epoch and {len(validation.target)} validation "
         f"clips, {args.epochs} epochs on {device} ({precision}, {torch.get_num_threads()} threads), seed {args.seed}",
         flush=True,
     )

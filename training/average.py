@@ -14,15 +14,20 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay
-        self.weights = {name: value.clone() for name, value in model.state_dict().items()}
+        self.take({name: value.clone() for name, value in model.state_dict().items()})
+
+    def take(self, weights: dict[str, torch.Tensor]) -> None:
+        """Continue with an average that was saved."""
+        self.weights = weights
+        self.steps = int(next(value for name, value in weights.items() if name.endswith("num_batches_tracked")))
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take the model's weights after a step into the average."""
         mean, now = self.weights, model.state_dict()
-        steps = int(next(value for name, value in now.items() if name.endswith("num_batches_tracked")))
-        decay = min(self.decay, steps / (steps + 9))
+        self.steps += 1
+        decay = min(self.decay, self.steps / (self.steps + 9))
         floating = [name for name in now if now[name].is_floating_point()]
         torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - decay)
-        for name in now.keys() - set(floating):
-            mean[name].copy_(now[name])
+        counts = [name for name in now if not now[name].is_floating_point()]
+        torch._foreach_copy_([mean[name] for name in counts], [now[name] for name in counts])

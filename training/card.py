@@ -32,7 +32,7 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     outside = {"validation top-1, changed as in the field": percent(row["outside"], clips)} if "outside" in row else {}
     return {
         "network": f"BC-ResNet-{recipe.tau:g}, {sum(p.numel() for p in trainer.model.parameters())} parameters",
-        "data": f"Speech Commands v0.0{ver} layout ({archive.name}), {len(trainer.target)} training clips, "
+        "data": f"Speech Commands v0.0{ver} layout ({archive.name}), {len(trainer.batches.target)} training clips, "
         f"hash {recipe.data}",
         "recipe": recipe_line(trainer),
         "labels": " ".join(recipe.labels),
@@ -70,7 +70,7 @@ FIELD_TEXT = {
 def recipe_line(trainer: Trainer) -> str:
     """What the run did to the clips and the weights, in a line."""
     recipe = trainer.recipe
-    parts = [f"{trainer.drawn} clips an epoch", f"peak rate {recipe.rate:g}"]
+    parts = [f"{trainer.batches.drawn} clips an epoch", f"peak rate {recipe.rate:g}"]
     parts += [text for part, text in PART_TEXT.items() if part in recipe.parts]
     if recipe.splices:
         parts.append(f"{recipe.splices} splices of keywords")

@@ -18,10 +18,10 @@ import numpy as np
 from common import progress
 from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
+from training.batches import Split
 from training.data.dataset import Clip
 from training.spoken import pieces, synthesis
 from training.spoken.acoustics import recorded_again
-from training.train import Split
 
 PARTS = ("balance", "synthetic", "running", "splices", "steps", "smoothing", "average")
 """The parts of the recipe; --omit leaves any of them out, to measure its effect."""

@@ -117,8 +117,10 @@ def added(samples: torch.Tensor, noise: torch.Tensor, word: Word, snr: float) ->
 
 def hum(samples: torch.Tensor, word: Word, material: Material, rng: np.random.Generator, amplitude: int) -> torch.Tensor:
     """Mains hum whose mains frequency has that amplitude, of 32768."""
-    wave = sound.hum(samples.shape[1], rng.choice([50, 60]), rng.uniform(0, 2 * np.pi))
-    return samples + torch.from_numpy(wave)[None] * (amplitude / sound.FULL_SCALE)
+    mains, phase = (
+        torch.tensor([value], dtype=samples.dtype) for value in (rng.choice([50, 60]), rng.uniform(0, 2 * np.pi))
+    )
+    return samples + sound.hum(samples.shape[1], mains, phase) * (amplitude / sound.FULL_SCALE)
 
 
 def band(

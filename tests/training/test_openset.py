@@ -20,6 +20,7 @@ from common.errors import UserError
 from training import openset, train
 from training.__main__ import main
 from training.average import WeightAverage
+from training.batches import SPLICE, Split
 from training.data.clip_folder import ARRAY, LIST
 from training.data.dataset import Clip
 from training.features import log_mel
@@ -94,7 +95,7 @@ def test_the_draws_are_the_same_bits_in_every_process():
 def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips, synthetic):
     audio = np.zeros((len(clips), SECOND), np.int16)
     target = np.array([LABELS.index(clip.label) for clip in clips])
-    split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",), ("balance", "synthetic"))
+    split = openset.training_set(Split(audio, target), clips, synthetic, None, ("bed",), ("balance", "synthetic"))
     added = slice(len(clips), None)
     assert split.distil.all() and (split.audio[added] == 9).all() and len(split.target[added]) == 80
     drawn = np.bincount(split.target[added], split.draws[added], len(LABELS)) / openset.average_keyword(clips)
@@ -104,7 +105,7 @@ def test_synthetic_words_are_added_to_their_classes_but_for_those_held_out(clips
 
 def test_running_speech_is_an_other_word_and_learnt_without_a_teacher(clips, synthetic):
     audio, target = np.zeros((len(clips), SECOND), np.int16), np.zeros(len(clips), int)
-    split = openset.training_set(train.Split(audio, target), clips, synthetic, None, ("bed",))
+    split = openset.training_set(Split(audio, target), clips, synthetic, None, ("bed",))
     running = (split.audio == 7).all(1)
     assert running.sum() == 30 and (split.target[running] == LABELS.index(UNKNOWN)).all()
     assert split.draws[running].sum() == pytest.approx(openset.RUNNING_SPEECH * openset.average_keyword(clips))
@@ -125,7 +126,7 @@ def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again
     target = np.array([LABELS.index(clip.label) for clip in clips])
     monkeypatch.setattr(openset, "RERECORDED_CLIPS", 20)
     one, two = (
-        openset.training_set(train.Split(audio, target), clips, Path("none"), synthetic, (), ("balance",)) for _ in range(2)
+        openset.training_set(Split(audio, target), clips, Path("none"), synthetic, (), ("balance",)) for _ in range(2)
     )
     assert np.array_equal(one.audio, two.audio) and np.array_equal(one.audio[: len(clips)], audio)
     pieces = np.flatnonzero((one.audio == 9).all(1) | (one.audio == 7).all(1))
@@ -143,9 +144,9 @@ def test_with_pieces_of_speech_among_the_other_words_keywords_are_recorded_again
 
 def test_each_part_of_the_recipe_can_be_left_out(clips, synthetic):
     audio, target = np.zeros((len(clips), SECOND), np.int16), np.zeros(len(clips), int)
-    plain = openset.training_set(train.Split(audio, target), clips, Path("none"), None, (), ("balance",))
+    plain = openset.training_set(Split(audio, target), clips, Path("none"), None, (), ("balance",))
     assert len(plain.target) == len(clips) and (plain.draws == openset.draws(clips)).all()
-    unbalanced = openset.training_set(train.Split(audio, target), clips, synthetic, None, (), ("synthetic",))
+    unbalanced = openset.training_set(Split(audio, target), clips, synthetic, None, (), ("synthetic",))
     assert (unbalanced.draws[: len(clips)] == 1).all() and len(unbalanced.target) == len(clips) + 100
     assert openset.extras(clips).keys() == {"parts", "abrupt", "smoothing", "average", "splices"}
     assert openset.extras(clips, ("splices",)) == {"parts": ("splices",), "splices": 18}
@@ -159,15 +160,15 @@ def new_trainer(draws: np.ndarray | None, state: Path, splices: int = 0, **optio
     audio = rng.normal(0, 2000, (count, SECOND)).astype(np.int16)
     noise = rng.normal(0, 500, 2 * SECOND).astype(np.int16)
     recipe = train.Recipe(1, LABELS, 2, 0, "float32", "made by the test", splices=splices, **options)
-    return train.Trainer(recipe, train.Split(audio, target, draws), log_mel(audio[:24]), target[:24], [noise], CPU, state)
+    return train.Trainer(recipe, Split(audio, target, draws), log_mel(audio[:24]), target[:24], [noise], CPU, state)
 
 
 def test_a_clip_is_drawn_as_often_as_its_mean_rounded_up_or_down_and_epochs_are_of_one_length(tmp_path):
     draws = np.random.default_rng(1).uniform(0, 3, 150)
     run = new_trainer(draws, tmp_path / "last.pt", splices=20)
-    orders = [run.order(np.random.default_rng(seed)) for seed in range(300)]
-    assert {len(order) for order in orders} == {run.drawn}
-    assert all((order == train.SPLICE).sum() == 20 for order in orders)
+    orders = [run.batches.order(np.random.default_rng(seed)) for seed in range(300)]
+    assert {len(order) for order in orders} == {run.batches.drawn}
+    assert all((order == SPLICE).sum() == 20 for order in orders)
     times = np.stack([np.bincount(order[order >= 0], minlength=150) for order in orders])
     assert ((np.abs(times - draws) >= 1).sum(1) <= 1).all(), "but for one clip, where one draw is too many"
     np.testing.assert_allclose(times.mean(0), draws, atol=0.15)
@@ -175,11 +176,11 @@ def test_a_clip_is_drawn_as_often_as_its_mean_rounded_up_or_down_and_epochs_are_
 
 def test_splices_reach_the_network_as_unknown(tmp_path):
     run = new_trainer(None, tmp_path / "last.pt", splices=100)
-    run.target = torch.where(run.target == LABELS.index(UNKNOWN), 0, run.target)
+    run.batches.target = torch.where(run.batches.target == LABELS.index(UNKNOWN), 0, run.batches.target)
     targets, distil = (torch.cat(parts) for parts in zip(*((batch.target, batch.distil) for batch in run.batches(0))))
     assert (targets == LABELS.index(UNKNOWN)).sum() == 100 and len(targets) == 300
-    assert distil.sum() == 300 - run.silence.sum() == 283, "about all but silence"
-    assert not (run.target == LABELS.index(UNKNOWN)).any(), "the batches do not write into the run's own targets"
+    assert distil.sum() == 300 - run.batches.silence.sum() == 283, "about all but silence"
+    assert not (run.batches.target == LABELS.index(UNKNOWN)).any(), "the batches do not write into the run's own targets"
 
 
 # Splices
@@ -251,8 +252,8 @@ def test_no_and_on_are_never_reversed_and_each_draw_is_another_word():
 
 def test_the_running_mean_of_equal_steps_is_their_value_and_lags_behind_a_change():
     model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
-    mean = WeightAverage(model, 0.9)
     model[1].num_batches_tracked.fill_(1000)
+    mean = WeightAverage(model, 0.9)
     with torch.no_grad():
         model[0].weight.fill_(1.0)
         mean.weights["0.weight"].fill_(0.0)
@@ -268,8 +269,7 @@ def test_the_running_mean_soon_forgets_the_weights_that_a_run_began_with():
     mean.weights["0.weight"].fill_(1.0)
     with torch.no_grad():
         model[0].weight.fill_(0.0)
-    for step in range(1, 21):
-        model[1].num_batches_tracked.fill_(step)
+    for _ in range(20):
         mean.update(model)
     left = np.prod([step / (step + 9) for step in range(1, 21)])  # of the first weights: a ten-thousandth, not 96 %
     assert mean.weights["0.weight"].item() == pytest.approx(left, rel=1e-4) and left < 1e-4

@@ -11,8 +11,8 @@ import numpy as np
 from common import progress, sources
 from common.atomic import replacing
 from common.description import FEATURES, LABELS
+from training.batches import Split
 from training.data.dataset import Clip, read_clips
-from training.train import Split
 
 
 def decoded(clips: Sequence[Clip], split: str, noises: Sequence[np.ndarray], cache: Path) -> Split:

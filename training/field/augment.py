@@ -16,7 +16,7 @@ from training.field import sound
 PARTS = ("rooms", "music", "babble", "hiss", "noise", "bands", "level", "microphone")
 """What a clip can meet; --omit leaves any of them out."""
 BACKGROUNDS = ("music", "babble", "hiss", "noise")
-SHARE = 0.5
+SHARE = 0.4
 """Fraction of the clips that are changed; the following are fractions of them."""
 IN_ROOM, WITH_BACKGROUND, IN_BAND, AT_LEVEL, WITH_OWN_NOISE, WITH_HUM = 0.4, 0.45, 0.3, 0.7, 0.5, 0.1
 SNR, SNR_OF_SILENCE = (-3.0, 25.0), (-25.0, 10.0)
@@ -50,12 +50,9 @@ class Field:
     def __init__(self, rooms: Sequence[np.ndarray], backgrounds: Mapping[str, Sequence[np.ndarray]], parts: Sequence[str]):
         self.parts = [part for part in PARTS if part in parts]
         self.rooms = rooms if "rooms" in self.parts else []
-        self.backgrounds = {
-            kind: [torch.tensor(piece) for piece in pieces]
-            for kind, pieces in backgrounds.items()
-            if kind in self.parts and pieces
-        }
-        self.spectra: dict[int, torch.Tensor] = {}
+        heard = [pieces for kind, pieces in backgrounds.items() if kind in self.parts and pieces]
+        self.backgrounds = [Pieces(pieces) for pieces in heard]
+        self.spectra: dict[tuple, torch.Tensor] = {}
 
     def __call__(self, samples: torch.Tensor, silence: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """silence: which clips are that, bool [clips]. `samples` is changed in place."""
@@ -82,50 +79,73 @@ class Field:
             samples[rows] = self.with_background(samples[rows], silence[rows], rng)
         rows = some(IN_BAND, "bands")
         if len(rows):
-            samples[rows] = sound.filtered(samples[rows], microphones(len(rows), samples.shape[1], rng))
+            samples[rows] = sound.filtered(samples[rows], microphones(len(rows), samples, rng))
         rows, soft = some(AT_LEVEL, "level"), rng.random(len(samples)) < 0.5
         if len(rows):
             samples[rows] = sound.saturated(louder(samples[rows], rng), torch.from_numpy(soft[rows]))
         rows = some(WITH_OWN_NOISE, "microphone")
         if len(rows):
-            noise = sound.hiss(len(rows), samples.shape[1], rng.uniform(*OWN_SLOPE), rng).to(samples.device)
-            samples[rows] += sound.gained(noise, torch.from_numpy(rng.uniform(*OWN_NOISE, len(rows))).float())
-        for row in some(WITH_HUM, "microphone"):
-            wave = sound.hum(samples.shape[1], rng.choice([50, 60]), rng.uniform(0, 2 * np.pi))
-            samples[row] += torch.from_numpy((10 ** (rng.uniform(*HUM) / 20) * wave).astype(np.float32)).to(samples.device)
+            noise = sound.hiss(len(rows), samples.shape[1], rng.uniform(*OWN_SLOPE), rng, samples.device)
+            samples[rows] += sound.gained(noise, column(rng.uniform(*OWN_NOISE, len(rows)), samples))
+        rows = some(WITH_HUM, "microphone")
+        if len(rows):
+            mains, phase = rng.choice([50.0, 60.0], len(rows)), rng.uniform(0, 2 * np.pi, len(rows))
+            wave = sound.hum(samples.shape[1], column(mains, samples)[:, 0], column(phase, samples)[:, 0])
+            samples[rows] += sound.gained(wave, column(rng.uniform(*HUM, len(rows)), samples))
         return sound.in_16_bits(samples)
 
     def room_spectra(self, samples: torch.Tensor) -> torch.Tensor:
-        """Those of all rooms for clips of this length, made once."""
-        length = samples.shape[1]
-        if length not in self.spectra:
-            self.spectra[length] = sound.spectra(self.rooms, length).to(samples.device)
-        return self.spectra[length]
+        """Those of all rooms for clips like these, made once."""
+        kind = samples.shape[1], samples.device
+        if kind not in self.spectra:
+            self.spectra[kind] = sound.spectra(self.rooms, samples.shape[1]).to(samples.device)
+        return self.spectra[kind]
 
     def with_background(self, samples: torch.Tensor, silence: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """Every clip with a background of a random kind."""
-        kinds, behind = list(self.backgrounds), torch.empty_like(samples)
-        for row in behind:
-            pieces = self.backgrounds[kinds[rng.integers(len(kinds))]]
-            piece = pieces[rng.integers(len(pieces))]
-            start = rng.integers(len(piece) - len(row) + 1)
-            row.copy_(piece[start : start + len(row)])
+        kind, behind = rng.integers(len(self.backgrounds), size=len(samples)), torch.empty_like(samples)
+        for number, pieces in enumerate(self.backgrounds):
+            rows = np.flatnonzero(kind == number)
+            if len(rows):
+                behind[rows] = pieces.excerpts(len(rows), samples, rng)
         snr = np.where(silence, rng.uniform(*SNR_OF_SILENCE, len(samples)), rng.uniform(*SNR, len(samples)))
-        return sound.mixed(samples, behind, torch.from_numpy(snr).to(samples.device, samples.dtype))
+        return sound.mixed(samples, behind, column(snr, samples)[:, 0])
 
 
-def microphones(count: int, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Frequency responses of random microphones and lines, gains float64 [count, bins] (`sound.filtered`)."""
-    frequency = sound.frequencies(samples)
-    return np.stack(
-        [
-            sound.uneven(frequency, UNEVEN, rng)
-            * sound.band(
-                frequency, np.exp(rng.uniform(*np.log(LOW))), np.exp(rng.uniform(*np.log(HIGH))), int(rng.choice(ORDERS))
-            )
-            for _ in range(count)
-        ]
-    )
+class Pieces:
+    """Backgrounds of one kind, int16 [samples] each, in a row on the device where they are asked for."""
+
+    def __init__(self, pieces: Sequence[np.ndarray]):
+        self.samples = torch.from_numpy(np.concatenate(pieces))
+        self.end = np.cumsum([len(piece) for piece in pieces])
+        self.length = np.array([len(piece) for piece in pieces])
+
+    def excerpts(self, count: int, clips: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """So many random excerpts as long as `clips`, float [count, samples], of random pieces."""
+        self.samples, samples = self.samples.to(clips.device), clips.shape[1]
+        piece = rng.integers(len(self.end), size=count)
+        start = self.end[piece] - self.length[piece] + rng.integers(self.length[piece] - samples + 1)
+        return self.samples.unfold(0, samples, 1)[torch.from_numpy(start).to(clips.device)].to(clips)
+
+
+def column(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """Numbers [rows] -> [rows, 1] of the type and on the device of `like`."""
+    return torch.from_numpy(values).to(like)[:, None]
+
+
+def microphones(count: int, samples: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Frequency responses of random microphones and lines for clips like `samples`, gains [count, bins]
+    (`sound.filtered`)."""
+    frequency = sound.frequencies(samples.shape[1], samples.device).to(samples)
+    low, high = (column(between(*limits, count, rng), samples) for limits in (LOW, HIGH))
+    order = column(rng.choice(ORDERS, count).astype(np.float64), samples)
+    levels = torch.from_numpy(rng.normal(0, UNEVEN, (count, sound.KNOTS))).to(samples)
+    return sound.uneven(frequency, levels) * sound.band(frequency, low, high, order)
+
+
+def between(low: float, high: float, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers [count] whose logarithms are evenly distributed."""
+    return np.exp(rng.uniform(np.log(low), np.log(high), count))
 
 
 def louder(samples: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -133,4 +153,4 @@ def louder(samples: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     wanted, gain = rng.uniform(*LEVELS, len(samples)), rng.uniform(*OVERDRIVE, len(samples))
     to_level = np.minimum(wanted - sound.level(samples).cpu().numpy(), MOST_GAIN)
     chosen = np.where(rng.random(len(samples)) < OVERDRIVEN, gain, to_level)
-    return sound.gained(samples, torch.from_numpy(chosen).to(samples.device, samples.dtype))
+    return sound.gained(samples, column(chosen, samples))

@@ -1,7 +1,7 @@
 """Running speech without keywords as training clips: random excerpts, more often where the network hears a keyword.
 
 A recording is divided into seconds. Each has a score, the probability that the network gave to keywords when it last heard
-an excerpt from there; half of the excerpts are drawn in proportion to it (hard negatives), half evenly.
+an excerpt from there, in an earlier epoch; half of the excerpts are drawn in proportion to it (hard negatives), half evenly.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Negatives:
 
     def __init__(self, recordings: Sequence[np.ndarray], mine: bool = True):
         self.stream = torch.from_numpy(np.concatenate(recordings))
+        self.learnt: list[tuple[np.ndarray, np.ndarray, torch.Tensor]] = []
         bounds = np.cumsum([0] + [len(recording) for recording in recordings])
         self.starts = np.concatenate(
             [np.arange(start, max(start + 1, end - SECOND // 2), SECOND) for start, end in itertools.pairwise(bounds)]
@@ -45,16 +46,25 @@ class Negatives:
         hard = np.searchsorted(passed, rng.uniform(0, passed[-1], count), "right").clip(max=len(passed) - 1)
         return np.where(rng.random(count) < MINED, hard, even) if self.mine else even
 
-    def excerpts(self, seconds: np.ndarray, samples: int, rng: np.random.Generator) -> torch.Tensor:
-        """An excerpt of `samples` samples around a random instant of each of these seconds, float32 in +-1."""
+    def excerpts(self, seconds: np.ndarray, clips: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """An excerpt around a random instant of each of these seconds, in +-1, as long and of the type and on the device of
+        `clips` [clips, samples]."""
+        self.stream, samples = self.stream.to(clips.device), clips.shape[1]
         middle = self.starts[seconds] + rng.integers(0, SECOND, len(seconds))
         start = np.clip(middle - samples // 2, 0, len(self.stream) - samples)
-        return self.stream.unfold(0, samples, 1)[torch.from_numpy(start)].float().div_(32768)
+        return self.stream.unfold(0, samples, 1)[torch.from_numpy(start).to(clips.device)].to(clips).div_(32768)
 
-    def learn(self, seconds: np.ndarray, probability: np.ndarray) -> None:
-        """Take the probability of keywords [count] that the network gave to excerpts of these seconds as their scores."""
+    def learn(self, rows: np.ndarray, seconds: np.ndarray, probability: torch.Tensor) -> None:
+        """The network gave the clips of a batch this probability of keywords (N); those in `rows` are excerpts of
+        `seconds`."""
+        self.learnt.append((rows, seconds, probability))
+
+    def rescore(self) -> None:
+        """Take what was learnt as the seconds' scores: after an epoch, so that batches can be made ahead of the network."""
         if self.mine:
-            self.score[seconds] = probability
+            for rows, seconds, probability in self.learnt:
+                self.score[seconds] = probability.cpu().numpy()[rows]
+        self.learnt = []
 
     @property
     def heard(self) -> float:
@@ -68,7 +78,7 @@ class Negatives:
         self.score[:] = score
 
 
-def keyword_probability(logits: torch.Tensor, labels: Sequence[str]) -> np.ndarray:
-    """Logits (N, classes) -> the probability of all words among the labels, float32 [N]."""
+def keyword_probability(logits: torch.Tensor, labels: Sequence[str]) -> torch.Tensor:
+    """Logits (N, classes) -> the probability of all words among the labels, (N)."""
     others = [labels.index(SILENCE), labels.index(UNKNOWN)]
-    return 1 - logits.softmax(1)[:, others].sum(1).cpu().numpy()
+    return 1 - logits.softmax(1)[:, others].sum(1)

@@ -34,7 +34,7 @@ class Outside:
         seconds = np.empty(0, np.int64)
         if self.negatives and len(running):
             seconds = self.negatives.draw(len(running), rng)
-            samples[running] = self.negatives.excerpts(seconds, samples.shape[1], rng).to(samples.device)
+            samples[running] = self.negatives.excerpts(seconds, samples, rng)
         self.field(samples, silence, rng)
         return seconds
 

@@ -21,6 +21,8 @@ LOUDEST = 30
 FULL_SCALE = 32768
 FAINTEST = 1e-7
 """RMS below which a clip counts as digital silence: no level can be given to it."""
+KNOTS = 9
+"""Of an uneven frequency response."""
 HARMONICS = 1.0, 0.5, 0.3, 0.2, 0.1
 """Strength of the mains frequency and of its multiples in hum."""
 
@@ -77,41 +79,54 @@ def mixed(samples: torch.Tensor, noise: torch.Tensor, snr: torch.Tensor | float)
     return samples + gained(noise, rms(samples) - rms(noise) - snr)
 
 
-def frequencies(samples: int) -> np.ndarray:
-    """Those of the bins of a transform of `samples` samples, Hz."""
-    return np.fft.rfftfreq(fft_length(samples), 1 / RATE)
+def frequencies(samples: int, device: torch.device | None = None) -> torch.Tensor:
+    """Those of the bins of a transform of `samples` samples, Hz, float64 [bins]."""
+    return torch.fft.rfftfreq(fft_length(samples), 1 / RATE, dtype=torch.float64, device=device)
 
 
-def filtered(samples: torch.Tensor, gains: np.ndarray) -> torch.Tensor:
+def filtered(samples: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
     """Each clip with the gain of each of its `frequencies`, [bins] or [clips, bins]; without a change of phase."""
     length = fft_length(samples.shape[1])
-    gain = torch.from_numpy(gains).to(samples.device, samples.dtype)
-    return torch.fft.irfft(torch.fft.rfft(samples, length) * gain, length)[:, : samples.shape[1]]
+    return torch.fft.irfft(torch.fft.rfft(samples, length) * gains.to(samples), length)[:, : samples.shape[1]]
 
 
-def band(frequency: np.ndarray, low: float = 0.0, high: float = math.inf, order: int = 4) -> np.ndarray:
-    """Gains of a Butterworth high pass at `low` and low pass at `high` Hz, each of that order."""
-    below = np.sqrt(1 + (low / np.maximum(frequency, 1e-9)) ** (2 * order)) if low else 1.0
-    return 1 / (below * np.sqrt(1 + (frequency / high) ** (2 * order)))
+def band(
+    frequency: torch.Tensor,
+    low: float | torch.Tensor = 0.0,
+    high: float | torch.Tensor = math.inf,
+    order: float | torch.Tensor = 4,
+) -> torch.Tensor:
+    """Gains of a Butterworth high pass at `low` and low pass at `high` Hz, each of that order; numbers, or [filters, 1] for
+    gains [filters, bins]."""
+    below = (low / frequency.clamp_min(1e-9)) ** (2 * order)
+    return 1 / ((1 + below).sqrt() * (1 + (frequency / high) ** (2 * order)).sqrt())
 
 
-def uneven(frequency: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
-    """Gains of a random frequency response: normally distributed with `deviation` dB at an octave's distance or less."""
-    knots = np.geomspace(100, RATE / 2, 9)
-    return 10 ** (np.interp(np.log(frequency + 1), np.log(knots), rng.normal(0, deviation, len(knots))) / 20)
+def uneven(frequency: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+    """Gains [responses, bins] of uneven frequency responses: `levels` [responses, KNOTS], dB, at octaves from about 100 Hz
+    to half the sampling rate, with straight lines between them over the logarithm of frequency."""
+    knots = torch.linspace(math.log(100), math.log(RATE / 2), KNOTS, dtype=frequency.dtype, device=frequency.device)
+    at = ((frequency + 1).log() - knots[0]) / (knots[1] - knots[0])
+    hats = (1 - (at - torch.arange(KNOTS, device=frequency.device)[:, None]).abs()).clamp_min(0)
+    hats[0] = torch.where(at < 0, 1.0, hats[0])
+    hats[-1] = torch.where(at > KNOTS - 1, 1.0, hats[-1])
+    return 10 ** (levels.to(frequency) @ hats / 20)
 
 
-def hiss(clips: int, samples: int, slope: float, rng: np.random.Generator) -> torch.Tensor:
+def hiss(
+    clips: int, samples: int, slope: float, rng: np.random.Generator, device: torch.device | None = None
+) -> torch.Tensor:
     """Noise with an RMS of 1, float32 [clips, samples], whose power falls with frequency to the power of `slope` above
     20 Hz: 0 is white, 1 pink."""
     length = fft_length(samples)
-    white = torch.from_numpy(rng.standard_normal((clips, length), np.float32))
-    gains = torch.from_numpy(((frequencies(samples) + 20) ** (-slope / 2)).astype(np.float32))
+    white = torch.from_numpy(rng.standard_normal((clips, length), np.float32)).to(device)
+    gains = ((frequencies(samples, device) + 20) ** (-slope / 2)).float()
     noise = torch.fft.irfft(torch.fft.rfft(white) * gains, length)[:, :samples]
     return noise / noise.square().mean(1, keepdim=True).sqrt()
 
 
-def hum(samples: int, mains: float, phase: float) -> np.ndarray:
-    """Mains hum, float64 [samples]; the mains frequency has an amplitude of 1. mains: 50 or 60 Hz. phase: radians."""
-    angle = 2 * np.pi * mains * np.arange(samples) / RATE + phase
-    return sum((strength * np.sin((number + 1) * angle) for number, strength in enumerate(HARMONICS)), np.zeros(samples))
+def hum(samples: int, mains: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
+    """Mains hum, [hums, samples]; the mains frequency has an amplitude of 1. mains, phase: [hums], Hz and radians."""
+    time = torch.arange(samples, dtype=mains.dtype, device=mains.device) / RATE
+    angle = 2 * math.pi * mains[:, None] * time + phase[:, None]
+    return torch.stack([strength * ((n + 1) * angle).sin() for n, strength in enumerate(HARMONICS)]).sum(0)
