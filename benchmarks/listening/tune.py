@@ -103,6 +103,16 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
     return sounds, np.array(target), names, f"recordings in {folder.name}"
 
 
+def too_short(hours: float, wanted: float) -> list[str]:
+    """A line for each sensitivity whose wanted false accepts an hour are less than one in `hours`. wanted: of medium."""
+    return [
+        f"{name}: no false accept was let through, as {hours:.2f} hours cannot tell {rate:g} an hour from none; "
+        f"{2 / rate:.3g} hours of recordings, half of them to choose on, can"
+        for name, rate in ((name, factor * wanted) for name, factor in FACTORS.items())
+        if rate * hours < 1
+    ]
+
+
 def describe(name: str, chosen: Sequence[Threshold], counts: Counts, labels: Sequence[str]) -> list[str]:
     """Lines on a sensitivity: its figures on the other half, and each word's thresholds."""
     words = [(index, threshold) for index, threshold in enumerate(chosen) if threshold.hops]
@@ -184,6 +194,8 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     what = f"{hours[0]:.2f} hours of {where} and {int((which == 0).sum()):,} keywords of {origin}"
     print(f"{build}: chosen on {what};")
     print(f"reported on the other half: {hours[1]:.2f} hours, {int((which == 1).sum()):,} keywords")
+    for line in too_short(hours[0], args.false_accepts):
+        print(line)
     for name in (LOW, MEDIUM, HIGH):
         print("\n".join(describe(name, presets[name], counts[1], labels)))
     made = Settings(

@@ -89,6 +89,12 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
     return where / "keywords", where / "noise"
 
 
+def test_recordings_that_are_too_short_for_the_wanted_rate_are_named():
+    assert [line.split(":")[0] for line in tune.too_short(1.5, 0.5)] == ["low", "medium"]
+    assert "0.1 an hour from none; 20 hours" in tune.too_short(1.5, 0.5)[0]
+    assert tune.too_short(10, 0.5) == []
+
+
 def test_thresholds_of_own_recordings_go_into_the_firmware(build, folders, capsys):
     keywords, noise = folders
     tune.main([str(noise), "--build", str(build), "--keywords", str(keywords)])
