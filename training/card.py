@@ -26,8 +26,7 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     archive: the folder of the training clips. arguments: of the command line.
     """
     recipe, clips = trainer.recipe, len(trainer.validation_target)
-    standings = [standing(row) for row in trainer.history]
-    best = len(standings) - standings[::-1].index(max(standings))
+    best = best_epoch(trainer)
     row = trainer.history[best - 1]
     outside = {"validation top-1, changed as in the field": percent(row["outside"], clips)} if "outside" in row else {}
     return {
@@ -67,6 +66,12 @@ FIELD_TEXT = {
 }
 
 
+def best_epoch(trainer: Trainer) -> int:
+    """The epoch that was kept, from 1: the later of equals."""
+    standings = [standing(row) for row in trainer.history]
+    return len(standings) - standings[::-1].index(max(standings))
+
+
 def recipe_line(trainer: Trainer) -> str:
     """What the run did to the clips and the weights, in a line."""
     recipe = trainer.recipe
@@ -87,6 +92,10 @@ def recipe_line(trainer: Trainer) -> str:
     if recipe.excerpts:
         parts.append(f"{recipe.excerpts} excerpts of running speech, whose weight rises to {recipe.weight:g}")
         parts += ["half of them drawn where a keyword was heard"] * ("mining" in recipe.parts)
+    if recipe.prior:
+        parts.append(
+            f"logit of other words lowered by {trainer.history[best_epoch(trainer) - 1]['prior']:.1f}, by validation"
+        )
     if recipe.dropout != DROPOUT:
         parts.append(f"dropout {recipe.dropout:g}")
     if recipe.teacher:

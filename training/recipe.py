@@ -35,6 +35,7 @@ class Recipe:
     outside: str = ""  # hash of the field recipe's rooms, backgrounds and speech; empty: another recipe
     excerpts: int = 0  # of running speech, per epoch
     weight: float = 1.0  # of an excerpt in the loss of the last epoch
+    prior: bool = False  # whether the bias of other words is set by validation clips
 
 
 NEWER = {field.name: field.default for field in dataclasses.fields(Recipe) if field.default is not dataclasses.MISSING}

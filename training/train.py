@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from common.atomic import write_bytes
+from common.description import UNKNOWN
 from common.errors import UserError
 from common.schema import check
+from training import prior
 from training.average import WeightAverage
 from training.batches import BATCH, Batches, Split
 from training.distill import Teacher
@@ -192,19 +194,24 @@ class Trainer:
         latest = self.weights()
         if self.average:
             self.model.load_state_dict(self.average.weights)
-        row = {"loss": self.running_loss(), "correct": self.right(self.validation)}
-        if self.outside_validation is not None:
-            row["outside"] = self.right(self.outside_validation)
+        row, weights = self.validated()
         self.seconds += time.monotonic() - started
         if standing(row) >= max(map(standing, self.history), default=0):
-            self.best = self.weights()
+            self.best = weights
         self.model.load_state_dict(latest)
         self.history.append(row)
         self.save()
 
-    def right(self, validation: torch.Tensor | np.ndarray) -> int:
-        """How many validation clips, log-mel [clips, 40, 101], are classified correctly."""
-        return int((self.logits(validation).argmax(1) == self.validation_target).sum())
+    def validated(self) -> tuple[dict, dict[str, torch.Tensor]]:
+        """The epoch's row of the history: mean loss, and how many validation clips are classified rightly, as recorded and
+        changed; and the weights in the model, with the prior of other words that the row is of."""
+        answers, column = [self.logits(self.validation)], self.recipe.labels.index(UNKNOWN)
+        if self.outside_validation is not None:
+            answers.append(self.logits(self.outside_validation))
+        by = prior.chosen(answers, self.validation_target, column) if self.recipe.prior else 0.0
+        counts = [prior.right(logits, self.validation_target, column, by) for logits in answers]
+        row = {"loss": self.running_loss(), **dict(zip(("correct", "outside"), counts))}
+        return row | ({"prior": by} if self.recipe.prior else {}), prior.lowered(self.weights(), column, by)
 
     def running_loss(self) -> float:
         """Mean loss of the epoch's batches so far."""

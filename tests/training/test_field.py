@@ -11,7 +11,7 @@ import torch
 from common.checkpoint import Checkpoint
 from common.description import FEATURES, LABELS, UNKNOWN
 from common.errors import UserError
-from training import distill, train
+from training import distill, prior, train
 from training.__main__ import main
 from training.features import log_mel
 from training.field import augment, backgrounds, music, outside, recipe, sound
@@ -250,6 +250,35 @@ def test_keywords_are_all_but_silence_and_unknown():
 def test_the_weight_of_an_excerpt_rises_from_1_to_its_peak():
     assert [outside.weight(epoch, 5, 3) for epoch in range(5)] == [1, 1.5, 2, 2.5, 3]
     assert outside.weight(0, 1, 3) == 1
+
+
+# The prior of other words
+
+
+def test_the_logit_of_other_words_is_lowered_to_where_most_answers_are_right():
+    column, target = 1, np.array([1, 1, 0, 0, 2, 2])
+    logits = np.zeros((6, 3))
+    logits[np.arange(6), target] = 2.0
+    logits[2:5, column] = 2.75  # keywords that are taken for other words, by less than the two other words are certain
+    logits[:2, column] = 5.0
+    assert prior.right(logits, target) == 3
+    by = prior.chosen([logits, logits], target, column)
+    assert by == pytest.approx(0.8) and prior.right(logits, target, column, by) == 6
+    weights = {prior.BIAS: torch.tensor([1.0, 2.0, 3.0]), "other": torch.ones(1)}
+    lowered = prior.lowered(weights, column, by)
+    assert lowered[prior.BIAS].tolist() == pytest.approx([1.0, 1.2, 3.0]) and weights[prior.BIAS][1] == 2
+    assert prior.chosen([np.eye(3)[target] * 9], target, column) == 0, "nothing to gain: the least"
+
+
+def test_a_run_keeps_the_weights_with_the_prior_that_its_history_tells(tmp_path, pool, monkeypatch):
+    monkeypatch.setattr(prior, "chosen", lambda *_: 0.7)
+    run = new_run(tmp_path / "last.pt", pool, epochs=1, prior=True)
+    run.train_epoch()
+    before, kept = run.weights()[prior.BIAS], run.best[prior.BIAS]
+    assert run.history[0]["prior"] == 0.7
+    assert (before - kept).numpy() == pytest.approx(np.where(np.array(LABELS) == UNKNOWN, 0.7, 0), abs=1e-6)
+    run.load_best()
+    assert prior.right(run.logits(run.validation), run.validation_target) == run.history[0]["correct"]
 
 
 # Runs

@@ -22,7 +22,7 @@ from training.field.augment import PARTS as AUGMENTATION, Field
 from training.field.negatives import Negatives
 from training.field.outside import Outside
 
-PARTS = (*AUGMENTATION, "excerpts", "weight", "mining")
+PARTS = (*AUGMENTATION, "excerpts", "weight", "mining", "prior")
 """Parts of this recipe beside those of the open one: --omit leaves any of them out."""
 ALL_PARTS = (*openset.PARTS, *PARTS)
 SEED = 17
@@ -69,4 +69,8 @@ def material(
 def extras(clips: Sequence[Clip], outside: Outside, parts: Sequence[str]) -> dict:
     """The fields of `train.Recipe` by which this recipe differs from the open one, apart from the hash."""
     excerpts = round(EXCERPTS * openset.average_keyword(clips)) if outside.negatives else 0
-    return {"excerpts": excerpts, "weight": WEIGHT if "weight" in parts and excerpts else 1.0}
+    return {
+        "excerpts": excerpts,
+        "weight": WEIGHT if "weight" in parts and excerpts else 1.0,
+        "prior": "prior" in parts,
+    }
