@@ -255,7 +255,7 @@ def test_the_weight_of_an_excerpt_rises_from_1_to_its_peak():
 # The prior of other words
 
 
-def test_the_logit_of_other_words_is_lowered_to_where_most_answers_are_right():
+def test_the_logit_of_other_words_is_lowered_to_where_they_are_rejected_as_often_as_keywords_are_heard():
     column, target = 1, np.array([1, 1, 0, 0, 2, 2])
     logits = np.zeros((6, 3))
     logits[np.arange(6), target] = 2.0
@@ -268,6 +268,9 @@ def test_the_logit_of_other_words_is_lowered_to_where_most_answers_are_right():
     lowered = prior.lowered(weights, column, by)
     assert lowered[prior.BIAS].tolist() == pytest.approx([1.0, 1.2, 3.0]) and weights[prior.BIAS][1] == 2
     assert prior.chosen([np.eye(3)[target] * 9], target, column) == 0, "nothing to gain: the least"
+    logits[:2] = 2.0, 2.1, 0.0  # both other words would be lost for three keywords
+    assert prior.chosen([logits], target, column) == 0
+    assert prior.chosen([logits], np.zeros(6, int), column) == 0, "no other words: nothing to weigh"
 
 
 def test_a_run_keeps_the_weights_with_the_prior_that_its_history_tells(tmp_path, pool, monkeypatch):
