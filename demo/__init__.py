@@ -1,0 +1,1 @@
+"""The firmware before it is flashed: in a browser, as WebAssembly, and in a terminal, with the host's microphone."""
