@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -33,7 +34,7 @@ def server(page: bytes, port: int = PORT) -> ThreadingHTTPServer:
 
 def serve(page: bytes) -> None:
     """Serve until Ctrl-C, and open the browser."""
-    with server(page) as running:
+    with server(page) as running, contextlib.suppress(KeyboardInterrupt):
         address = f"http://{HOST}:{running.server_address[1]}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         webbrowser.open(address)

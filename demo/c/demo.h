@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the page calls: feature pipeline, engine, detector and level meter of the firmware behind one function that takes
-// samples. Arrays lie at fixed addresses that functions return, for the page reads and writes memory itself.
+// What the page calls: feature pipeline, engine, detector and level meter of the firmware behind one function that
+// takes samples. Arrays lie at fixed addresses that functions return, for the page reads and writes memory itself.
 //
 //   kws_demo_reset(KWS_SENSITIVITY_MEDIUM);
 //   for (;;) {
