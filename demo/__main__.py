@@ -33,16 +33,13 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def write(build: Path) -> bytes:
-    """Write the page of a build and return it. UserError as `library.load` and `wasm.compiled`."""
+def page_of(build: Path) -> bytes:
+    """The page of a build. UserError as `library.load` and `wasm.compiled`, and where it would be too large."""
     wasm.need_compiler()
     source = library.load(build)
-    text = assemble.page(source, wasm.compiled(source.sources), HOP_MS * REACH + HOP_MS * STREAM_COLUMNS // 2)
-    page = text.encode()
+    page = assemble.page(source, wasm.compiled(source.sources), HOP_MS * REACH + HOP_MS * STREAM_COLUMNS // 2).encode()
     if len(page) > assemble.MOST_BYTES:
         raise UserError(f"{build / FILE}: {len(page):,} bytes, more than {assemble.MOST_BYTES:,}; take a smaller tau")
-    atomic.write_bytes(build / FILE, page)
-    print(f"{build / FILE}: {len(page):,} bytes; open it in a browser")
     return page
 
 
@@ -51,7 +48,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     build, _ = options.build_and_tau(args)
     with locks.rewriting(build):
-        page = write(build)
+        page = page_of(build)
+        atomic.write_bytes(build / FILE, page)
+    print(f"{build / FILE}: {len(page):,} bytes; open it in a browser", flush=True)
     if args.serve:
         serve.serve(page)
 

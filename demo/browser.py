@@ -24,7 +24,7 @@ from common.errors import UserError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe", "about:blank")
-TIMEOUT = 120
+TIMEOUT = 60
 """Seconds that an answer may take."""
 PIECE = 1 << 16
 """Bytes of a read."""
@@ -39,7 +39,8 @@ def program() -> str:
 
 
 class Browser:
-    """One browser with one page. `problems`: what the page wrote to its console, and its uncaught errors."""
+    """One browser with one page. `problems`: what the page wrote to its console, and its uncaught errors. `requests`: the
+    addresses that it asked for. `dialogs`: the kinds of those that were shown."""
 
     def __init__(self, profile: Path, *flags: str):
         """profile: a folder that the browser may write to. UserError where there is no Chromium."""
@@ -61,11 +62,12 @@ class Browser:
         self._number, self._held = 0, b""
         self._session: str | None = None
         self.problems: list[str] = []
+        self.requests: list[str] = []
+        self.dialogs: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.requests: list[str] = []
 
     def __enter__(self) -> Browser:
         return self
@@ -93,7 +95,7 @@ class Browser:
         return json.loads(message)
 
     def _note(self, message: dict) -> None:
-        """An event: what the console says."""
+        """An event: what the console says, what is asked for, and a dialog, which is accepted."""
         event, about = message.get("method"), message.get("params", {})
         if event == "Runtime.consoleAPICalled":
             said = " ".join(str(part.get("value", part.get("description"))) for part in about["args"])
@@ -105,9 +107,12 @@ class Browser:
             self.problems.append(f"{about['entry']['level']}: {about['entry']['text']}")
         elif event == "Network.requestWillBeSent":
             self.requests.append(about["request"]["url"])
+        elif event == "Page.javascriptDialogOpening":
+            self.dialogs.append(about["type"])
+            self._send("Page.handleJavaScriptDialog", {"accept": True})
 
-    def call(self, method: str, **parameters: object) -> dict:
-        """A command of the protocol -> its result. RuntimeError where the browser refuses it or does not answer."""
+    def _send(self, method: str, parameters: dict) -> int:
+        """The number of the command."""
         self._number += 1
         request: dict = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -115,9 +120,13 @@ class Browser:
         data = json.dumps(request).encode() + b"\0"
         while data:
             data = data[os.write(self._out, data) :]
-        until = time.monotonic() + TIMEOUT
+        return self._number
+
+    def call(self, method: str, **parameters: object) -> dict:
+        """A command of the protocol -> its result. RuntimeError where the browser refuses it or does not answer."""
+        number, until = self._send(method, parameters), time.monotonic() + TIMEOUT
         while (message := self._read(until)) is not None:
-            if message.get("id") == self._number:
+            if message.get("id") == number:
                 if "error" in message:
                     raise RuntimeError(f"{method}: {message['error']['message']}")
                 return message["result"]
@@ -140,9 +149,9 @@ class Browser:
         self.wait_for(f"document.readyState === 'complete' && location.href === {json.dumps(address)}")
 
     def wait_for(self, condition: str, seconds: float = 30) -> None:
-        """Until a JavaScript condition holds; RuntimeError where it does not in time."""
+        """Until a JavaScript condition, or a promise of it, holds; RuntimeError where it does not in time."""
         until = time.monotonic() + seconds
-        while not self.evaluate(f"Boolean({condition})"):
+        while not self.evaluate(f"Promise.resolve({condition}).then(Boolean)"):
             if time.monotonic() > until:
                 raise RuntimeError(f"not in {seconds:g} s: {condition}")
             time.sleep(0.05)
