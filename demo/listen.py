@@ -136,7 +136,7 @@ def at_device(device: str) -> Iterator[np.ndarray]:
 
     def samples() -> Iterator[np.ndarray]:
         with stream:
-            yield from resampling.to_16_khz(iter(blocks.get, None), rate)
+            yield from resampling.to_16_khz((blocks.get() for _ in itertools.count()), rate)
 
     return samples()
 

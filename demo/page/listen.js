@@ -12,7 +12,10 @@ class Listener {
     this.pictures = new Pictures(kws, byId("features"), byId("probabilities"));
     this.thresholds = kws.preset("medium");
     this.history = new History(kws, LIVE_COLUMNS);
-    this.microphone = new Microphone((samples) => this.hear(samples));
+    this.microphone = new Microphone((samples) => this.hear(samples), () => {
+      this.stop();
+      say("problem", GONE);
+    });
     this.file = null;  // { name, samples } where a recording is shown
     this.run = 0;  // number of the run, so that an older one ends
     this.dirty = true;
@@ -37,6 +40,9 @@ class Listener {
   // ---- Microphone ----
 
   async toggle() {
+    if (this.microphone.starting) {
+      return;
+    }
     if (this.microphone.on) {
       this.stop();
       return;

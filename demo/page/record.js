@@ -72,9 +72,12 @@ class Recorder {
     this.rooms = [];  // Int16Array each
     this.saved = true;
     this.job = null;  // what is being recorded: { wanted, parts, length, done }
-    this.microphone = new Microphone((samples) => this.hear(samples));
-    byId("record-word").onclick = () => (this.microphone.on ? this.stop() : this.recordWord());
-    byId("record-room").onclick = () => (this.microphone.on ? this.stop() : this.recordRoom());
+    this.microphone = new Microphone((samples) => this.hear(samples), () => {
+      this.stop();
+      say("record-problem", GONE);
+    });
+    byId("record-word").onclick = () => this.toggle(() => this.recordWord());
+    byId("record-room").onclick = () => this.toggle(() => this.recordRoom());
     byId("delete-doubtful").onclick = () => this.deleteDoubtful();
     byId("save").onclick = () => this.save();
     byId("word").oninput = () => this.list();
@@ -108,15 +111,26 @@ class Recorder {
     job?.done(joined(Int16Array, job.parts).subarray(0, job.wanted));
   }
 
+  toggle(begin) {
+    if (this.microphone.on) {
+      this.stop();
+    } else if (!this.microphone.starting) {
+      begin();
+    }
+  }
+
   stop() {
     this.microphone.stop();
     this.end();
     say("record-word", "Record the word");
     say("record-room", "Record the room");
+    byId("record-word").disabled = byId("record-room").disabled = false;
+    byId("bar").value = 0;
     say("count", "");
   }
 
-  async start(button) {
+  // button: becomes the one that stops; other: has to wait.
+  async start(button, other) {
     say("record-problem", "");
     try {
       await this.microphone.start(false);
@@ -125,6 +139,7 @@ class Recorder {
       return false;
     }
     say(button, "Stop");
+    byId(other).disabled = true;
     return true;
   }
 
@@ -135,7 +150,7 @@ class Recorder {
       byId("word").focus();
       return;
     }
-    if (!(await this.start("record-word"))) {
+    if (!(await this.start("record-word", "record-room"))) {
       return;
     }
     while (this.microphone.on && this.of(word).length < Number(byId("times").value)) {
@@ -157,7 +172,7 @@ class Recorder {
   }
 
   async recordRoom() {
-    if (!(await this.start("record-room"))) {
+    if (!(await this.start("record-room", "record-word"))) {
       return;
     }
     const minutes = Number(byId("minutes").value);

@@ -275,3 +275,42 @@ def test_page_is_one_file_under_a_megabyte_that_asks_no_server(page, address, ch
     with pytest.raises(RuntimeError, match="Failed to fetch"):
         chromium.evaluate(f"fetch({json.dumps(address)})")
     assert any("Content Security Policy" in problem for problem in chromium.problems)
+
+
+# ---- What can go wrong ----
+
+
+@pytest.mark.parametrize("tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")])
+def test_a_microphone_that_is_refused_is_one_line_and_can_be_asked_again(opened, tab, button, problem):
+    opened.evaluate(f"document.getElementById('{tab}-tab').click(); word.value = 'yes'")
+    opened.evaluate(
+        """window.kept = navigator.mediaDevices.getUserMedia;
+           navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); }"""
+    )
+    opened.evaluate(f"document.getElementById('{button}').click()")
+    opened.wait_for(f"document.getElementById('{problem}').textContent")
+    assert text(opened, f"#{problem}") == "no microphone: the browser was told to refuse it; allow it beside the address"
+    opened.evaluate("navigator.mediaDevices.getUserMedia = window.kept")
+    opened.evaluate(f"document.getElementById('{button}').click()")
+    opened.wait_for(f"document.getElementById('{button}').textContent === 'Stop'")
+    assert text(opened, f"#{problem}") == ""
+    opened.evaluate(f"document.getElementById('{button}').click()")
+
+
+@pytest.mark.parametrize("tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")])
+def test_a_microphone_that_is_taken_away_is_told(opened, tab, button, problem):
+    opened.evaluate(f"document.getElementById('{tab}-tab').click(); word.value = 'yes'")
+    opened.evaluate(f"document.getElementById('{button}').click()")
+    opened.wait_for(f"document.getElementById('{button}').textContent === 'Stop'")
+    name = {"listen": "listener", "record": "recorder"}[tab]
+    opened.evaluate(f"kws.ready.then((all) => all.{name}.microphone.stream.getTracks()[0].dispatchEvent(new Event('ended')))")
+    assert text(opened, f"#{problem}").startswith("the microphone is gone") and text(opened, f"#{button}") != "Stop"
+
+
+def test_a_browser_that_cannot_run_the_firmware_is_told(chromium, page, tmp_path):
+    broken = tmp_path / "broken.html"
+    broken.write_text(re.sub(r'(id="wasm">)[^<]*', r"\1AGFzbQ==", page.read_text()))
+    chromium.open(broken.as_uri())
+    chromium.wait_for("document.getElementById('problem').textContent")
+    assert text(chromium, "#problem").startswith("this browser cannot run the firmware: ")
+    assert chromium.evaluate("document.getElementById('start').disabled")
