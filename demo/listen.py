@@ -102,12 +102,12 @@ def sounddevice() -> Any:
         import sounddevice as package
     except ImportError:
         raise UserError(
-            "the microphone needs the package sounddevice; run `.venv/bin/python -m pip install -r requirements/listen.txt`, "
+            "the microphone needs sounddevice; run `.venv/bin/python -m pip install -r requirements/listen.txt`, "
             "or name a file (make: WAV=FILE)"
         ) from None
     except OSError:
         raise UserError(
-            "the microphone needs the library PortAudio; run `apt-get install libportaudio2`, or name a file (make: WAV=FILE)"
+            "the microphone needs PortAudio; run `apt-get install libportaudio2`, or name a file (make: WAV=FILE)"
         ) from None
     return package
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image
 
 from common.shipped import ROOT
+from demo import picture
 
 NAMED = {
     "button",
@@ -23,6 +27,7 @@ NAMED = {
     "list",
 }
 """Roles that need a name."""
+MOST_BYTES_OF_A_PICTURE = 100_000
 LEAST_CONTRAST, LEAST_CONTRAST_OF_EDGES = 4.5, 3.0
 """Web Content Accessibility Guidelines 2.2, 1.4.3 and 1.4.11."""
 TABS = ("listen", "record")
@@ -57,7 +62,8 @@ CONTRAST = """((least) => {
   let seen = 0;
   for (const element of document.body.querySelectorAll("*")) {
     const texts = [...element.childNodes].filter((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!element.checkVisibility() || (!texts.length && !element.matches("[type=text], [type=number], select")) || element.disabled) {
+    const shows = texts.length || element.matches("[type=text], [type=number], select");
+    if (!shows || !element.checkVisibility() || element.disabled) {
       continue;
     }
     seen += 1;
@@ -165,7 +171,10 @@ def test_tabs_are_changed_with_the_arrow_keys_and_a_switch_with_the_space_bar(op
     opened.key("ArrowRight")
     selected = "document.querySelector('[role=tab][aria-selected=true]').id + ' ' + document.activeElement.id"
     assert opened.evaluate(selected) == "record-tab record-tab"
-    assert opened.evaluate("[document.getElementById('listen').hidden, document.getElementById('record').hidden]") == [True, False]
+    assert opened.evaluate("[document.getElementById('listen').hidden, document.getElementById('record').hidden]") == [
+        True,
+        False,
+    ]
     opened.key("ArrowRight")
     assert opened.evaluate(selected) == "listen-tab listen-tab"
     opened.evaluate("document.getElementById('gain').focus()")
@@ -185,3 +194,11 @@ def test_pictures_stand_still_longer_where_little_motion_is_wanted(opened):
     }))"""
     assert 1 <= opened.evaluate(drawn) <= 5
     opened.evaluate("document.getElementById('start').click()")
+
+
+def test_the_picture_of_the_documentation_can_be_taken_again(chromium, page, tmp_path):
+    taken = Image.open(io.BytesIO(picture.taken(page)))
+    kept = Image.open(picture.OUT)
+    assert taken.size == kept.size == (picture.WIDTH, picture.HEIGHT)
+    assert picture.OUT.stat().st_size < MOST_BYTES_OF_A_PICTURE
+    assert len(taken.convert("RGB").getcolors(1 << 24)) > 50

@@ -68,7 +68,9 @@ def test_features_scores_and_words_of_a_recording_equal_the_golden_model(opened,
 def test_resampling_equals_that_of_the_project(opened, rate):
     samples = np.random.default_rng(rate).integers(-32768, 32768, 3000).astype(np.int16)
     expected = np.concatenate(list(to_16_khz([samples], rate)))
-    found = opened.evaluate(f"kws.ready.then(({{ to16kHz }}) => [...to16kHz(Int16Array.of({str(samples.tolist())[1:-1]}), {rate})])")
+    found = opened.evaluate(
+        f"kws.ready.then(({{ to16kHz }}) => [...to16kHz(Int16Array.of({str(samples.tolist())[1:-1]}), {rate})])"
+    )
     assert np.array_equal(found, expected)
 
 
@@ -132,10 +134,14 @@ def test_a_long_recording_is_shown_as_a_part_of_it_that_can_be_moved(opened, wri
     assert not opened.evaluate("document.getElementById('position').parentElement.hidden")
     assert len(opened.evaluate(WORDS)) == 12
     end = opened.evaluate("kws.ready.then(({ listener }) => (listener.show(900), listener.pictures.end))")
-    assert end == 900 and opened.evaluate("document.getElementById('position').getAttribute('aria-valuetext')") == "9.0 seconds"
+    assert (
+        end == 900 and opened.evaluate("document.getElementById('position').getAttribute('aria-valuetext')") == "9.0 seconds"
+    )
 
 
-@pytest.mark.parametrize("content, says", [(b"no sound at all", "not a sound that this browser can read"), (None, "no samples")])
+@pytest.mark.parametrize(
+    "content, says", [(b"no sound at all", "not a sound that this browser can read"), (None, "no samples")]
+)
 def test_a_file_that_is_no_sound_is_one_line(opened, write_wav, tmp_path, content, says):
     path = tmp_path / "broken.wav"
     path.write_bytes(content) if content else write_wav(path, np.empty(0, np.int16))
@@ -182,7 +188,9 @@ def record(browser, word: str, times: int) -> None:
     browser.evaluate("document.getElementById('record-tab').click()")
     browser.evaluate(f"word.value = {json.dumps(word)}; word.oninput(); times.value = {times}")
     browser.evaluate("document.getElementById('record-word').click()")
-    browser.wait_for(f"takes.children.length === {times} && document.getElementById('record-word').textContent !== 'Stop'", 60)
+    browser.wait_for(
+        f"takes.children.length === {times} && document.getElementById('record-word').textContent !== 'Stop'", 60
+    )
 
 
 def test_own_words_and_the_room_are_saved_as_one_zip_file(opened, tmp_path):
@@ -279,8 +287,14 @@ def test_page_is_one_file_under_a_megabyte_that_asks_no_server(page, address, ch
 
 # ---- What can go wrong ----
 
+BOTH_TABS = pytest.mark.parametrize(
+    "tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")]
+)
 
-@pytest.mark.parametrize("tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")])
+
+@pytest.mark.parametrize(
+    "tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")]
+)
 def test_a_microphone_that_is_refused_is_one_line_and_can_be_asked_again(opened, tab, button, problem):
     opened.evaluate(f"document.getElementById('{tab}-tab').click(); word.value = 'yes'")
     opened.evaluate(
@@ -297,13 +311,17 @@ def test_a_microphone_that_is_refused_is_one_line_and_can_be_asked_again(opened,
     opened.evaluate(f"document.getElementById('{button}').click()")
 
 
-@pytest.mark.parametrize("tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")])
+@pytest.mark.parametrize(
+    "tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")]
+)
 def test_a_microphone_that_is_taken_away_is_told(opened, tab, button, problem):
     opened.evaluate(f"document.getElementById('{tab}-tab').click(); word.value = 'yes'")
     opened.evaluate(f"document.getElementById('{button}').click()")
     opened.wait_for(f"document.getElementById('{button}').textContent === 'Stop'")
     name = {"listen": "listener", "record": "recorder"}[tab]
-    opened.evaluate(f"kws.ready.then((all) => all.{name}.microphone.stream.getTracks()[0].dispatchEvent(new Event('ended')))")
+    opened.evaluate(
+        f"kws.ready.then((all) => all.{name}.microphone.stream.getTracks()[0].dispatchEvent(new Event('ended')))"
+    )
     assert text(opened, f"#{problem}").startswith("the microphone is gone") and text(opened, f"#{button}") != "Stop"
 
 

@@ -116,9 +116,7 @@ def query_devices(device=None, kind=None):
     return {"default_samplerate": 48_000.0}
 
 
-FAKE = types.SimpleNamespace(
-    opened=[], PortAudioError=PortAudioError, InputStream=InputStream, query_devices=query_devices
-)
+FAKE = types.SimpleNamespace(opened=[], PortAudioError=PortAudioError, InputStream=InputStream, query_devices=query_devices)
 
 
 @pytest.fixture
@@ -157,8 +155,7 @@ def test_advice_on_the_level_is_printed_where_it_changes(tau1_build, capsys):
     quiet, yes = np.random.default_rng(1).normal(0, 3, 80_000).astype(np.int16), np.tile(read_wav(YES), 5)
 
     def blocks():
-        for part in (quiet, quiet, yes, yes):
-            yield part
+        yield from (quiet, quiet, yes, yes)
         raise KeyboardInterrupt
 
     listen.listen(listen.Ear(source.native, source.detector), blocks(), endless=True)
