@@ -1,6 +1,7 @@
 // The first tab: microphone or recording, pictures, words, level and thresholds.
 
 const LIVE_COLUMNS = 3000;  // that are kept of a microphone
+const LIVE_WORDS = 200;  // that are listed of it
 const LEVEL_SECONDS = 4;  // that the advice is of
 const METER_FLOOR = -80;  // dBFS
 const CHUNK = 4 * SAMPLE_RATE;  // of a recording, between two pictures
@@ -104,6 +105,9 @@ class Listener {
     const sure = Math.round((100 * confidence) / 255);
     const line = make("li", "", make("b", "", name), ` ${sure} % at ${(Math.floor(ms / 10) / 100).toFixed(2)} s`);
     byId("words").prepend(line);
+    if (this.microphone.on && byId("words").children.length > LIVE_WORDS) {
+      byId("words").lastElementChild.remove();
+    }
     say("last", name);
     byId("last").animate?.([{ opacity: 0.2 }, { opacity: 1 }], 300);
   }
@@ -156,7 +160,7 @@ class Listener {
     document.addEventListener("drop", (event) => {
       over(event);
       if (event.dataTransfer.files.length) {
-        selectTab("listen");
+        byId("listen-tab").click();
         this.open(event.dataTransfer.files[0]);
       }
     });

@@ -33,7 +33,7 @@ class History {
       const row = probabilities.subarray(index * classes, (index + 1) * classes);
       this.probabilities.set(row, (about % this.capacity) * classes);
     }
-    this.words.push(...words);
+    this.words = [...this.words, ...words].filter(({ ms }) => ms / HOP_MS >= this.total - this.capacity);
   }
 
   // Columns whose scores are there.

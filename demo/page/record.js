@@ -150,10 +150,15 @@ class Recorder {
       byId("word").focus();
       return;
     }
+    const times = Number(byId("times").value);
+    if (this.of(word).length >= times) {
+      say("record-problem", `${this.of(word).length} of ${times} recordings are there: delete some, or ask for more`);
+      return;
+    }
     if (!(await this.start("record-word", "record-room"))) {
       return;
     }
-    while (this.microphone.on && this.of(word).length < Number(byId("times").value)) {
+    while (this.microphone.on && this.of(word).length < times) {
       for (let count = COUNTDOWN; count > 0 && this.microphone.on; count--) {
         say("count", String(count));
         await new Promise((done) => setTimeout(done, COUNT_MS));

@@ -2,6 +2,8 @@
 
 const PCM = 1;
 const EXTENSIBLE = 0xfffe;
+const LEAST_RATE = 4000;  // Hz; outside of these a header is damaged
+const GREATEST_RATE = 384000;
 
 // The 16-bit PCM of a wav file, ArrayBuffer -> { rate, channels, samples Int16Array, interleaved }; null where it is something
 // else. Such a file reaches the firmware without the browser's decoder.
@@ -25,7 +27,8 @@ function parseWav(buffer) {
         bits: view.getUint16(body + 14, true),
       };
     } else if (kind === "data") {
-      if (!format || format.code !== PCM || format.bits !== 16 || !format.channels || !format.rate) {
+      const right = format && format.code === PCM && format.bits === 16 && format.channels;
+      if (!right || format.rate < LEAST_RATE || format.rate > GREATEST_RATE) {
         return null;
       }
       const bytes = Math.min(size, buffer.byteLength - body);

@@ -140,7 +140,13 @@ def test_a_long_recording_is_shown_as_a_part_of_it_that_can_be_moved(opened, wri
 
 
 @pytest.mark.parametrize(
-    "content, says", [(b"no sound at all", "not a sound that this browser can read"), (None, "no samples")]
+    "content, says",
+    [
+        (b"no sound at all", "not a sound that this browser can read"),
+        (YES.read_bytes()[:24] + b"\xff" * 4 + YES.read_bytes()[28:], "not a sound that this browser can read"),
+        (None, "no samples"),
+    ],
+    ids=["text", "a damaged rate", "nothing"],
 )
 def test_a_file_that_is_no_sound_is_one_line(opened, write_wav, tmp_path, content, says):
     path = tmp_path / "broken.wav"
@@ -224,6 +230,8 @@ def test_a_take_is_deleted_and_recorded_again(opened):
     assert opened.evaluate("takes.children.length") == 1
     record(opened, "yes", 2)
     opened.evaluate("document.querySelector('#takes button[aria-label=\"Play yes 2\"]').click()")
+    opened.evaluate("document.getElementById('record-word').click()")
+    assert text(opened, "#record-problem") == "2 of 2 recordings are there: delete some, or ask for more"
 
 
 def test_recordings_that_are_not_saved_are_not_lost_without_a_question(opened, page):
