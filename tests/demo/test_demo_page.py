@@ -226,12 +226,32 @@ def test_own_words_and_the_room_are_saved_as_one_zip_file(opened, tmp_path):
 
 def test_a_take_is_deleted_and_recorded_again(opened):
     record(opened, "yes", 2)
+    opened.evaluate("kws.ready.then(({ recorder }) => (window.second = recorder.of('yes')[1]) && 1)")
     opened.evaluate("document.querySelector('#takes button[aria-label=\"Delete yes 1\"]').click()")
     assert opened.evaluate("takes.children.length") == 1
+    assert opened.evaluate("kws.ready.then(({ recorder }) => recorder.of('yes')[0] === window.second)")
     record(opened, "yes", 2)
     opened.evaluate("document.querySelector('#takes button[aria-label=\"Play yes 2\"]').click()")
     opened.evaluate("document.getElementById('record-word').click()")
     assert text(opened, "#record-problem") == "2 of 2 recordings are there: delete some, or ask for more"
+
+
+def test_the_doubtful_takes_are_deleted_and_the_good_ones_stay(opened):
+    opened.evaluate("document.getElementById('record-tab').click()")
+    found = opened.evaluate(
+        """kws.ready.then(({ recorder }) => {
+          const take = judge(new Int16Array(32000), recorder.kws);
+          const good = { ...take, good: true };
+          recorder.takes.set("yes", [take, good, take]);
+          word.value = "yes";
+          recorder.list();
+          const before = document.querySelectorAll("#takes .doubtful").length;
+          document.getElementById("delete-doubtful").click();
+          return [before, recorder.of("yes").length, recorder.of("yes")[0] === good,
+                  document.getElementById("delete-doubtful").disabled];
+        })"""
+    )
+    assert found == [2, 1, True, True]
 
 
 def test_recordings_that_are_not_saved_are_not_lost_without_a_question(opened, page):
