@@ -24,12 +24,14 @@ bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 run.takes := TAU BOARD WAV
 selftest.takes := TAU BOARD
+demo.takes := TAU CHECKPOINT SERVE
+listen.takes := TAU DEVICE WAV SENSITIVITY REALTIME
 export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level field-test bench \
-	bench-check bench-baseline budget run selftest export report calibration docs-figures lint test test-all clean
+	bench-check bench-baseline budget run selftest demo listen export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -110,6 +112,10 @@ help:
 	echo "  make run      TAU=1 BOARD=mps2-an386 WAV=examples/yes.wav"
 	echo "                                       the word in a sound, heard by the native engine on an emulated board"
 	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
+	echo "  make demo     TAU=1                  one page with the firmware as WebAssembly: microphone, recordings, own words"
+	echo "       [CHECKPOINT=FILE: convert that first] [SERVE=1: serve it on this machine and open the browser]"
+	echo "  make listen   TAU=1                  the words that it hears on this machine's microphone"
+	echo "       [DEVICE=NAME] [WAV=FILE: hear that instead] [REALTIME=1: as long as it plays] [SENSITIVITY=medium]"
 	echo "  make export   TAU=1 FORMAT=arduino|cmsis-pack|zephyr|esp-idf|platformio"
 	echo "                                       the native engine as a library of that ecosystem, with an example"
 	echo "  make report   TAU=1                  rewrite the report and print its short form"
@@ -200,6 +206,16 @@ run: $(VENV)/convert
 selftest: $(VENV)/convert
 	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) --selftest
 
+# Another checkpoint becomes the build, as with make quantize.
+demo: $(VENV)/convert
+	$(if $(value CHECKPOINT),$(BIN) -m benchmarks.quantize $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT))
+	$(BIN) -m demo $(TAU_OPTION) $(call flag,--serve,SERVE)
+
+# sounddevice is installed where the microphone is asked for.
+listen: $(VENV)/convert $(VENV)/training $(if $(value WAV),,$(VENV)/listen)
+	$(BIN) -m demo.listen $(TAU_OPTION) $(call option,--device,DEVICE) $(call option,--wav,WAV) \
+		$(call option,--sensitivity,SENSITIVITY) $(call flag,--real-time,REALTIME)
+
 export: $(VENV)/convert
 	$(BIN) -m firmware_gen.export $(TAU_OPTION) $(call option,--format,FORMAT)
 
@@ -217,7 +233,7 @@ lint: $(LINT)/lint $(VENV)/convert $(VENV)/training
 	$(LINTERS)/ruff check
 	$(LINTERS)/ruff format --check
 	$(LINTERS)/mypy --python-executable $(BIN)
-	find benchmarks examples tests \( -name '*.[ch]' -o -name '*.cc' \) -exec $(LINTERS)/clang-format --dry-run -Werror {} +
+	find benchmarks demo examples tests \( -name '*.[ch]' -o -name '*.cc' \) -exec $(LINTERS)/clang-format --dry-run -Werror {} +
 
 test: $(VENV)/convert $(VENV)/training $(VENV)/test
 	$(BIN) -m pytest

@@ -13,7 +13,7 @@ import pytest
 from common.errors import UserError, one_line_errors
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("training", "convert", "frontend.render", "engine.render", "firmware_gen", "benchmarks.report")
+PACKAGES = ("training", "convert", "frontend.render", "engine.render", "firmware_gen", "demo", "benchmarks.report")
 
 
 def ending(error: BaseException | None, result: int | None = None) -> int:

@@ -33,6 +33,8 @@ DOCUMENTED = (
     "budget",
     "run",
     "selftest",
+    "demo",
+    "listen",
     "export",
     "report",
     "calibration",
@@ -98,7 +100,7 @@ def environment(path: Path, script: str) -> Path:
     (path / "bin").mkdir(parents=True)
     (path / "bin" / "activate").touch()
     executable(path / "bin" / "python", script)
-    for part in ("convert", "training", "test", "peers"):
+    for part in ("convert", "training", "test", "peers", "listen"):
         (path / part).touch()
     return path
 
@@ -123,7 +125,7 @@ def recorded(done: subprocess.CompletedProcess) -> list[list[str]]:
 @pytest.mark.parametrize("target", sorted(takes()))
 @pytest.mark.parametrize("given", ["on the command line", "by the environment"])
 def test_every_value_reaches_the_program_as_it_was_typed_and_no_shell_runs_it(recorder, tmp_path, target, given):
-    names = [name for name in takes()[target] if name not in ("DOWNLOAD", "KEEP", "RESUME")]
+    names = [name for name in takes()[target] if name not in ("DOWNLOAD", "KEEP", "REALTIME", "RESUME", "SERVE")]
     values = {name: f"{AWKWARD} {name}" for name in names}
     on_the_line = [f"{name}={value}" for name, value in values.items()] if given == "on the command line" else []
     before = sorted(ROOT.iterdir())
