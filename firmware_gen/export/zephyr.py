@@ -7,7 +7,7 @@ file and the samples.
 from __future__ import annotations
 
 from engine.render import STREAM_COLUMNS
-from firmware_gen.export.library import NAME, Library, below, documents, in_two_folders, render
+from firmware_gen.export.library import Library, below, documents, in_two_folders, render
 
 TEMPLATES = {
     "zephyr/module.yml": "module.yml.j2",
@@ -26,4 +26,4 @@ def files(library: Library) -> dict[str, str | bytes]:
     tree = {
         path: render(f"zephyr/{template}", library, stream_columns=STREAM_COLUMNS) for path, template in TEMPLATES.items()
     }
-    return below(NAME, {**tree, **in_two_folders(library), **documents(library, "zephyr/README.md.j2")})
+    return below(library.name, {**tree, **in_two_folders(library), **documents(library, "zephyr/README.md.j2")})
