@@ -14,6 +14,7 @@ TEMPLATES = {
     "CMakeLists.txt": "CMakeLists.txt.j2",
     "Kconfig": "Kconfig.j2",
     "samples/listen/CMakeLists.txt": "sample_CMakeLists.txt.j2",
+    "samples/listen/Kconfig": "sample_Kconfig.j2",
     "samples/listen/prj.conf": "prj.conf.j2",
     "samples/listen/sample.yaml": "sample.yaml.j2",
     "samples/listen/boards/xiao_ble_nrf52840_sense.overlay": "xiao_ble_nrf52840_sense.overlay.j2",
