@@ -9,7 +9,7 @@ endif
 VENV := .venv
 
 # The variables that each target takes.
-quantize.takes := TAU CHECKPOINT GRAPH DATA DETECTOR
+quantize.takes := TAU CHECKPOINT GRAPH DATA DETECTOR PREFIX
 verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
 	SPEECH RECORDINGS NOISE THREADS
@@ -76,7 +76,7 @@ help:
 	echo
 	echo "  make quantize TAU=1                  checkpoint -> verified int8 model and firmware sources"
 	echo "       [CHECKPOINT=FILE] [GRAPH=small|accurate] [DATA=DIR: calibrate on its clips]"
-	echo "       [DETECTOR=FILE: thresholds that make tune wrote]"
+	echo "       [DETECTOR=FILE: thresholds that make tune wrote] [PREFIX=kws: of every name of the C]"
 	echo "  make verify   TAU=1 DATA=DIR         accuracy of PyTorch, ONNX, TFLite, TFLM and native C on the same clips"
 	echo "       [SPLIT=testing|validation|all] [MAX_DROP=1.0]"
 	echo "  make family                          what every shipped checkpoint was verified to reach"
@@ -133,7 +133,7 @@ then_report = status=$$?; [ $$status -gt 1 ] || $(BIN) -m benchmarks.report $(TA
 
 quantize: $(VENV)/convert
 	$(BIN) -m benchmarks.quantize $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT) $(call option,--graph,GRAPH) \
-		$(call option,--data,DATA) $(call option,--detector,DETECTOR)
+		$(call option,--data,DATA) $(call option,--detector,DETECTOR) $(call option,--prefix,PREFIX)
 
 verify: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.verify_int8 $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \

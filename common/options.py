@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from common import names
 from common.build_folder import default_build
 from common.description import TAUS, parse_tau
 
@@ -22,6 +23,11 @@ def add_tau(parser: Parser) -> None:
 def add_build(parser: Parser) -> None:
     """`--build`: the folder of a build; see `build_and_tau`."""
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
+
+
+def add_prefix(parser: Parser) -> None:
+    """`--prefix`: of every name of the generated C; `names.checked` says whether it is one."""
+    parser.add_argument("--prefix", default=names.PREFIX, help=f"of every name of the C (default {names.PREFIX})")
 
 
 def build_and_tau(args: argparse.Namespace) -> tuple[Path, float]:

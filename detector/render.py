@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+import jinja2
+
+from common import names
 from common.ctext import without_comments
 from common.intervals import missed, per_hour
 from common.templates import source_environment
 from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings
+from frontend import render as frontend
 from frontend.render import HEAD, hexadecimal, rows
 
 TEMPLATES = Path(__file__).parent / "c"
@@ -25,7 +30,10 @@ FIXED_STATE_BYTES = 28
 LINE = 120
 """Longest line of the sources."""
 
-ENVIRONMENT = source_environment(TEMPLATES, {})
+
+@functools.cache
+def environment(prefix: str) -> jinja2.Environment:
+    return source_environment(TEMPLATES, {}, {"frontend": frontend.TEMPLATES}, prefix)
 
 
 def state_bytes(classes: int) -> int:
@@ -33,29 +41,43 @@ def state_bytes(classes: int) -> int:
     return FIXED_STATE_BYTES + -(-2 * classes // 4) * 4
 
 
-def render(name: str, settings: Settings, head: str, figures: Sequence[str], detector: str, identity: str = "") -> str:
+def render(
+    name: str,
+    settings: Settings,
+    head: str,
+    figures: Sequence[str],
+    detector: str,
+    identity: str = "",
+    prefix: str = names.PREFIX,
+    linked: bool = True,
+) -> str:
     presets = [
         {"name": name, "rows": rows([f"{{{row.probability}, {row.hops}}}" for row in settings.presets[name]], 8)}
         for name in SENSITIVITIES
     ]
-    return ENVIRONMENT.get_template(f"{name}.j2").render(
-        head=head.rstrip("\n"),
-        identity=identity,
-        classes=len(settings.labels),
-        state_bytes=state_bytes(len(settings.labels)),
-        hop_ms=HOP_MS,
-        repeat_ms=REPEAT_MS,
-        refractory_ms=REFRACTORY_MS,
-        rise_ms=RISE_MS,
-        presets=presets,
-        figures=figures,
-        detector_id=detector,
+    return (
+        environment(prefix)
+        .get_template(f"{name}.j2")
+        .render(
+            head=head.rstrip("\n"),
+            identity=identity,
+            classes=len(settings.labels),
+            state_bytes=state_bytes(len(settings.labels)),
+            hop_ms=HOP_MS,
+            repeat_ms=REPEAT_MS,
+            refractory_ms=REFRACTORY_MS,
+            rise_ms=RISE_MS,
+            presets=presets,
+            figures=figures,
+            detector_id=detector,
+            linked=linked,
+        )
     )
 
 
 def detector_id(settings: Settings) -> str:
     """First 16 hex digits of the SHA-256 of the sources, but for comments and white space: of thresholds and rule."""
-    texts = [without_comments(render(name, settings, "", (), "0")) for name in FILES]
+    texts = [without_comments(render(name, settings, "", (), "0", linked=False)) for name in FILES]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
@@ -64,7 +86,7 @@ def level(snr_db: float | None) -> str:
     return "" if snr_db is None else f" at {snr_db:g} dB"
 
 
-def figures(settings: Settings) -> list[str]:
+def figures(settings: Settings, prefix: str = names.PREFIX) -> list[str]:
     """What the header says of its sensitivities, line by line, ASCII."""
     chosen = f"were chosen on {settings.chosen}" if settings.chosen else "are defaults, not chosen for this network"
     lines = [f"Thresholds {chosen}."]
@@ -77,7 +99,7 @@ def figures(settings: Settings) -> list[str]:
     lines.append(f"Measured on {settings.measured['date']} with `make listen-test`, {settings.measured['protocol']}:")
     for name in SENSITIVITIES:
         found = settings.measured["presets"][name]
-        lines.append(f"KWS_SENSITIVITY_{name.upper()}")
+        lines.append(names.renamed(f"KWS_SENSITIVITY_{name.upper()}", prefix))
         lines += [
             f"  false accepts an hour, {row['kind']}: {per_hour(row['reports'], row['hours'])} ({row['hours']:.2f} hours)"
             for row in found["false_accepts"]
@@ -102,11 +124,12 @@ def comment(text: str) -> list[str]:
     return textwrap.wrap(safe.strip(), LINE - len("// "), initial_indent=indent, subsequent_indent=indent + "  ")
 
 
-def sources(settings: Settings, head: str = HEAD, identity: str = "") -> dict[str, str]:
+def sources(settings: Settings, head: str = HEAD, identity: str = "", prefix: str = names.PREFIX) -> dict[str, str]:
     """Name -> text of every one of `FILES`, C99 (the header C++11 as well).
 
     head: opens each file, as C comments. identity: stands in the header and says what it belongs to.
+    prefix: of every name in them.
     """
-    lines = [line for text in figures(settings) for line in comment(text)]
+    lines = [line for text in figures(settings, prefix) for line in comment(text)]
     detector = hexadecimal(detector_id(settings))
-    return {name: render(name, settings, head, lines, detector, identity) for name in FILES}
+    return {name: render(name, settings, head, lines, detector, identity, prefix) for name in FILES}

@@ -7,11 +7,15 @@ writes them to the folder OUT; `python -m firmware_gen` ships them with the rest
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
-from common import atomic
+import jinja2
+
+from common import atomic, names
 from common.ctext import c_string, without_comments
 from common.description import BANDS, FEATURES, STREAM_COLUMNS
 from common.errors import OptionParser, one_line_errors
@@ -29,10 +33,22 @@ FILES = HEADERS + SOURCES
 SELFTEST = ("kws_selftest.h", "kws_selftest.c")
 """Not among `FILES`, because what they hold follows from those: KWS_ENGINE_ID does not depend on it."""
 
-ENVIRONMENT = source_environment(TEMPLATES, {"rows": rows}, {"frontend": frontend.TEMPLATES})
+
+@functools.cache
+def environment(prefix: str) -> jinja2.Environment:
+    return source_environment(TEMPLATES, {"rows": rows}, {"frontend": frontend.TEMPLATES}, prefix)
 
 
-def render(name: str, network: Network, head: str, identity: str, engine: str, **more: object) -> str:
+def render(
+    name: str,
+    network: Network,
+    head: str,
+    identity: str,
+    engine: str,
+    prefix: str = names.PREFIX,
+    linked: bool = True,
+    **more: object,
+) -> str:
     constants = {
         key.lower(): getattr(definition, key)
         for key in (
@@ -48,48 +64,53 @@ def render(name: str, network: Network, head: str, identity: str, engine: str, *
             "SILU_FRACTION",
         )
     }
-    return ENVIRONMENT.get_template(f"{name}.j2").render(
-        network=network,
-        plan=plan(network),
-        dsp=pack_dsp,
-        packed=pack_mve.pack(network),
-        f=FEATURES,
-        bands=BANDS,
-        tau=f"{network.tau:g}",
-        tail_taps=definition.CLASSIFIER_TAPS,
-        exponentials=tables.exponentials(network.score_scale),
-        score_scale=f"{network.score_scale!r}f",
-        class_names=[c_string(name) for name in network.labels],
-        stream_columns=STREAM_COLUMNS,
-        head=head.rstrip("\n"),
-        identity=identity.rstrip("\n"),
-        engine_id=f"0x{engine}ULL",
-        **constants,
-        **more,
+    return (
+        environment(prefix)
+        .get_template(f"{name}.j2")
+        .render(
+            network=network,
+            plan=plan(network),
+            dsp=pack_dsp,
+            packed=pack_mve.pack(network),
+            f=FEATURES,
+            bands=BANDS,
+            tau=f"{network.tau:g}",
+            tail_taps=definition.CLASSIFIER_TAPS,
+            exponentials=tables.exponentials(network.score_scale),
+            score_scale=f"{network.score_scale!r}f",
+            class_names=[c_string(name) for name in network.labels],
+            stream_columns=STREAM_COLUMNS,
+            head=head.rstrip("\n"),
+            identity=identity.rstrip("\n"),
+            engine_id=f"0x{engine}ULL",
+            linked=linked,
+            **constants,
+            **more,
+        )
     )
 
 
 def engine_id(network: Network) -> str:
     """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of network and arithmetic."""
-    texts = [without_comments(render(name, network, "", "", "0")) for name in FILES]
+    texts = [without_comments(render(name, network, "", "", "0", linked=False)) for name in FILES]
     return hashlib.sha256("\n".join((FEATURES.id, *texts)).encode()).hexdigest()[:16]
 
 
-def sources(network: Network, head: str = HEAD, identity: str | None = None) -> dict[str, str]:
+def sources(network: Network, head: str = HEAD, identity: str | None = None, prefix: str = names.PREFIX) -> dict[str, str]:
     """Name -> text of every one of `FILES`, C99 (the headers C++11 as well).
 
     `head` opens each file: licence and origin as C comments. `identity` stands in the public headers and says what they
-    belong to.
+    belong to. `prefix`: of every name in them.
     """
     identity = feature_identity(FEATURES) if identity is None else identity
     engine = engine_id(network)
-    return {name: render(name, network, head, identity, engine) for name in FILES}
+    return {name: render(name, network, head, identity, engine, prefix) for name in FILES}
 
 
-def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
+def selftest_sources(network: Network, head: str = HEAD, prefix: str = names.PREFIX) -> dict[str, str]:
     """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
     hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
-    values = {
+    values: dict[str, Any] = {
         "checksums": selftest.checksums(network, STREAM_COLUMNS),
         "pipeline_id": hexadecimal(pipeline_id()),
         "hops": hops,
@@ -102,7 +123,7 @@ def selftest_sources(network: Network, head: str = HEAD) -> dict[str, str]:
         "turn_bits": selftest.TURN_BITS,
     }
     engine = engine_id(network)
-    return {name: render(name, network, head, "", engine, **values) for name in SELFTEST}
+    return {name: render(name, network, head, "", engine, prefix, **values) for name in SELFTEST}
 
 
 @one_line_errors

@@ -1,7 +1,7 @@
 """Generate the firmware sources of a converted model.
 
     python -m firmware_gen --tau 1
-    python -m firmware_gen --build build/tau1
+    python -m firmware_gen --build build/tau1 --prefix door
 
 Reads model_int8.tflite, native.npz, conversion.json and, where it is there, detector.json from the build folder, writes
 its firmware/ folder.
@@ -10,14 +10,16 @@ its firmware/ folder.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from common import build_folder, locks, options, sources
+from common import build_folder, locks, names, options, sources
 from common.errors import OptionParser, one_line_errors
 from common.reading import sha256_of
 from detector import render as detector
@@ -28,9 +30,14 @@ from firmware_gen.inputs import Inputs
 from frontend import render
 
 
-def heading(template: str, values: Mapping[str, object]) -> dict[str, str]:
-    """First lines of the files of engine/, frontend/ and detector/, and the identity check of their headers."""
-    return {"head": rendering.render(template, **values), "identity": rendering.render("_identity.j2", **values)}
+def heading(template: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """First lines of the files of engine/, frontend/ and detector/, identity check of their headers, and prefix."""
+    prefix = str(values["prefix"])
+    return {
+        "head": rendering.render(template, **values),
+        "identity": rendering.render("_identity.j2", **values),
+        "prefix": prefix,
+    }
 
 
 def frontend_file(name: str, source: Inputs) -> str:
@@ -54,7 +61,7 @@ def native_files(source: Inputs) -> dict[str, str]:
     if source.native is None:
         return {}
     heads = heading("_native_head.j2", native_identity(source))
-    texts = engine.sources(source.native, **heads) | engine.selftest_sources(source.native, heads["head"])
+    texts = engine.sources(source.native, **heads) | engine.selftest_sources(source.native, heads["head"], source.prefix)
     return {f"{NATIVE}/{name}": text for name, text in texts.items()}
 
 
@@ -81,12 +88,13 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group()
     options.add_build(which)
     options.add_tau(which)
+    options.add_prefix(parser)
     parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
     return parser.parse_args(argv)
 
 
-def fingerprint(build: Path) -> str:
-    """SHA-256 of all that the generated text depends on: the inputs, the generator, and what it is made of."""
+def fingerprint(build: Path, prefix: str = names.PREFIX) -> str:
+    """SHA-256 of all that the generated text depends on: the inputs, the prefix, the generator, and what it is made of."""
     templates = [
         path
         for where in (rendering.TEMPLATES, render.TEMPLATES, detector.TEMPLATES, engine.TEMPLATES)
@@ -97,12 +105,13 @@ def fingerprint(build: Path) -> str:
     read.append(sha256_of(json.dumps(decided.to_json()).encode()))
     generator = sources.digest("firmware_gen.__main__", files=templates)
     versions = [metadata.version(package) for package in PACKAGES]
-    return sha256_of(" ".join((__version__, *read, generator, *versions)).encode())
+    return sha256_of(" ".join((__version__, prefix, *read, generator, *versions)).encode())
 
 
 def generate(source: Inputs) -> dict[str, str]:
     """Name -> text of every generated file. UserError where an op has no TFLM resolver function."""
-    return {name: renderer(source) for name, renderer in RENDERERS.items()} | native_files(source)
+    files = {name: renderer(source) for name, renderer in RENDERERS.items()} | native_files(source)
+    return {names.file_name(name, source.prefix): text for name, text in files.items()}
 
 
 @one_line_errors
@@ -110,19 +119,24 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     build, _ = options.build_and_tau(args)
     with locks.rewriting(build):
-        bring_up_to_date(build)
+        bring_up_to_date(build, names.checked(args.prefix))
 
 
-def bring_up_to_date(build: Path) -> None:
-    """Generate the firmware of a build folder where it has not that of its present content."""
-    source = inputs.load(build)
-    stamp, out = fingerprint(build), build / "firmware"
+def bring_up_to_date(build: Path, prefix: str) -> None:
+    """Generate the firmware of a build folder where it has not that of its present content and this prefix."""
+    source = dataclasses.replace(inputs.load(build), prefix=prefix)
+    stamp, out = fingerprint(build, prefix), build / "firmware"
     if folder.is_up_to_date(out, stamp):
         print(f"{out}: up to date")
         return
     files = generate(source)
     files[folder.MANIFEST] = folder.manifest(
-        files, spdx="Apache-2.0", generator=f"firmware_gen {__version__}", model_sha256=source.sha256, fingerprint=stamp
+        files,
+        spdx="Apache-2.0",
+        generator=f"firmware_gen {__version__}",
+        model_sha256=source.sha256,
+        prefix=prefix,
+        fingerprint=stamp,
     )
     folder.replace_folder(out, files)
     if source.native is None:

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from common import names
 from common.atomic import naming
+from common.errors import UserError
 from common.reading import json_object, sha256_of
 
 MANIFEST = "manifest.json"
@@ -25,6 +27,14 @@ def manifest(files: Mapping[str, str | bytes], **facts: str) -> str:
     """JSON that records `facts` and the SHA-256 of every file (name -> text or bytes)."""
     hashes = {name: sha256_of(content(file)) for name, file in sorted(files.items())}
     return json.dumps({**facts, "files": hashes}, indent=2) + "\n"
+
+
+def prefix(folder: Path) -> str:
+    """The prefix with which `folder` was generated; the default one where its manifest does not say."""
+    try:
+        return names.checked(str(json_object((folder / MANIFEST).read_bytes())["prefix"]))
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, UserError):
+        return names.PREFIX
 
 
 def is_up_to_date(folder: Path, fingerprint: str) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from common.names import renamed
 from firmware_gen import __version__
 from firmware_gen.inputs import Inputs
 from frontend import render
 
 
-def identity(inputs: Inputs) -> dict[str, object]:
+def identity(inputs: Inputs) -> dict[str, Any]:
     """Values for the templates' shared head and identity check.
 
     `feature_id`, `pipeline_id` and `model_hash` are 64-bit hexadecimal constants, the first 16 digits of the SHA-256
@@ -19,7 +20,7 @@ def identity(inputs: Inputs) -> dict[str, object]:
     """
     values = native_identity(inputs)
     model_hash = render.hexadecimal(inputs.sha256[:16])
-    model = ("KWS_MODEL_HASH", model_hash, "models", "first 64 bits of the model's SHA-256")
+    model = (renamed("KWS_MODEL_HASH", inputs.prefix), model_hash, "models", "first 64 bits of the model's SHA-256")
     return values | {
         "graph": inputs.graph,
         "sha256": inputs.sha256,
@@ -35,13 +36,19 @@ def native_identity(inputs: Inputs) -> dict[str, Any]:
     pipeline_id = render.hexadecimal(render.pipeline_id(inputs.features))
     return {
         "generator": __version__,
+        "prefix": inputs.prefix,
         "tau": f"{inputs.tau:g}",
         "classes": inputs.classes,
         "checkpoint_sha256": inputs.checkpoint_sha256,
         "feature_id": feature_id,
         "pipeline_id": pipeline_id,
         "ties": [
-            ("KWS_FEATURE_ID", feature_id, "features", "names the description of the features"),
-            ("KWS_PIPELINE_ID", pipeline_id, "feature pipelines", "names the arithmetic of the features"),
+            (renamed("KWS_FEATURE_ID", inputs.prefix), feature_id, "features", "names the description of the features"),
+            (
+                renamed("KWS_PIPELINE_ID", inputs.prefix),
+                pipeline_id,
+                "feature pipelines",
+                "names the arithmetic of the features",
+            ),
         ],
     }

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from pathlib import Path
 
-from common import build_folder
+from common import build_folder, names
 from common.build_folder import CONVERSION, MODEL, remedy
 from common.ctext import c_string
 from common.description import FeatureDescription
@@ -47,6 +47,7 @@ class Inputs:
     checkpoint_sha256: str
     native: Network | None  # of the native engine; None where it cannot hold this network
     detector: Settings  # its thresholds
+    prefix: str = names.PREFIX  # of every name in the firmware
 
     @property
     def classes(self) -> int:

@@ -5,10 +5,14 @@ Whatever comes out of these functions is valid C99, C++11 and C++17 alike. Strin
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 from pathlib import Path
 
+import jinja2
+
+from common import names
 from common.ctext import c_string
 from common.templates import source_environment
 from engine import render as engine
@@ -74,15 +78,21 @@ def grouped(number: int) -> str:
     return f"{number:,}"
 
 
-ENVIRONMENT = source_environment(
-    TEMPLATES,
-    {"c_string": c_string, "comment": comment, "float": float_literal, "grouped": grouped, "rows": frontend.rows},
-    {"engine": engine.TEMPLATES, "frontend": frontend.TEMPLATES},
-)
-"""Besides its own templates, it has those of the C that the TFLM code shares with engine and frontend, such as
-`engine/softmax.j2`."""
+@functools.cache
+def environment(prefix: str) -> jinja2.Environment:
+    """Besides its own templates, it has those of the C that the TFLM code shares with engine and frontend, such as
+    `engine/softmax.j2`."""
+    return source_environment(
+        TEMPLATES,
+        {"c_string": c_string, "comment": comment, "float": float_literal, "grouped": grouped, "rows": frontend.rows},
+        {"engine": engine.TEMPLATES, "frontend": frontend.TEMPLATES},
+        prefix,
+    )
 
 
-def render(template: str, **values: object) -> str:
-    """The text of `templates/<template>` filled in; a name that the template misses is an error."""
-    return ENVIRONMENT.get_template(template).render(**values)
+def render(template: str, prefix: str = names.PREFIX, **values: object) -> str:
+    """The text of `templates/<template>` filled in; a name that the template misses is an error.
+
+    prefix: of the names of C in it.
+    """
+    return environment(prefix).get_template(template).render(linked=True, **values)

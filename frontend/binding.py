@@ -29,7 +29,7 @@ from frontend import render
 from frontend.tables import POINTS, WINDOW
 
 CACHE = Path("build/cache")
-FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
+FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-DKWS_PLAIN_NAMES")
 NOT_RESET = 0xFFFFFFFF
 """`KWS_FRONTEND_NOT_RESET`: what a push returns for a state that was not reset."""
 

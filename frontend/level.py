@@ -82,7 +82,7 @@ class Level:
     @property
     def texts(self) -> Mapping[str, str]:
         """Name of a status in C -> what it says."""
-        return {PREFIX + status.name: text for status, text in ADVICE.items()}
+        return {status.name: text for status, text in ADVICE.items()}
 
 
 LEVEL = Level()

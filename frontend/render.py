@@ -13,9 +13,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import jinja2
 import numpy as np
 
-from common import atomic
+from common import atomic, names
 from common.ctext import without_comments
 from common.description import FEATURES, FeatureDescription
 from common.errors import OptionParser, one_line_errors
@@ -72,23 +73,40 @@ def rows(values: Iterable[object], per_row: int) -> list[str]:
     return [" ".join(texts[start : start + per_row]) for start in range(0, len(texts), per_row)]
 
 
-ENVIRONMENT = source_environment(TEMPLATES, {"couples": couples, "pairs": pairs, "rows": rows})
+@functools.cache
+def environment(prefix: str) -> jinja2.Environment:
+    return source_environment(TEMPLATES, {"couples": couples, "pairs": pairs, "rows": rows}, prefix=prefix)
 
 
-def render(name: str, features: FeatureDescription, head: str, identity: str, pipeline: str) -> str:
+def render(
+    name: str,
+    features: FeatureDescription,
+    head: str,
+    identity: str,
+    pipeline: str,
+    level: str = "0",
+    prefix: str = names.PREFIX,
+    linked: bool = True,
+) -> str:
     t = tables(features)
-    return ENVIRONMENT.get_template(f"{name}.j2").render(
-        f=features,
-        t=t,
-        level=LEVEL,
-        points=POINTS,
-        state_bytes=8 * POINTS + 2 * features.window + 4,
-        log_bits=LOG_BITS,
-        log_index_bits=LOG_INDEX_BITS,
-        log_slope_bits=LOG_SLOPE_BITS,
-        head=head.rstrip("\n"),
-        identity=identity.rstrip("\n"),
-        pipeline_id=hexadecimal(pipeline),
+    return (
+        environment(prefix)
+        .get_template(f"{name}.j2")
+        .render(
+            f=features,
+            t=t,
+            level=LEVEL,
+            points=POINTS,
+            state_bytes=8 * POINTS + 2 * features.window + 4,
+            log_bits=LOG_BITS,
+            log_index_bits=LOG_INDEX_BITS,
+            log_slope_bits=LOG_SLOPE_BITS,
+            head=head.rstrip("\n"),
+            identity=identity.rstrip("\n"),
+            pipeline_id=hexadecimal(pipeline),
+            level_id=hexadecimal(level),
+            linked=linked,
+        )
     )
 
 
@@ -98,8 +116,14 @@ def pipeline_id(features: FeatureDescription = FEATURES) -> str:
 
     Raises UserError where the pipeline cannot compute such features.
     """
-    texts = [without_comments(render(name, features, "", "", "0")) for name in FILES]
+    texts = [without_comments(render(name, features, "", "", "0", linked=False)) for name in FILES]
     return hashlib.sha256("\n".join((features.id, *texts)).encode()).hexdigest()[:16]
+
+
+def level_id(features: FeatureDescription = FEATURES) -> str:
+    """The same of the level meter."""
+    texts = [without_comments(render(name, features, "", "", "0", linked=False)) for name in (LEVEL_HEADER, LEVEL_SOURCE)]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def feature_identity(features: FeatureDescription) -> str:
@@ -107,14 +131,20 @@ def feature_identity(features: FeatureDescription) -> str:
     return f"#define KWS_FEATURE_ID {hexadecimal(features.id)}  // names the description of the features"
 
 
-def source(name: str, features: FeatureDescription = FEATURES, head: str = HEAD, identity: str | None = None) -> str:
+def source(
+    name: str,
+    features: FeatureDescription = FEATURES,
+    head: str = HEAD,
+    identity: str | None = None,
+    prefix: str = names.PREFIX,
+) -> str:
     """The text of one of `SHIPPED`, C99 (the headers C++11 as well).
 
     `head` opens the file: licence and origin as C comments. `identity` stands in the public headers and says what they
-    belong to. Raises UserError where the pipeline cannot compute such features.
+    belong to. `prefix`: of every name in it. Raises UserError where the pipeline cannot compute such features.
     """
     identity = feature_identity(features) if identity is None else identity
-    return render(name, features, head, identity, pipeline_id(features))
+    return render(name, features, head, identity, pipeline_id(features), level_id(features), prefix)
 
 
 @one_line_errors

@@ -234,14 +234,12 @@ def test_the_readme_is_a_page():
     assert len((ROOT / "README.md").read_text().split()) <= README_WORDS
 
 
-@pytest.mark.parametrize("name", ["microphone", "zephyr"])
-def test_functions_that_raise_the_level_compile_and_saturate(name, tmp_path):
-    found = re.search(r"```c\n(static int16_t.*?)```", (ROOT / "docs" / "integration" / f"{name}.md").read_text(), re.S)[1]
+def test_the_function_that_raises_the_level_compiles_and_saturates(tmp_path):
+    found = re.search(r"```c\n(static int16_t.*?)```", (ROOT / "docs" / "integration" / "microphone.md").read_text(), re.S)[
+        1
+    ]
     function = re.search(r"int16_t (\w+)\(", found)[1]
-    pairs = {
-        "microphone": {5 << 12: 5, 1 << 27: 32767, 1 << 30: 32767, -(1 << 27): -32768, -(1 << 30): -32768},
-        "zephyr": {5: 40, 4096: 32767, 32767: 32767, -4096: -32768, -32768: -32768},
-    }[name]
+    pairs = {5 << 12: 5, 1 << 27: 32767, 1 << 30: 32767, -(1 << 27): -32768, -(1 << 30): -32768}
     wrong = " || ".join(f"{function}({sample}) != {louder}" for sample, louder in pairs.items())
     (tmp_path / "main.c").write_text(f"#include <stdint.h>\n{found}\nint main(void) {{ return {wrong}; }}\n")
     subprocess.run(
@@ -249,3 +247,19 @@ def test_functions_that_raise_the_level_compile_and_saturate(name, tmp_path):
         check=True,
     )
     assert subprocess.run([tmp_path / "main"]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "page, says, template, sets",
+    [
+        ("arduino", r"Its (\d+) is 20 dB more", "_arduino_sketch.j2", r"GAIN = (\d+),"),
+        ("esp-idf", r"The default of (\d+) assumes", "esp_idf/Kconfig.projbuild.j2", r"LISTEN_SHIFT\n.*\n +default (\d+)"),
+        ("zephyr", r"The default of (\d+), 18 dB", "zephyr/sample_Kconfig.j2", r"LISTEN_GAIN_BITS\n.*\n\s+default (\d+)"),
+    ],
+)
+def test_gains_of_the_examples_are_those_of_their_pages(page, says, template, sets):
+    templates = ROOT / "firmware_gen" / "templates" / "export"
+    found = re.search(sets, (templates / template).read_text())[1]
+    assert re.search(says, (ROOT / "docs" / "integration" / f"{page}.md").read_text())[1] == found
+    table = (ROOT / "docs" / "integration" / "microphone.md").read_text()
+    assert re.search(rf"(the example takes|LISTEN_SHIFT`,|GAIN_BITS`,) {found}\b", table)

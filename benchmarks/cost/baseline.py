@@ -57,7 +57,7 @@ def load() -> dict:
     whole = (
         fits(figures, FORM)
         and figures["agreement"].keys() <= figures["taus"].keys()
-        and all(width["boards"].keys() <= figures["frontend"].keys() for width in figures["taus"].values())
+        and all(width["boards"].keys() <= figures[part].keys() for width in figures["taus"].values() for part in PARTS)
     )
     if not whole:
         raise UserError(f"{PATH}: damaged, figures are missing; {REMEDY}")

@@ -56,9 +56,9 @@ def accuracy(tau: float, limits: Limits, brief: bool = False) -> str:
 def head(limits: Limits) -> list[str]:
     """The limits, and what is assumed."""
     how = (
-        "stream: features and network once every 10 ms"
+        "stream: features, network and detector once every 10 ms"
         if limits.every is None
-        else (f"window: features every 10 ms, the network over the latest second every {1000 * limits.every:g} ms")
+        else (f"window: features every 10 ms, network and detector over the latest second every {1000 * limits.every:g} ms")
     )
     return [
         f"budget: RAM {limits.ram:,} bytes, flash {limits.flash:,} bytes (k is 1,024), {100 * limits.load:g} % of "
@@ -114,14 +114,14 @@ def everywhere(limits: Limits, needs: Needs) -> list[str]:
 
 def report(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -> str:
     """The tables. origins: where the figures of a width come from."""
-    ram = "engine, stream, features and the deeper of both stacks"
+    ram = "engine, stream, features, detector and the deepest of their stacks"
     return "\n".join(
         [
             *head(limits),
             f"{core}:",
             *detail(limits, core, needs, origins),
             f"RAM: {ram}" + f", and {SECOND_OF_FEATURES:,} bytes of features for a window" * bool(limits.every),
-            "flash: pipeline and engine; your own program, its stack and audio buffers come on top",
+            "flash: pipeline, engine and detector; your own program, its stack and audio buffers come on top",
             *everywhere(limits, needs),
         ]
     )

@@ -42,6 +42,8 @@ PACKAGES = {
 """The Debian package of each program."""
 FAULT_EXIT = 125  # boards/measuring.c
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+PLAIN = ("-DKWS_PLAIN_NAMES",)
+"""Symbols are called as in the source, where they are looked for by name; it changes no instruction."""
 OPTIMISATION = ("-std=c99", "-O2", "-ffunction-sections", "-fdata-sections")
 LINKING = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
 CAUSES = (
@@ -146,7 +148,7 @@ def compile(
     Optimised with -O2; a warning is an error. `flags` go to compiler and linker, such as
     "-Wl,--defsym=__stack_size=0x8000". Raises UserError with the compiler's first error.
     """
-    return compile_bare(core, [*sorted(BOARDS.glob("*.c")), *sources], [*include_dirs, BOARDS], out, flags)
+    return compile_bare(core, [*sorted(BOARDS.glob("*.c")), *sources], [*include_dirs, BOARDS], out, [*PLAIN, *flags])
 
 
 def compile_bare(
@@ -210,6 +212,7 @@ def footprint(
                 *core.flags,
                 *OPTIMISATION,
                 *WARNINGS,
+                *PLAIN,
                 *(f"-I{path}" for path in include_dirs),
                 *LINKING,
                 "-Wl,-e,0",

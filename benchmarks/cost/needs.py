@@ -34,7 +34,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """The needs of one width on one core. ram: bytes by use. flash: bytes of pipeline and engine.
+    """The needs of one width on one core. ram: bytes by use. flash: bytes of pipeline, engine and detector.
     instructions: per second of audio. window: instructions of a window, 0 in a stream."""
 
     ram: dict[str, int]
@@ -65,20 +65,24 @@ class Need:
 
 
 def need(row: dict, every: float | None) -> Need:
-    """The needs by the figures of one core, as in bench.json, of pipeline and engine together. every: as in `Limits`."""
+    """The needs by the figures of one core, as in bench.json, of all parts together. every: as in `Limits`.
+
+    The detector takes each answer of the network: one a hop in a stream, else one a window.
+    """
     ram = {
         "engine": row["engine_state_bytes"],
         "stream": row["stream_state_bytes"],
         "features": row["frontend_state_bytes"],
-        "stack": max(row["stack_bytes"], row["frontend_stack_bytes"]),
+        "detector": row["detector_state_bytes"],
+        "stack": max(row["stack_bytes"], row["frontend_stack_bytes"], row["detector_stack_bytes"]),
     }
-    flash = row["engine_flash_bytes"] + row["frontend_flash_bytes"]
+    flash = row["engine_flash_bytes"] + row["frontend_flash_bytes"] + row["detector_flash_bytes"]
     if every is None:
-        return Need(ram, flash, HOPS * (row["frontend_hop"] + row["network_hop"]), 0)
+        return Need(ram, flash, HOPS * (row["frontend_hop"] + row["network_hop"] + row["detector_hop"]), 0)
     return Need(
         ram | {"window": SECOND_OF_FEATURES},
         flash,
-        HOPS * row["frontend_hop"] + row["network_window"] / every,
+        HOPS * row["frontend_hop"] + (row["network_window"] + row["detector_hop"]) / every,
         row["network_window"],
     )
 
@@ -90,7 +94,8 @@ def benched(tau: float) -> dict | None:
     if figures is None or not (build / NATIVE).is_file() or figures.get("pipeline") != render.pipeline_id():
         return None
     boards = figures.get("boards")
-    whole = fits(boards, dict.fromkeys(CORES, dict.fromkeys((*baseline.ENGINE, *baseline.FRONTEND), int)))
+    keys = (*baseline.ENGINE, *baseline.FRONTEND, *baseline.DETECTOR)
+    whole = fits(boards, dict.fromkeys(CORES, dict.fromkeys(keys, int)))
     return boards if whole and figures.get("engine") == engine_render.engine_id(network.load(build / NATIVE)) else None
 
 
@@ -105,6 +110,6 @@ def costs() -> dict[float, tuple[str, dict]]:
             width = agreed["taus"][f"{tau:g}"]
             found[tau] = (
                 f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights",
-                {core: agreed["frontend"][core] | row for core, row in width["boards"].items()},
+                {core: agreed["frontend"][core] | agreed["detector"][core] | row for core, row in width["boards"].items()},
             )
     return found

@@ -17,11 +17,12 @@ import numpy as np
 
 from benchmarks.cost import emulator
 from benchmarks.cost.emulator import BAREMETAL, CORES, Core, GuestError, Image
-from common import locks, options
+from common import locks, names, options
 from common.audio import read_wav
 from common.build_folder import build_of, remedy
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
+from firmware_gen.folder import prefix
 
 BOARDS = {core.board: core for core in CORES.values() if not core.note}
 """Boards and their cores, without cores that are emulated on the board of another one."""
@@ -44,7 +45,10 @@ def build_program(core: Core, program: str, firmware: Path, out: Path) -> Image:
     """Compile examples/baremetal with `program`, its `LISTEN` or `SELFTEST`. UserError where it does not compile."""
     folders = [firmware, firmware / "native"]
     sources = [path for folder in folders for path in sorted(folder.glob("*.c"))]
-    return emulator.compile_bare(core, [BAREMETAL / program, *sources], folders, out)
+    text = names.renamed((BAREMETAL / program).read_text(), prefix(firmware))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / program).write_text(text)
+        return emulator.compile_bare(core, [Path(folder) / program, *sources], folders, out)
 
 
 def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:

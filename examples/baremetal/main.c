@@ -75,6 +75,20 @@ static void report_level(void) {
   host_print("\n");
 }
 
+// Such as: form: DSP, and in the next line engine: BC-ResNet-1, 12 classes, ae981a4f2e2834bf
+static void report_engine(void) {
+  host_print("form: ");
+  host_print(kws_engine_form);
+  host_print("\nengine: " KWS_ENGINE_NAME ", ");
+  print_number(KWS_CLASSES, 1);
+  host_print(" classes, ");
+  for (int32_t shift = 60; shift >= 0; shift -= 4) {
+    const char digit[2] = {"0123456789abcdef"[KWS_ENGINE_ID >> shift & 15], '\0'};
+    host_print(digit);
+  }
+  host_print("\n");
+}
+
 // Another column of features. Returns how many words it completes: 0 or 1.
 static uint32_t hear(const int8_t *column) {
   int16_t scores[KWS_CLASSES];
@@ -148,6 +162,7 @@ static void classify_first_second(void) {
 }
 
 int main(void) {
+  report_engine();
   listen();
   classify_first_second();
   return 0;

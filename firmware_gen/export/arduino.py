@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from firmware_gen.export.library import Library, below, documents, render, zipped
 
-NAME = "BCResNetKWS"
-
 
 def files(library: Library) -> dict[str, str | bytes]:
     """Path -> content of the whole export."""
+    name = f"BCResNet{library.short_name}"
     tree = {
-        "library.properties": render("arduino/library.properties.j2", library, arduino_name=NAME),
-        f"src/{NAME}.h": render("arduino/umbrella.h.j2", library, arduino_name=NAME),
-        "examples/listen/listen.ino": render("arduino/listen.ino.j2", library, arduino_name=NAME),
+        "library.properties": render("arduino/library.properties.j2", library, arduino_name=name),
+        f"src/{name}.h": render("arduino/umbrella.h.j2", library, arduino_name=name),
+        "examples/listen/listen.ino": render("arduino/listen.ino.j2", library, arduino_name=name),
         **below("src", library.sources),
-        **documents(library, "arduino/README.md.j2"),
+        **documents(library, "arduino/README.md.j2", arduino_name=name),
     }
-    return {**below(NAME, tree), f"{NAME}-{library.version}.zip": zipped(below(NAME, tree))}
+    return {**below(name, tree), f"{name}-{library.version}.zip": zipped(below(name, tree))}

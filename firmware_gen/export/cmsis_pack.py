@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from firmware_gen.export.library import Library, below, documents, in_two_folders, render, zipped
 
-VENDOR, NAME = "BCResNet", "KWS"
+VENDOR = "BCResNet"
 
 
 def files(library: Library) -> dict[str, str | bytes]:
     """Path -> content of the whole export."""
-    sources = in_two_folders(library)
+    sources, name = in_two_folders(library), library.short_name
     tree = {
-        f"{VENDOR}.{NAME}.pdsc": render(
+        f"{VENDOR}.{name}.pdsc": render(
             "cmsis_pack/pdsc.j2",
             library,
             vendor=VENDOR,
-            pack=NAME,
-            headers=sorted(name for name in sources if name.endswith(".h")),
-            compiled=sorted(name for name in sources if name.endswith(".c")),
+            pack=name,
+            headers=sorted(path for path in sources if path.endswith(".h")),
+            compiled=sorted(path for path in sources if path.endswith(".c")),
         ),
         "examples/listen/main.c": render("cmsis_pack/main.c.j2", library),
         **sources,
-        **documents(library, "cmsis_pack/README.md.j2"),
+        **documents(library, "cmsis_pack/README.md.j2", vendor=VENDOR, pack=name),
     }
-    return {**below(f"{VENDOR}.{NAME}", tree), f"{VENDOR}.{NAME}.{library.version}.pack": zipped(tree)}
+    return {**below(f"{VENDOR}.{name}", tree), f"{VENDOR}.{name}.{library.version}.pack": zipped(tree)}

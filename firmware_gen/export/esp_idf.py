@@ -6,7 +6,7 @@ Xtensa or RISC-V, so the plain C kernels run.
 
 from __future__ import annotations
 
-from firmware_gen.export.library import NAME, Library, below, documents, in_two_folders, render
+from firmware_gen.export.library import Library, below, documents, in_two_folders, render
 
 TEMPLATES = {
     "CMakeLists.txt": "CMakeLists.txt.j2",
@@ -22,4 +22,4 @@ TEMPLATES = {
 def files(library: Library) -> dict[str, str | bytes]:
     """Path -> content of the whole export."""
     tree = {path: render(f"esp_idf/{template}", library) for path, template in TEMPLATES.items()}
-    return below(NAME, {**tree, **in_two_folders(library), **documents(library, "esp_idf/README.md.j2")})
+    return below(library.name, {**tree, **in_two_folders(library), **documents(library, "esp_idf/README.md.j2")})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from firmware_gen.export.library import NAME, Library, below, documents, in_two_folders, render
+from firmware_gen.export.library import Library, below, documents, in_two_folders, render
 
 PLATFORMS = ("atmelsam", "espressif32", "native", "nordicnrf52", "raspberrypi", "renesas-ra", "ststm32", "teensy")
 """Those of 32 bits and more that PlatformIO has; an 8-bit AVR has neither the memory nor the int."""
@@ -18,14 +18,14 @@ def manifest(library: Library) -> str:
     return (
         json.dumps(
             {
-                "name": NAME,
+                "name": library.name,
                 "version": library.version,
                 "description": f"Keyword spotting with BC-ResNet-{library.tau} in integers: 16 kHz sound in, words out. "
                 "No interpreter, no allocation.",
                 "keywords": "keyword spotting, speech, tinyml, microcontroller, cortex-m",
                 "authors": [{"name": "BC-ResNet KWS", "maintainer": True}],
                 "license": "Apache-2.0",
-                "headers": ["frontend.h", "kws_detector.h", "kws_engine.h", "kws_level.h"],
+                "headers": [name for name in library.public if not name.endswith(("model.h", "selftest.h"))],
                 "frameworks": "*",
                 "platforms": PLATFORMS,
                 "build": {"includeDir": "include", "srcDir": "src"},
@@ -40,7 +40,7 @@ def manifest(library: Library) -> str:
 def files(library: Library) -> dict[str, str | bytes]:
     """Path -> content of the whole export."""
     return below(
-        NAME,
+        library.name,
         {
             "library.json": manifest(library),
             "examples/listen/platformio.ini": render("platformio/platformio.ini.j2", library),

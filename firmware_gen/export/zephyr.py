@@ -7,13 +7,14 @@ file and the samples.
 from __future__ import annotations
 
 from engine.render import STREAM_COLUMNS
-from firmware_gen.export.library import NAME, Library, below, documents, in_two_folders, render
+from firmware_gen.export.library import Library, below, documents, in_two_folders, render
 
 TEMPLATES = {
     "zephyr/module.yml": "module.yml.j2",
     "CMakeLists.txt": "CMakeLists.txt.j2",
     "Kconfig": "Kconfig.j2",
     "samples/listen/CMakeLists.txt": "sample_CMakeLists.txt.j2",
+    "samples/listen/Kconfig": "sample_Kconfig.j2",
     "samples/listen/prj.conf": "prj.conf.j2",
     "samples/listen/sample.yaml": "sample.yaml.j2",
     "samples/listen/boards/xiao_ble_nrf52840_sense.overlay": "xiao_ble_nrf52840_sense.overlay.j2",
@@ -26,4 +27,4 @@ def files(library: Library) -> dict[str, str | bytes]:
     tree = {
         path: render(f"zephyr/{template}", library, stream_columns=STREAM_COLUMNS) for path, template in TEMPLATES.items()
     }
-    return below(NAME, {**tree, **in_two_folders(library), **documents(library, "zephyr/README.md.j2")})
+    return below(library.name, {**tree, **in_two_folders(library), **documents(library, "zephyr/README.md.j2")})

@@ -27,6 +27,13 @@ FRONTEND = {
     "frontend_stack_bytes": 400,
     "frontend_flash_bytes": 7000,
 }
+DETECTOR = {
+    "detector_hop": 400,
+    "detector_state_bytes": 50,
+    "detector_stack_bytes": 60,
+    "detector_flash_bytes": 700,
+}
+BESIDE = FRONTEND | DETECTOR
 CHIP = ("--ram", "20k", "--flash", "64k", "--clock", "80MHz")
 
 
@@ -71,7 +78,7 @@ def agreed(monkeypatch, tmp_path) -> dict:
         "compiler": "a compiler",
         "agreement": {},
         "frontend": dict.fromkeys(CORES, FRONTEND),
-        "detector": dict.fromkeys(CORES, dict.fromkeys(baseline.DETECTOR, 50)),
+        "detector": dict.fromkeys(CORES, DETECTOR),
         "taus": {f"{tau:g}": {"weights": "random", "boards": {core: engine(tau) for core in CORES}} for tau in TAUS},
     }
     path = tmp_path / "baseline.json"
@@ -82,23 +89,23 @@ def agreed(monkeypatch, tmp_path) -> dict:
 
 
 def test_a_stream_needs_state_of_all_parts_and_the_deeper_stack():
-    need = needs.need(FRONTEND | engine(1), None)
-    assert need.ram_bytes == 11_000 + 700 + 3000 + 400
-    assert need.flash == 37_000
-    assert need.instructions == 100 * (20_000 + 40_000)
+    need = needs.need(BESIDE | engine(1), None)
+    assert need.ram_bytes == 11_000 + 700 + 3000 + 50 + 400
+    assert need.flash == 37_700
+    assert need.instructions == 100 * (20_000 + 40_000 + 400)
 
 
 def test_a_window_needs_a_second_of_features_and_one_network_in_every_period():
-    need = needs.need(FRONTEND | engine(1), 0.25)
-    assert need.ram_bytes == 11_000 + 700 + 3000 + 400 + 101 * 40
-    assert need.instructions == 100 * 20_000 + 4 * 4_000_000
+    need = needs.need(BESIDE | engine(1), 0.25)
+    assert need.ram_bytes == 11_000 + 700 + 3000 + 50 + 400 + 101 * 40
+    assert need.instructions == 100 * 20_000 + 4 * (4_000_000 + 400)
 
 
 def test_load_is_instructions_times_cpi_of_the_clock_and_may_reach_the_limit():
-    need = needs.need(FRONTEND | engine(1), None)
-    limits = needs.Limits(need.ram_bytes, need.flash, clock=18e6, every=None, cpi=1.5, load=0.5)
+    need = needs.need(BESIDE | engine(1), None)
+    limits = needs.Limits(need.ram_bytes, need.flash, clock=18.12e6, every=None, cpi=1.5, load=0.5)
     assert need.load(limits) == 0.5 and need.reasons(limits) == []
-    tighter = needs.Limits(need.ram_bytes - 1, need.flash - 1, clock=17.9e6, every=None, cpi=1.5, load=0.5)
+    tighter = needs.Limits(need.ram_bytes - 1, need.flash - 1, clock=18.1e6, every=None, cpi=1.5, load=0.5)
     assert [reason.split()[0] for reason in need.reasons(tighter)] == ["RAM", "flash", "load"]
 
 
@@ -159,14 +166,14 @@ def test_the_chosen_width_decides_the_exit_status(agreed, capsys, tau, status):
 
 def test_a_chip_that_nothing_fits_fails_and_says_why(agreed, capsys):
     assert budget.main(["--ram", "8k", "--flash", "64k", "--clock", "80MHz"]) == 1
-    assert "no model fits cortex-m4; the smallest, tau 1: RAM 15,100 > 8,192" in capsys.readouterr().out
+    assert "no model fits cortex-m4; the smallest, tau 1: RAM 15,150 > 8,192" in capsys.readouterr().out
 
 
 def test_the_core_decides(agreed, capsys):
     agreed["taus"]["1"]["boards"]["cortex-m0"]["network_hop"] = 1_000_000
     baseline.PATH.write_text(json.dumps(agreed))
     assert budget.main([*CHIP, "--tau", "1", "--core", "cortex-m0"]) == 1
-    assert "tau 1 does not fit cortex-m0: load 191.2 > 70 %" in capsys.readouterr().out
+    assert "tau 1 does not fit cortex-m0: load 191.3 > 70 %" in capsys.readouterr().out
     assert budget.main([*CHIP, "--tau", "1", "--core", "cortex-m3"]) == 0
 
 
@@ -236,7 +243,7 @@ def test_a_damaged_baseline_is_one_line(agreed, failure, damage, line):
 
 def bench_of(made: network.Network, **changes) -> dict:
     """bench.json of a network that takes one instruction a hop."""
-    boards = {core: FRONTEND | engine(1) | {"network_hop": 1} for core in CORES}
+    boards = {core: BESIDE | engine(1) | {"network_hop": 1} for core in CORES}
     return {"engine": render.engine_id(made), "pipeline": pipeline_id(), "boards": boards} | changes
 
 

@@ -139,7 +139,7 @@ def test_its_words_do_not_depend_on_the_thresholds_of_the_build(firmware, units)
 
 
 def test_scores_that_are_averaged_otherwise_are_not_compared(firmware, units):
-    native = [f"native/{name}" for name in ("kws_engine.c", "kws_selftest.c")]
+    native = [f"native/{path.name}" for path in firmware.glob("native/*.c")]
     (firmware / "main.c").write_text(MAIN)
     flag = f"-DKWS_STREAM_COLUMNS={render.STREAM_COLUMNS + 1}"
     status, lines = run(build(firmware, units, *native, "main.c", flags=(flag,)))

@@ -3,9 +3,11 @@ examples, over stand-ins of the frameworks, hear a word."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
-import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from exported import EXAMPLES, ROOT, compiled, copy_of, export_all, include_path
 from firmware_builds import SANITISERS, WARNINGS, compiler
 
 from common.audio import read_wav
+from common.description import FEATURES
+from engine import network, render
 from firmware_gen.export.__main__ import FORMATS
 from frontend.level import ADVICE, Status
 
@@ -111,25 +115,80 @@ def units(libraries, tmp_path_factory) -> list[Path]:
     )
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_example_hears_a_word(form, libraries, units, tmp_path):
-    example = example_objects(form, libraries[form], ["gcc"], tmp_path / "example", *SANITISERS)
-    subprocess.run(["g++", *SANITISERS, *units, *example, "-o", tmp_path / "listen"], check=True)
-    with wave.open(str(ROOT / "examples" / "yes.wav")) as sound:
-        samples = sound.readframes(sound.getnframes())
-    done = subprocess.run([tmp_path / "listen"], input=samples, capture_output=True, check=True)
-    heard = [line for line in done.stdout.decode().splitlines() if "%" in line]
-    assert len(heard) == 1 and "yes (" in heard[0], done.stdout
+@pytest.fixture(scope="module")
+def listen(libraries, units, tmp_path_factory) -> Callable[..., list[str]]:
+    """`listen(form, samples, **environment) -> lines`: what the example of a format prints; see export_stub/microphone.h."""
+    programs: dict[str, Path] = {}
+
+    def run(form: str, samples: np.ndarray, **environment: object) -> list[str]:
+        if form not in programs:
+            out = tmp_path_factory.mktemp(form)
+            example = example_objects(form, libraries[form], ["gcc"], out / "example", *SANITISERS)
+            programs[form] = out / "listen"
+            subprocess.run(["g++", *SANITISERS, *units, *example, "-o", programs[form]], check=True)
+        env = os.environ | {name: str(value) for name, value in environment.items()}
+        done = subprocess.run([programs[form]], input=samples.tobytes(), capture_output=True, check=False, env=env)
+        assert (done.returncode, done.stderr) == (0, b""), done.stdout
+        return done.stdout.decode().splitlines()
+
+    return run
+
+
+YES = read_wav(ROOT / "examples" / "yes.wav")
+LONG = np.concatenate([YES, np.zeros(5 * FEATURES.sample_rate, np.int16), YES])
+"""A word, more silence than the level meter waits for, the word again."""
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_example_says_after_some_seconds_that_bytes_are_swapped(form, libraries, units, tmp_path):
-    example = example_objects(form, libraries[form], ["gcc"], tmp_path / "example", *SANITISERS)
-    subprocess.run(["g++", *SANITISERS, *units, *example, "-o", tmp_path / "listen"], check=True)
-    samples = np.tile(read_wav(ROOT / "examples" / "yes.wav").byteswap(), 6).tobytes()
-    done = subprocess.run([tmp_path / "listen"], input=samples, capture_output=True, check=True)
-    said = [line for line in done.stdout.decode().splitlines() if "level: " in line]
-    assert len(said) == 1 and said[0].endswith(f"level: {ADVICE[Status.SWAPPED]}"), done.stdout
+def test_example_hears_a_word(form, listen):
+    heard = [line for line in listen(form, YES) if "%" in line]
+    assert len(heard) == 1 and heard[0].startswith("yes ("), heard
+
+
+def test_every_example_prints_the_same_lines(listen, tau1_build):
+    made = network.load(tau1_build / "native.npz")
+    lines = {form: listen(form, LONG) for form in FORMATS}
+    for form, (what, engine, *rest) in lines.items():
+        assert what == "form: portable C", form
+        assert engine == f"engine: BC-ResNet-1, {len(made.labels)} classes, {render.engine_id(made)}", form
+        assert [re.sub(r"\d+", "N", line) for line in rest] == ["yes (N %)", "level: ok", "yes (N %)"], form
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_example_says_after_some_seconds_that_bytes_are_swapped(form, listen):
+    if form == "zephyr":
+        pytest.skip("its stand-in makes the samples quieter, and swapped bytes with them")
+    said = [line for line in listen(form, np.tile(YES.byteswap(), 6)) if line.startswith("level: ")]
+    assert said == [f"level: {ADVICE[Status.SWAPPED]}"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "clock, status", [(100, Status.OK), (97, Status.OK), (36, Status.WRONG_RATE), (200, Status.WRONG_RATE)]
+)
+def test_example_s_clock_tells_a_wrong_rate(form, listen, clock, status):
+    said = [line for line in listen(form, LONG, STUB_CLOCK=clock) if line.startswith("level: ")]
+    assert said == [f"level: {ADVICE[status]}"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_example_hears_again_after_a_fault_and_counts_it(form, listen):
+    lines = listen(form, LONG, STUB_FAULT=3 * FEATURES.sample_rate)
+    assert next(line for line in lines if "lost" in line) == "sound was lost, times: 1"
+    assert sum(line.startswith("yes (") for line in lines) == 2, lines
+
+
+@pytest.mark.parametrize("form", ["arduino", "platformio"])
+def test_arduino_s_example_goes_on_after_a_loop_that_was_too_slow(form, listen):
+    lines = listen(form, np.concatenate([np.zeros(8000, np.int16), LONG[: -len(YES)], YES]), STUB_LATE=20)
+    assert "sound was lost, times: 1" in lines and lines[-1].startswith("yes (")
+
+
+@pytest.mark.parametrize("form", ["esp-idf", "zephyr"])
+def test_example_s_gain_saturates(form, listen):
+    loud = np.clip(YES.astype(np.int32) * 40, -32768, 32767).astype(np.int16)
+    lines = listen(form, np.tile(loud, 7))
+    assert f"level: {ADVICE[Status.CLIPPING]}" in lines
 
 
 @pytest.mark.parametrize("form", ["arduino", "esp-idf"])

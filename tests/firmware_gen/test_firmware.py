@@ -153,7 +153,7 @@ def test_interface_headers_compile_as_c99(generated, tmp_path, command):
         "  return (int)kws_tflm_infer_audio(&frontend, samples, scores) +\n"
         "         (int)kws_tflm_infer_ring(&ring, scores);\n}\n"
     )
-    flags = ["-std=c99", "-Wpedantic", f"-I{generated / 'firmware'}"]
+    flags = ["-std=c99", "-Wpedantic", "-DKWS_PLAIN_NAMES", f"-I{generated / 'firmware'}"]
     (unit,) = compile_objects([command], [source], tmp_path, *flags)
     needed = {symbol.name for symbol in ObjectFile(unit).symbols if not symbol.section and symbol.is_global}
     assert needed >= {"kws_tflm_init", "kws_tflm_infer_audio", "kws_tflm_infer_ring", "kws_ring_reset", "kws_ring_push"}
@@ -161,7 +161,8 @@ def test_interface_headers_compile_as_c99(generated, tmp_path, command):
 
 @pytest.mark.parametrize("target", ["host", "cortex-m4"])
 def test_kws_tflm_allocates_nothing_and_runs_nothing_outside_main(generated, tmp_path, target):
-    (unit,) = compile_objects(compiler(target), [generated / "firmware" / "kws_tflm.cc"], tmp_path, "-std=c++17", "-Os")
+    flags = ["-std=c++17", "-Os", "-DKWS_PLAIN_NAMES"]
+    (unit,) = compile_objects(compiler(target), [generated / "firmware" / "kws_tflm.cc"], tmp_path, *flags)
     compiled = ObjectFile(unit)
     assert not [name for name in compiled.section_names if re.match(r"\.(init_array|fini_array|ctors|dtors)", name)]
     needed = {symbol.name for symbol in compiled.symbols if not symbol.section and symbol.name}

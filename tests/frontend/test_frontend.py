@@ -305,6 +305,7 @@ def test_each_core_compiles_one_variant_without_warnings(sources, tmp_path, core
             *CORES[core],
             "-std=c99",
             "-Wpedantic",
+            "-DKWS_PLAIN_NAMES",
             *WARNINGS,
             optimise,
             f"-I{sources}",

@@ -6,15 +6,22 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "microphone.h"
+
 struct StubSerial {
   void begin(unsigned long) {}
   void print(const char *text) { fputs(text, stdout); }
-  void print(unsigned long number) { printf("%lu", number); }
-  void print(unsigned int number) { printf("%u", number); }
-  void println(const char *text) { puts(text); }
 };
 
 static StubSerial Serial;
+
+static inline unsigned long millis() {
+  return stub_ms();
+}
+
+static inline void delay(unsigned long ms) {
+  stub_wait(ms);
+}
 
 void setup();
 void loop();

@@ -1,0 +1,2 @@
+#include "microphone.h"
+#define vTaskDelay stub_wait
