@@ -65,7 +65,7 @@ def doubts(measured: Measured) -> list[str]:
     said, hit, _ = hits(measured.recordings, measured.settings.presets[settings.HIGH])
     if hit > (1 - HALF_MISSED) * said:
         return []
-    return [f"{said - hit} of {said} held-back recordings are missed: listen whether all recordings in SAMPLES are of the word"]
+    return [f"{said - hit} of {said} held-back recordings are missed: listen whether all in SAMPLES are of the word"]
 
 
 @one_line_errors

@@ -1,7 +1,7 @@
 """Judge a network of `make keyword` on what it was not trained with, and choose its detector's thresholds.
 
-The network is quantised for the native engine exactly as the conversion quantises it, and everything is heard by the generated
-C: words in held-out voices, the user's held-back recordings, and negatives that were held back. Thresholds are chosen on one
+The network is quantised for the native engine exactly as the conversion quantises it, and the generated C hears everything:
+words in held-out voices, the user's held-back recordings, and negatives that were held back. Thresholds are chosen on one
 half of each, as `make tune` does; figures are of the other half.
 """
 
@@ -59,8 +59,8 @@ class Found(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The thresholds; the counts of the half that is reported, of synthetic voices and of recordings; the curve's points; the
-    worst sounds; hours of negatives, recorded and synthetic, in the reported half."""
+    """The thresholds; the counts that are reported, of synthetic voices and of recordings; the curve's points; the worst
+    sounds; hours of the user's negatives that were held back."""
 
     settings: Settings
     voices: Counts
@@ -112,7 +112,11 @@ def worst_false_accepts(stream: Sequence[Scored], words: Sequence[int], labels: 
                 mean[max(0, hop - APART) : hop + APART] = 0
     found = sorted(found, key=lambda row: -row[0])[:most]
     return [
-        Found(f"{path.name} at {second:.1f} s: {labels[word]}", probability, continuous.excerpt(path, second - AROUND, second + AROUND))
+        Found(
+            f"{path.name} at {second:.1f} s: {labels[word]}",
+            probability,
+            continuous.excerpt(path, second - AROUND, second + AROUND),
+        )
         for probability, path, word, hop in found
         for second in [max(0, continuous.FIRST_MS + 10 * (hop - delay)) / 1000]
     ]
@@ -163,7 +167,7 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
     recorded = counted(said, heard, said.recorded, parts[1], hours[1], labels) if said.recorded.any() else None
     presets = {name: thresholds.choose(chosen_on, labels, factor * wanted) for name, factor in tune.FACTORS.items()}
     check_negatives(stream, presets[HIGH])
-    text = f"{hours[0]:.2f} hours of held-back negatives and {int((side == 0).sum())} words in held-out voices and recordings"
+    text = f"{hours[0]:.2f} hours of held-back negatives and {int((side == 0).sum())} held-out words"
     settings = Settings(tuple(labels), presets, f"{text}, for {wanted:g} false accepts an hour", made["sha256"])
     own = sum(row.samples for row in stream if not row.path.name.startswith(SYNTHETIC)) / FEATURES.sample_rate / 3600
     return Measured(

@@ -1,4 +1,4 @@
-"""The page of a network for own words: what it misses against what it falsely accepts, and the worst sounds, to listen to."""
+"""The page of a network for own words: misses against false accepts, and the worst sounds to listen to."""
 
 from __future__ import annotations
 

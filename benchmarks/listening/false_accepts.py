@@ -8,9 +8,9 @@ Recordings in which no keyword is said go through the generated C, features, nat
 the noise of a quiet room between them (benchmarks/listening/continuous.py). Prints for each sensitivity the number of
 reports, their rate an hour of recordings with the exact 95 % interval of a Poisson rate, and the words. --list prints every
 report of a sensitivity by file and second: listen to them, some may have been said. How many spoken words each sensitivity
-misses: benchmarks.listen_test. --save DIR cuts the seconds around each report of high sensitivity out of the recordings, for
-`make keyword … MORE_NEGATIVES=DIR`. --record keeps the counts in checkpoints/false_accepts.json, which the documentation shows;
-without it nothing is written.
+misses: benchmarks.listen_test. --save DIR cuts the seconds around each report of high sensitivity out of the recordings,
+for `make keyword MORE_NEGATIVES=DIR`. --record keeps the counts in checkpoints/false_accepts.json, which the documentation
+shows; without these two nothing is written.
 
 The same recordings give the same figures on every machine: everything after decoding is integer arithmetic. A file named
 after a keyword is passed over.
@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
         print(recorded.PATH)
     if args.save:
         save(reports[HIGH], labels, args.save)
-        print(f"{args.save}: {len(reports[HIGH])} excerpts, reported at high sensitivity; listen to them, some may have been said")
+        print(f"{args.save}: {len(reports[HIGH])} excerpts, of high sensitivity; listen to them, some may have been said")
     if args.list:
         for report in reports[args.list]:
             print(f"{report.path} at {report.second:.2f} s: {labels[report.word]}")

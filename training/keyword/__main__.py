@@ -6,13 +6,13 @@
 
 Every installed synthesiser says the words, words that sound like them, others and running speech, in many voices; the
 acoustic augmentation and the field's follow (training/spoken, training/field). SAMPLES/<word>/* are recordings of yours, any
-that soundfile reads: each is cut to the word; NEGATIVES are recordings in which no word is said. A part of the voices, of the
-texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs next.
+that soundfile reads: each is cut to the word; NEGATIVES are recordings in which no word is said. A part of the voices, of
+the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs next.
 
-The network begins with the shipped checkpoint of the same width, but for its last layer. Writes into build/keywords/<words>/:
-keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses ranges on; test/<label>/*.wav,
-recordings/<word>/*.wav and negatives/*.flac, none of which it was trained on. --more-negatives continues with the network that
-is there, and with what it falsely accepted (`python -m benchmarks.false_accepts --save DIR`).
+The network begins with the shipped checkpoint of the same width, but for its last layer. Writes into the folder
+build/keywords/<words>/: keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses ranges on;
+test/<label>/*.wav, recordings/<word>/*.wav and negatives/*.flac, none of which it was trained on. --more-negatives continues
+with the network that is there, and with what it falsely accepted (`python -m benchmarks.false_accepts --save DIR`).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="continue the run that is there with what it falsely accepted",
     )
-    parser.add_argument("--language", default="en", help="of the synthesisers, as `espeak-ng --voices` names it (default en)")
+    parser.add_argument("--language", default="en", help="as `espeak-ng --voices` names it (default en)")
     options.add_tau(parser)
     parser.add_argument("--data", type=Path, help="Speech Commands: its other words and its noises (default: none)")
     parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
@@ -108,17 +108,17 @@ def beginning(args: argparse.Namespace) -> Checkpoint:
     found = checkpoint.load(path)
     if args.more_negatives and (found.labels, found.tau) != (words_of.labels(args.words), args.tau):
         raise UserError(
-            f"{path}: a network for {', '.join(found.labels[2:])} of tau {found.tau:g}; say the same WORDS and TAU to continue it"
+            f"{path}: a network for {', '.join(found.labels[2:])} of tau {found.tau:g}; name these to continue it"
         )
     return found
 
 
 def begin(trainer: train.Trainer, start: Checkpoint) -> None:
     """Give the network the weights of a checkpoint; its last layer stays as it is where the labels are others."""
-    fresh = {name: value.numpy() for name, value in trainer.weights().items()}
+    fresh = {name: value.cpu().numpy() for name, value in trainer.weights().items() if not name.endswith("batches_tracked")}
     same = start.labels == trainer.recipe.labels
-    tensors = {name: value if same or not name.startswith("output.") else fresh[name] for name, value in start.tensors.items()}
-    trainer.begin_with(tensors)
+    taken = {name: value for name, value in start.tensors.items() if same or not name.startswith("output.")}
+    trainer.begin_with(fresh | taken)
 
 
 def make_trainer(
@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> None:
         print(
             f"{', '.join(args.words)}: {trainer.batches.drawn} clips an epoch, {len(heard.training)} recordings of yours, "
             f"{kept.hours:.1f} hours of negatives; {args.epochs} epochs on {trainer.device} "
-            f"({trainer.recipe.precision}, {torch.get_num_threads()} threads), begins with {start.training.get('network', 'a checkpoint')}",
+            f"({trainer.recipe.precision}, {torch.get_num_threads()} threads)",
             flush=True,
         )
         trainings.train_epochs(trainer)

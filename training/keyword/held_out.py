@@ -1,4 +1,4 @@
-"""What a run of `make keyword` leaves behind: clips for the conversion and for the test, and the record of the checkpoint."""
+"""What a run of `make keyword` leaves behind: clips for the conversion and for the test, and the checkpoint's record."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ WORD_SHARE = 0.4
 """Fraction of them in which a word is said; a tenth is silence."""
 SILENCE_SHARE = 0.1
 TEST, RECORDINGS, NEGATIVES = "test", "recordings", "negatives"
-"""Folders of the test: <label>/*.wav of a second, in voices that are not in training; recordings of the user's, <word>/*.wav;
-recordings without words."""
+"""Folders of the test: <label>/*.wav of a second, in held-out voices; <word>/*.wav, recordings of the user's; recordings
+without words."""
 SYNTHETIC = "synthetic"
 """How the names of negatives begin that a synthesiser says."""
 RATE = FEATURES.sample_rate
@@ -119,4 +119,3 @@ def record(
         "synthetic voices held out, top-1": f"{100 * row['correct'] / clips:.2f} % ({clips} clips)",
         "from": card.origin(start),
     }
-

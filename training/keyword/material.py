@@ -101,8 +101,10 @@ def spoken(
 def training_split(
     labels: Sequence[str], made: Spoken, clips: int, samples: Sequence[Sample], others: np.ndarray, seed: int
 ) -> Split:
-    """The clips to train on, and how often each is drawn per epoch. clips: of each word. others: other words of Speech Commands, int16
-    [clips, 16000], which may be none."""
+    """The clips to train on, and how often each is drawn per epoch.
+
+    clips: of each word. others: other words of Speech Commands, int16 [clips, 16000], which may be none.
+    """
     words = labels[2:]
     kinds = np.array([item.kind for item in made.items])
     target = speech.target([item.name for item in made.items], labels)
@@ -163,8 +165,8 @@ def noises_and_outside(
 ) -> tuple[list[np.ndarray], Outside, str]:
     """The noises of the augmentation, what the field's sound needs, and a hash of both.
 
-    noises: of Speech Commands, or none. sentences, negatives: running speech, synthetic and recorded. again: what was falsely
-    accepted.
+    noises: of Speech Commands, or none. sentences, negatives: running speech, synthetic and recorded. again: what was
+    falsely accepted.
     """
     heard = [*sentences, *negatives.sounds, *[sound for sound in again.sounds for _ in range(AGAIN)]]
     pool = backgrounds.pool(SEED + seed, PIECES, PARTS, np.concatenate(heard))

@@ -1,8 +1,7 @@
 """The user's recordings of their words: SAMPLES/<word>/*, found, judged, and cut to the word by their energy.
 
-A recording is cut into spans of sound, with pauses of at least PAUSE between them. The span with the most energy is the word;
-a second one nearly as strong is another word. Nothing is asked of rate, length, format or channels but that soundfile reads
-them.
+A recording is cut into spans of sound, with pauses of at least PAUSE between them. The span with the most energy is the
+word; a second one nearly as strong is another word. Rate, length, format and channels are any that soundfile reads.
 """
 
 from __future__ import annotations
@@ -89,9 +88,11 @@ def cut(samples: np.ndarray) -> np.ndarray:
 
 
 def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
-    """The recordings of each word, and a line on each that is no good. UserError where no word has a folder, or one has too
-    few good recordings."""
-    folders = [(word, folder / name) for word in words for name in (word, word.replace(" ", "_")) if (folder / name).is_dir()]
+    """The good recordings of each word, and a line on each other. UserError where no word has a folder, or too few good
+    recordings."""
+    folders = [
+        (word, folder / name) for word in words for name in (word, word.replace(" ", "_")) if (folder / name).is_dir()
+    ]
     if not folders:
         raise UserError(f"{folder}: no folder here is named like one of the words {', '.join(words)}; make <word>/*.wav")
     good: list[Sample] = []
@@ -110,7 +111,7 @@ def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
         if count < LEAST:
             reasons = f" ({bad[-1]})" if bad else ""
             raise UserError(
-                f"{where}: {count} good recordings of '{word}'{reasons}, but at least {LEAST} are needed, and 10 or more help; "
+                f"{where}: {count} good recordings of '{word}'{reasons}, but at least {LEAST} are needed, and 10 help; "
                 "record more, or leave SAMPLES= out"
             )
     return good, bad

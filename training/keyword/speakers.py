@@ -1,7 +1,7 @@
 """The voices of all installed synthesisers, those of training and those that are held out for the test.
 
-A synthesiser is a file in training/keyword/synthesisers/: PROGRAM, the program that it runs; `voices(language)`, the names of
-its voices; `say(text, voice, rng)`, a text in one of them. It is listed in ALL here, and nowhere else.
+A synthesiser is a file in training/keyword/synthesisers/: PROGRAM, the program that it runs; `voices(language)`, the names
+of its voices; `say(text, voice, rng)`, a text in one of them. It is listed in ALL here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def find(language: str) -> Voices:
         test += [voice for voice in voices if voice.variant in held_out]
     if not training or not test:
         raise UserError(
-            f"LANGUAGE={language}: no installed synthesiser speaks it; `espeak-ng --voices` lists the languages of espeak-ng "
+            f"LANGUAGE={language}: no installed synthesiser speaks it; `espeak-ng --voices` lists languages "
             "(Debian: apt-get install espeak-ng)"
         )
     return Voices(training, test)

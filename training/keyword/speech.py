@@ -1,8 +1,8 @@
 """The clips of `make keyword` that synthesisers speak: the words, what sounds like them, other words, running speech.
 
-A plan says for every clip what is spoken; its voice, speed, pitch and acoustics come from a seed of its own, so that the same
-plan gives the same clips whatever the number of processes. Voices of training and of test are disjoint (`speakers.find`), and
-so are the texts of running speech.
+A plan says for every clip what is spoken; its voice, speed, pitch and acoustics come from a seed of its own, so that the
+same plan gives the same clips whatever the number of processes. Voices of training and of test are disjoint
+(`speakers.find`), and so are the texts of running speech.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def check_length(words: Sequence[str], language: str, voices: Sequence[Voice]) -
         median = float(np.median([len(utterance(word, voices, rng)) for _ in range(MEASURED)])) / RATE
         if median > LONGEST_MEDIAN:
             raise UserError(
-                f"WORDS: '{word}' takes {median:.2f} s, more than the {LONGEST_MEDIAN:g} s that fit into the second a network "
-                "hears; choose a shorter one"
+                f"WORDS: '{word}' takes {median:.2f} s, more than the {LONGEST_MEDIAN:g} s that fit into the second that a "
+                "network hears; choose a shorter one"
             )
 
 

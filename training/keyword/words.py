@@ -23,7 +23,7 @@ def parse(text: str) -> tuple[str, ...]:
             raise UserError(f"WORDS={text}: an empty word; write words with one comma between two of them")
         foreign = [mark for mark in word if not mark.isalpha() and mark not in MARKS]
         if foreign or not any(mark.isalpha() for mark in word):
-            raise UserError(f"WORDS: '{word}' holds {foreign[0]!a}; write it in letters, as it is said".replace("\\\\", "\\"))
+            raise UserError(f"WORDS: '{word}' holds {(foreign or [word])[0]!r}; write it in letters, as it is said")
         if word in words[:index]:
             raise UserError(f"WORDS: '{word}' stands twice; remove one")
     return tuple(words)
@@ -36,8 +36,8 @@ def check(words: Sequence[str], language: str) -> None:
         for second, long in enumerate(spoken):
             if first != second and phonemes.contains(long, short):
                 raise UserError(
-                    f"WORDS: '{words[first]}' sounds like a part of '{words[second]}', so the longer one would be reported as "
-                    "both; leave one out"
+                    f"WORDS: '{words[first]}' sounds like a part of '{words[second]}', so the longer one would be "
+                    "reported as both; leave one out"
                 )
 
 
