@@ -15,7 +15,7 @@ from common.description import FEATURES, SILENCE, UNKNOWN
 from common.errors import UserError
 from common.shipped import EXAMPLES
 from training.data import clip_folder
-from training.keyword import __main__ as command, held_out, negatives, phonemes, samples, speakers, speech, words
+from training.keyword import __main__ as command, held_out, material, negatives, phonemes, samples, speakers, speech, words
 
 RATE = FEATURES.sample_rate
 
@@ -245,3 +245,14 @@ def test_nothing_is_continued_where_nothing_was_trained(failure, tmp_path):
     out = tmp_path / "none"
     text = failure(command.main, "--words=computer", f"--more-negatives={tmp_path}", f"--out={out}")
     assert "no network to continue" in text and not out.exists()
+
+
+def test_half_of_the_synthetic_clips_lie_over_recordings_that_are_weaker():
+    clips = np.stack([samples.centred(said(0.8, seed=number)) for number in range(40)])
+    made = material.over_speech(clips, [np.rint(20000 * said(3, 1, seed=99)).astype(np.int16)], 0)
+    changed = np.flatnonzero((made != clips).any(1))
+    assert 10 <= len(changed) <= 30 and (material.over_speech(clips, [], 0) == clips).all()
+    for row in changed:
+        behind = made[row].astype(float) - clips[row]
+        snr = 10 * np.log10(np.square(clips[row].astype(float)).mean() / np.square(behind).mean())
+        assert material.SNR[0] - 0.5 < snr < material.SNR[1] + 0.5

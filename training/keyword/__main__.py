@@ -48,7 +48,7 @@ RATE, RATE_AGAIN = 0.05, 0.02
 """Peak learning rate, of a first run and of one that continues."""
 LEAST_CLIPS = 50
 SMOOTHING, AVERAGE, ABRUPT, STREAM, DROPOUT = 0.05, 0.995, 0.5, 0.6, 0.0
-WEIGHT = 4.0
+WEIGHT = 1.5
 """Weight of an excerpt of running speech in the last epoch; 1 in the first."""
 
 
@@ -131,6 +131,7 @@ def make_trainer(
     made, test = material.spoken(args.words, args.language, voices, chosen, args.clips, out, args.seed)
     others, recorded_noises = material.other_words(args.data, args.ver, args.words, args.language)
     noises, outside, digest = material.noises_and_outside(recorded_noises, made.sentences, kept, again, args.seed)
+    made = made._replace(audio=material.over_speech(made.audio, kept.sounds, args.seed))
     training = material.training_split(labels, made, args.clips, heard.training, others, args.seed)
     validation = speech.target([item.name for item in test.items], labels)
     device = trainings.choose_device(args.gpu)

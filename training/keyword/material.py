@@ -49,10 +49,13 @@ SHARES = {
     speech.RUNNING: 0.25,
 }
 """Clips per epoch, as a multiple of those of the words."""
-SILENCES, EXCERPTS, RECORDED_OTHERS = 0.2, 0.9, 0.3
+SILENCES, EXCERPTS, RECORDED_OTHERS = 0.2, 0.5, 0.3
 """Likewise: of silence, of excerpts of running speech, of other words of Speech Commands."""
 WORD_CLIPS = 0.8
 """Clips of each word per epoch, as a multiple of those that there are."""
+OVER_SPEECH, SNR = 0.5, (2.0, 20.0)
+"""Fraction of the synthetic clips that lie over an excerpt of the recordings, and by how many dB above it: otherwise the sound
+of a recording, and not the word, tells a person's speech, which is all unknown, from a synthesiser's."""
 SAMPLE_SHARE = 0.35
 """Fraction of a word's clips that are recordings of the user's."""
 COPIES = 60
@@ -130,6 +133,22 @@ def training_split(
     silence = round(SILENCES * total)
     parts.append((np.zeros((silence, CLIP), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
     return Split(*(np.concatenate(arrays) for arrays in zip(*parts)))
+
+
+def over_speech(audio: np.ndarray, sounds: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """Clips int16 [clips, 16000], a fraction OVER_SPEECH of which lie over a random excerpt of the recordings `sounds`."""
+    long = [sound for sound in sounds if len(sound) > CLIP]
+    if not long:
+        return audio
+    rng, made = np.random.default_rng([seed, 9]), np.array(audio)
+    for row in np.flatnonzero(rng.random(len(made)) < OVER_SPEECH):
+        sound = long[rng.integers(len(long))]
+        start = rng.integers(len(sound) - CLIP)
+        behind, clip = sound[start : start + CLIP].astype(np.float64), made[row].astype(np.float64)
+        loud = max(float(np.square(behind).mean()) ** 0.5, 1.0)
+        gain = float(np.square(clip).mean()) ** 0.5 / loud * 10 ** (-rng.uniform(*SNR) / 20)
+        made[row] = np.clip(np.rint(clip + gain * behind), -32768, 32767)
+    return made
 
 
 def excerpts(words: Sequence[str], clips: int) -> int:
