@@ -54,8 +54,8 @@ SILENCES, EXCERPTS, RECORDED_OTHERS = 0.2, 0.5, 0.3
 WORD_CLIPS = 0.8
 """Clips of each word per epoch, as a multiple of those that there are."""
 OVER_SPEECH, SNR = 0.5, (2.0, 20.0)
-"""Fraction of the synthetic clips that lie over an excerpt of the recordings, and by how many dB above it: otherwise the sound
-of a recording, and not the word, tells a person's speech, which is all unknown, from a synthesiser's."""
+"""Fraction of the synthetic clips that lie over an excerpt of the recordings, and by how many dB above it: otherwise the
+sound of a recording, and not the word, tells a person's speech, which is all unknown, from a synthesiser's."""
 SAMPLE_SHARE = 0.35
 """Fraction of a word's clips that are recordings of the user's."""
 COPIES = 60
@@ -125,11 +125,11 @@ def training_split(
         copies = np.stack([recorded(sample.said, RATE, SAMPLE_ECHOES, rng) for sample in own for _ in range(COPIES)])
         plain = np.stack([placed(sample.said[:CLIP], 0, rng) for sample in own for _ in range(COPIES)])
         copied = np.concatenate([copies, plain])
-        share = np.full(len(copied), SAMPLE_SHARE * each / len(copied))
-        parts.append((copied, np.full(len(copied), labels.index(word)), share))
+        often = np.full(len(copied), SAMPLE_SHARE * each / len(copied))
+        parts.append((copied, np.full(len(copied), labels.index(word)), often))
     if len(others):
-        share = np.full(len(others), RECORDED_OTHERS * total / len(others))
-        parts.append((others, np.full(len(others), labels.index(UNKNOWN)), share))
+        often = np.full(len(others), RECORDED_OTHERS * total / len(others))
+        parts.append((others, np.full(len(others), labels.index(UNKNOWN)), often))
     silence = round(SILENCES * total)
     parts.append((np.zeros((silence, CLIP), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
     return Split(*(np.concatenate(arrays) for arrays in zip(*parts)))
