@@ -13,8 +13,9 @@ quantize.takes := TAU CHECKPOINT GRAPH DATA DETECTOR PREFIX
 verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
 	SPEECH RECORDINGS NOISE THREADS
+keyword.takes := WORDS SAMPLES NEGATIVES MORE_NEGATIVES LANGUAGE TAU DATA CLIPS EPOCHS SEED GPU OUT FALSE_ACCEPTS
 speech.takes := RECORDINGS
-false-accepts.takes := TAU RECORDINGS RECORD
+false-accepts.takes := TAU RECORDINGS RECORD SAVE
 listen-test.takes := TAU DATA RECORDINGS SPLIT KEEP
 tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS DATA OUT
 peers.takes := RECORDINGS KEYWORDS PEER RECORD
@@ -30,8 +31,9 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level field-test bench \
-	bench-check bench-baseline budget run selftest demo listen export report calibration docs-figures lint test test-all clean
+.PHONY: help quantize verify family train keyword synthetic speech false-accepts listen-test tune peers level field-test \
+	bench bench-check bench-baseline budget run selftest demo listen export report calibration docs-figures lint test \
+	test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -87,10 +89,15 @@ help:
 	echo "       parts of RECIPE=open, and of field, to leave out]"
 	echo "       [SPEECH=build/speech: more other words] [RECORDINGS=DIR: speech, and NOISE=DIR: noises, for RECIPE=field]"
 	echo "       [THREADS=1: of the CPU]"
+	echo "  make keyword  WORDS=\"hey computer\"   a network that listens for words of your own; [SAMPLES=DIR: <word>/*, recordings"
+	echo "       of them] [NEGATIVES=DIR: recordings in which none is said] [MORE_NEGATIVES=DIR: continue with what it falsely"
+	echo "       accepted] [LANGUAGE=en] [TAU=1] [DATA=DIR: other words of Speech Commands] [FALSE_ACCEPTS=0.5: wanted an hour]"
+	echo "       [CLIPS=2400: of each word] [EPOCHS=14] [SEED=0] [GPU=0] [OUT=DIR]"
 	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open and field"
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
 	echo "                                       words an hour that a device hears in recordings in which none is said"
+	echo "       [SAVE=DIR: cut out what is heard, for make keyword MORE_NEGATIVES=DIR]"
 	echo "       [RECORD=NAME: keep the counts of a shipped checkpoint under that name]"
 	echo "  make listen-test TAU=1 DATA=DIR      keywords in quiet, noise and music, and hours without any: what the device"
 	echo "                                       reports, misses and imagines at each sensitivity"
@@ -151,6 +158,15 @@ train: $(VENV)/training
 		$(call option,--recordings,RECORDINGS) $(call option,--noise,NOISE) \
 		$(call option,--threads,THREADS) $(call flag,--download,DOWNLOAD) $(call flag,--resume,RESUME)
 
+# Trained, then judged on what was held back, whose thresholds go with it.
+keyword: $(VENV)/convert $(VENV)/training
+	$(BIN) -m training.keyword $(call option,--words,WORDS) $(call option,--samples,SAMPLES) \
+		$(call option,--negatives,NEGATIVES) $(call option,--more-negatives,MORE_NEGATIVES) \
+		$(call option,--language,LANGUAGE) $(TAU_OPTION) $(call option,--data,DATA) $(call option,--clips,CLIPS) \
+		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--gpu,GPU) $(call option,--out,OUT)
+	$(BIN) -m benchmarks.keyword $(call option,--words,WORDS) $(call option,--out,OUT) \
+		$(call option,--false-accepts,FALSE_ACCEPTS)
+
 synthetic: $(VENV)/training
 	$(BIN) -m training.synthesis
 
@@ -158,7 +174,7 @@ speech: $(VENV)/training
 	$(BIN) -m training.speech $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 false-accepts: $(VENV)/convert $(VENV)/training
-	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(call option,--record,RECORD) \
+	$(BIN) -m benchmarks.false_accepts $(TAU_OPTION) $(call option,--record,RECORD) $(call option,--save,SAVE) \
 		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 
 listen-test: $(VENV)/convert $(VENV)/training

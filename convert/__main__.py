@@ -214,7 +214,11 @@ def main(argv: list[str] | None = None) -> None:
         folded = fold(source)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    clips = calibration.from_audio(args.data, labels=source.labels) if args.data else calibration.shipped()
+    clips = (
+        calibration.from_audio(args.data, labels=source.labels)
+        if args.data
+        else calibration.for_checkpoint(path, source.labels)
+    )
     with locks.writing(build, f"{UNDER_WAY}*", f"{CHOICE}*"):
         bring_up_to_date(build, path, source, folded, clips, args.graph)
 

@@ -24,7 +24,7 @@ from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import shown
 from frontend import binding
 from frontend.render import pipeline_id
-from training.data import dataset
+from training.data import clip_folder, dataset
 
 CLIPS = 128
 SEED = 0
@@ -94,6 +94,24 @@ def shipped() -> Calibration:
             f"{pipeline_id()}); regenerate it with `make calibration DATA=<Speech Commands>`"
         )
     return Calibration(made["features"], tuple(str(name) for name in made["names"]), f"shipped features ({made['source']})")
+
+
+def beside(checkpoint: Path) -> Path:
+    """The folder of clips that `make keyword` writes beside a checkpoint: keyword.calibration/ of keyword.safetensors."""
+    return checkpoint.with_suffix(".calibration")
+
+
+def for_checkpoint(checkpoint: Path, labels: Sequence[str]) -> Calibration:
+    """The clips beside a checkpoint whose labels are not those of Speech Commands, where there are any; else the shipped
+    features. UserError where either is damaged."""
+    folder = beside(checkpoint)
+    if tuple(labels) == LABELS or not folder.is_dir():
+        return shipped()
+    audio, words = clip_folder.load(folder, "calibration clips", "`make keyword`")
+    if len(words) < CLIPS:
+        raise UserError(f"{folder}: {len(words)} clips, but calibration needs {CLIPS}; make them again with `make keyword`")
+    names = tuple(f"{word}/{number}" for number, word in enumerate(words[:CLIPS]))
+    return Calibration(binding.columns(np.array(audio[:CLIPS])), names, f"clips beside {shown(checkpoint.name)}")
 
 
 @one_line_errors

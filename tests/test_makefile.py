@@ -19,6 +19,7 @@ DOCUMENTED = (
     "verify",
     "family",
     "train",
+    "keyword",
     "synthetic",
     "speech",
     "false-accepts",

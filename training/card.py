@@ -147,6 +147,9 @@ def portable(arguments: Sequence[str]) -> list[str]:
         ("--speech", "SPEECH"),
         ("--recordings", "RECORDINGS"),
         ("--noise", "NOISE"),
+        ("--samples", "SAMPLES"),
+        ("--negatives", "NEGATIVES"),
+        ("--more-negatives", "MORE_NEGATIVES"),
     ):
         for index, argument in enumerate(out):
             if argument.startswith(f"{option}="):

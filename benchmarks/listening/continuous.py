@@ -96,6 +96,13 @@ def sound(path: Path) -> Iterator[np.ndarray]:
         yield pause(samples)
 
 
+def excerpt(path: Path, first: float, last: float) -> np.ndarray:
+    """A recording from one second to another, as far as it goes, int16 [samples] at 16 kHz."""
+    _, rate = recordings.header(path)
+    whole = np.concatenate([np.zeros(0, np.int16), *resampling.to_16_khz(recordings.blocks(path, BLOCK), rate)])
+    return whole[max(0, round(first * FEATURES.sample_rate)) : max(0, round(last * FEATURES.sample_rate))]
+
+
 class Listener:
     """An engine and a feature pipeline in the middle of the stream, after a pause."""
 

@@ -2,13 +2,15 @@
 
     python -m benchmarks.false_accepts ~/radio ~/office --tau 1
     python -m benchmarks.false_accepts ~/radio --list high
+    python -m benchmarks.false_accepts ~/radio --save falsely_accepted
 
 Recordings in which no keyword is said go through the generated C, features, native engine and detector, as one stream with
 the noise of a quiet room between them (benchmarks/listening/continuous.py). Prints for each sensitivity the number of
 reports, their rate an hour of recordings with the exact 95 % interval of a Poisson rate, and the words. --list prints every
 report of a sensitivity by file and second: listen to them, some may have been said. How many spoken words each sensitivity
-misses: benchmarks.listen_test. --record keeps the counts in checkpoints/false_accepts.json, which the documentation shows;
-without it nothing is written.
+misses: benchmarks.listen_test. --save DIR cuts the seconds around each report of high sensitivity out of the recordings,
+for `make keyword MORE_NEGATIVES=DIR`. --record keeps the counts in checkpoints/false_accepts.json, which the documentation
+shows; without these two nothing is written.
 
 The same recordings give the same figures on every machine: everything after decoding is integer arithmetic. A file named
 after a keyword is passed over.
@@ -16,20 +18,27 @@ after a keyword is passed over.
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import soundfile
+
 from benchmarks.listening import continuous, recorded
 from benchmarks.listening.continuous import Report
 from common import build_folder, options
+from common.atomic import write_bytes
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
 from detector.render import detector_id
-from detector.settings import SENSITIVITIES
+from detector.settings import HIGH, SENSITIVITIES
 from firmware_gen import inputs
 from training.data import recordings
+
+BEFORE, AFTER = 1.0, 1.0
+"""Seconds of a saved excerpt before and after the middle of the reported word."""
 
 
 def table(found: Mapping[str, Sequence[Report]], hours: float, labels: Sequence[str]) -> str:
@@ -50,6 +59,18 @@ def heading(build: Path, hours: float, count: int, found: recordings.Found, fold
     return f"{build}: {hours:.2f} hours, {count} recordings of {', '.join(map(str, folders))}{passed}\n{continuous.PROTOCOL}"
 
 
+def save(reports: Sequence[Report], labels: Sequence[str], folder: Path) -> None:
+    """Write the sound around each report as <number>-<word>-<recording>-<second>.wav, 16 kHz, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, report in enumerate(reports):
+        word = labels[report.word].replace(" ", "_")
+        name = f"{number}-{word}-{report.path.stem}-{report.second:.1f}.wav"
+        sound = continuous.excerpt(report.path, report.second - BEFORE, report.second + AFTER)
+        file = io.BytesIO()
+        soundfile.write(file, sound, FEATURES.sample_rate, format="WAV", subtype="PCM_16")
+        write_bytes(folder / name, file.getvalue())
+
+
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     parser = OptionParser("python -m benchmarks.false_accepts", __doc__)
@@ -62,6 +83,7 @@ def main(argv: list[str] | None = None) -> None:
         metavar="SENSITIVITY",
         help="name file and second of every report: low, medium, high",
     )
+    parser.add_argument("--save", type=Path, metavar="DIR", help="cut what high sensitivity reports out of the recordings")
     parser.add_argument("--record", metavar="NAME", help="keep the counts, of a shipped checkpoint, under that name")
     args = parser.parse_args(argv)
     build, tau = options.build_and_tau(args)
@@ -86,6 +108,9 @@ def main(argv: list[str] | None = None) -> None:
             reports,
         )
         print(recorded.PATH)
+    if args.save:
+        save(reports[HIGH], labels, args.save)
+        print(f"{args.save}: {len(reports[HIGH])} excerpts, of high sensitivity; listen to them, some may have been said")
     if args.list:
         for report in reports[args.list]:
             print(f"{report.path} at {report.second:.2f} s: {labels[report.word]}")

@@ -119,3 +119,16 @@ def test_a_folder_without_sound_or_a_missing_build_is_one_line(recordings, tau1_
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), SECOND)
     assert "no sound in these recordings" in failure(false_accepts.main, tmp_path, "--build", tau1_build)
     assert "make quantize" in failure(false_accepts.main, recordings, "--build", tmp_path / "nowhere")
+
+
+def test_what_is_reported_is_cut_out_and_heard_again(recordings, tau1_build, tmp_path, capsys):
+    folder = tmp_path / "saved"
+    run(recordings, tau1_build, capsys, "--save", str(folder))
+    saved = sorted(folder.iterdir())
+    assert [path.name.split("-")[1] for path in saved] == [*WORDS]
+    for path in saved:
+        samples, rate = soundfile.read(path, dtype="int16")
+        word = path.name.split("-")[1]
+        assert rate == SECOND and len(samples) == (false_accepts.BEFORE + false_accepts.AFTER) * SECOND
+        loud = np.abs(samples.astype(float))
+        assert np.square(loud).sum() > 0.9 * np.square(example(word).astype(float)).sum()

@@ -65,33 +65,20 @@ def say(text: str, accents: Sequence[str], rng: np.random.Generator) -> tuple[np
     Raises UserError where the synthesiser fails.
     """
     if rng.random() < FLITE_SHARE:
-        return run(
-            [
-                "flite",
-                "-voice",
-                str(rng.choice(FLITE_VOICES)),
-                "--setf",
-                f"duration_stretch={rng.uniform(*STRETCH):.2f}",
-                "-t",
-                text,
-                "-o",
-                "/dev/stdout",
-            ]
-        )
-    voice = f"{rng.choice(accents)}+{rng.choice(ESPEAK_VOICES)}"
-    return run(
-        [
-            "espeak-ng",
-            "-v",
-            voice,
-            "-s",
-            str(rng.integers(*WORDS_A_MINUTE)),
-            "-p",
-            str(rng.integers(*PITCH)),
-            "--stdout",
-            text,
-        ]
-    )
+        return flite(text, str(rng.choice(FLITE_VOICES)), rng)
+    return espeak(text, f"{rng.choice(accents)}+{rng.choice(ESPEAK_VOICES)}", rng)
+
+
+def flite(text: str, voice: str, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """A text in a voice of flite, at a random speed; as `say`."""
+    stretch = f"duration_stretch={rng.uniform(*STRETCH):.2f}"
+    return run(["flite", "-voice", voice, "--setf", stretch, "-t", text, "-o", "/dev/stdout"])
+
+
+def espeak(text: str, voice: str, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """A text in a voice of espeak-ng, `<accent>+<variant>`, at a random speed and pitch; as `say`."""
+    speed, pitch = str(rng.integers(*WORDS_A_MINUTE)), str(rng.integers(*PITCH))
+    return run(["espeak-ng", "-v", voice, "-s", speed, "-p", pitch, "--stdout", text])
 
 
 def run(command: list[str]) -> tuple[np.ndarray, int]:

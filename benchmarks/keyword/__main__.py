@@ -1,0 +1,100 @@
+"""Judge the network that `python -m training.keyword` made, and choose its detector's thresholds.
+
+    python -m benchmarks.keyword --words "hey computer"
+    python -m benchmarks.keyword --words computer --false-accepts 1
+
+The words in voices that were held out, recordings of yours that were held back, and recordings without words that were held
+back go through the generated C. Thresholds are chosen on one half of them; what is printed is of the other half. Writes into
+build/keywords/<words>/: keyword.detector.json, for `make quantize CHECKPOINT=… DETECTOR=…`; keyword.html, with the curve of
+misses against false accepts and the worst sounds of either kind to listen to; and the figures into the card, keyword.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.keyword.measure import Measured, measure
+from benchmarks.keyword.page import page
+from benchmarks.listening import thresholds
+from benchmarks.listening.thresholds import Counts
+from common import checkpoint, locks
+from common.atomic import write_text
+from common.errors import OptionParser, UserError, one_line_errors
+from common.intervals import missed, per_hour
+from detector import settings
+from detector.settings import SENSITIVITIES, Threshold
+from training import card
+from training.keyword import words as words_of
+from training.keyword.__main__ import NAME, ROOT
+
+HALF_MISSED = 0.5
+"""Fraction of the user's held-back recordings that are missed at high sensitivity, from which a line asks what they are."""
+
+
+def hits(counts: Counts, preset: Sequence[Threshold]) -> tuple[int, int, int]:
+    """Words said, words reported, and false accepts, of a preset."""
+    words = [(index, threshold) for index, threshold in enumerate(preset) if threshold.hops]
+    said = sum(int(counts.said[index]) for index, _ in words)
+    hit = sum(int(counts.hits[thresholds.ROWS[threshold], index]) for index, threshold in words)
+    reports = sum(int(counts.reports[thresholds.ROWS[threshold], index]) for index, threshold in words)
+    return said, hit, reports
+
+
+def figures(measured: Measured) -> dict[str, str]:
+    """What was measured, by name, for the card."""
+    found = {}
+    for name in SENSITIVITIES:
+        preset = measured.settings.presets[name]
+        said, hit, reports = hits(measured.voices, preset)
+        parts = [f"{missed(said, hit)} % of {said} words in held-out voices missed"]
+        if measured.recordings:
+            said, hit, _ = hits(measured.recordings, preset)
+            parts.append(f"{missed(said, hit)} % of {said} held-back recordings missed")
+        rate = per_hour(reports, measured.voices.hours)
+        found[f"{name} sensitivity"] = f"{rate} false accepts an hour, {', '.join(parts)}"
+    found["negatives"] = f"{measured.voices.hours:.2f} hours to report on, {measured.settings.chosen} to choose on"
+    return found
+
+
+def doubts(measured: Measured) -> list[str]:
+    """A line where most of the user's recordings are missed whatever the threshold."""
+    if not measured.recordings:
+        return []
+    said, hit, _ = hits(measured.recordings, measured.settings.presets[settings.HIGH])
+    if hit > (1 - HALF_MISSED) * said:
+        return []
+    return [f"{said - hit} of {said} held-back recordings are missed: listen whether all in SAMPLES are of the word"]
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> None:
+    parser = OptionParser("python -m benchmarks.keyword", __doc__)
+    parser.add_argument("--words", default="", help="as they were given to `python -m training.keyword`")
+    parser.add_argument("--out", type=Path, help="folder of the run (default build/keywords/<words>)")
+    parser.add_argument(
+        "--false-accepts", type=float, default=0.5, metavar="N", help="wanted at medium sensitivity, an hour (default 0.5)"
+    )
+    args = parser.parse_args(argv)
+    if not args.false_accepts > 0:
+        raise UserError(f"--false-accepts {args.false_accepts:g}: a number above 0 is wanted")
+    folder = args.out or ROOT / words_of.folder_name(words_of.parse(args.words))
+    path = folder / NAME
+    if not path.is_file():
+        raise UserError(f'{path}: no network here; run `make keyword WORDS="{args.words}"`')
+    source = checkpoint.load(path)
+    with locks.writing(folder):
+        measured = measure(folder, source, path, args.false_accepts)
+        settings.save(path.with_suffix(".detector.json"), measured.settings)
+        found = figures(measured)
+        lines = [f"{name}: {text}" for name, text in found.items()] + doubts(measured)
+        write_text(path.with_suffix(".md"), card.card(source.training | found))
+        write_text(path.with_suffix(".html"), page(", ".join(source.labels[2:]), lines, measured))
+    print("\n".join(lines))
+    print(f"{path.with_suffix('.html')}: the curve, and the worst sounds to listen to")
+    print(f"next: make quantize TAU={source.tau:g} CHECKPOINT={path} DETECTOR={path.with_suffix('.detector.json')}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

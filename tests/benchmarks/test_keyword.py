@@ -1,0 +1,122 @@
+"""A network for own words is judged on what it was not trained with; the worst sounds are found and can be listened to."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks.keyword import __main__ as command, measure, page
+from benchmarks.keyword.measure import Found, Measured, Said
+from benchmarks.listening import continuous, thresholds
+from benchmarks.listening.continuous import Scored
+from benchmarks.listening.thresholds import Answers, Counts
+from common.description import FEATURES, LABELS, SILENCE, UNKNOWN
+from common.errors import UserError
+from common.shipped import checkpoint_path
+from convert import calibration
+from detector.settings import SENSITIVITIES, Settings, Threshold, every_word
+from training.data import clip_folder
+
+NAMES = (SILENCE, UNKNOWN, "computer")
+RATE = FEATURES.sample_rate
+
+
+def answers(*runs: tuple[int, int, int]) -> Answers:
+    """(hops, class, probability) in a row."""
+    return Answers(*(np.concatenate([np.full(run[0], run[which], np.uint8) for run in runs]) for which in (1, 2)))
+
+
+def scored(path: Path, heard: Answers) -> Scored:
+    return Scored(path, len(heard.winner) * FEATURES.hop, *heard)
+
+
+def test_the_surest_false_accepts_come_first_and_one_is_listed_once(tmp_path):
+    heard = answers((300, 1, 250), (40, 2, 200), (300, 1, 250), (30, 2, 240), (300, 1, 250))
+    path = tmp_path / "radio.wav"
+    soundfile.write(path, np.arange(len(heard.winner) * FEATURES.hop) % 30000 / 32768, RATE)
+    found = measure.worst_false_accepts([scored(path, heard)], [2], NAMES, 0)
+    assert [row.probability for row in found] == [240, 200]
+    seconds = [float(re.search(r"at ([\d.]+) s", row.name)[1]) for row in found]
+    first = continuous.FIRST_MS / 1000
+    assert seconds == pytest.approx([6.55 + first, 3.2 + first], abs=0.2)  # the middles of the runs
+    assert all(len(row.sound) == 2 * RATE for row in found)
+
+
+def test_recordings_of_the_user_lead_the_misses():
+    said = Said([np.zeros(9, np.int16)] * 3, np.array([2, 2, 2]), ["a", "b", "c"], np.array([False, False, True]))
+    heard = [answers((99, 1, 250)), answers((99, 2, 250)), answers((99, 2, 100), (9, 1, 9))]
+    assert [row.name for row in measure.worst_misses(said, heard)] == ["c", "a", "b"]
+
+
+def test_negatives_in_which_the_word_is_said_are_refused(tmp_path):
+    word, speech = answers((50, 1, 250), (60, 2, 250), (50, 1, 250)), answers((160, 1, 250))
+    preset = every_word(NAMES, Threshold(204, 20))
+    measure.check_negatives([scored(tmp_path / f"{n}.wav", speech if n % 2 else word) for n in range(6)], preset)
+    with pytest.raises(UserError, match="heard in 6 of 6"):
+        measure.check_negatives([scored(tmp_path / f"{n}.wav", word) for n in range(6)], preset)
+    synthetic = [scored(tmp_path / f"{measure.SYNTHETIC}-{n}.flac", word) for n in range(6)]
+    measure.check_negatives(synthetic, preset)
+
+
+def measured(hit: int, recordings: int | None) -> Measured:
+    """A network that hears `hit` of 100 words in voices, and so many of 8 recordings, at every threshold."""
+
+    def counts(said: int, hit: int) -> Counts:
+        rows = np.zeros((len(thresholds.GRID), 3), np.int64)
+        rows[:, 2] = hit
+        return Counts(rows, np.array([0, 0, said]), np.zeros_like(rows), 2.0)
+
+    presets = dict.fromkeys(SENSITIVITIES, every_word(NAMES, thresholds.GRID[0]))
+    own = None if recordings is None else counts(8, recordings)
+    points = [{"rate": 4.0, "missed": 0.0, "words": {}}, {"rate": 0.5, "missed": 0.2, "words": {}}]
+    found = [Found("radio <1>.wav", 200.0, np.arange(50, dtype=np.int16))]
+    return Measured(Settings(NAMES, presets, "1 hour", "abc"), counts(100, hit), own, points, found, found, 1.0)
+
+
+def test_the_figures_are_of_voices_and_of_recordings_apart():
+    found = command.figures(measured(90, 2))["medium sensitivity"]
+    assert "0.0 [0.0, 1.8] false accepts an hour" in found
+    assert "10.0 [5.5, 17.4] % of 100 words in held-out voices missed" in found
+    assert "75.0 [40.9, 92.9] % of 8 held-back recordings missed" in found
+    assert "recordings missed" not in command.figures(measured(90, None))["medium sensitivity"]
+
+
+def test_recordings_that_are_mostly_missed_are_doubted():
+    assert "6 of 8" in command.doubts(measured(90, 2))[0]
+    assert command.doubts(measured(90, 7)) == command.doubts(measured(90, None)) == []
+
+
+def test_the_page_holds_its_sounds_and_its_curve():
+    text = page.page("computer", ["a < b"], measured(90, 7))
+    data = re.findall(r'src="data:audio/wav;base64,([^"]+)"', text)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data[0])), dtype="int16")
+    assert len(data) == 2 and rate == RATE and (samples == np.arange(50)).all()
+    assert "a &lt; b" in text and "radio &lt;1&gt;.wav" in text and "http" not in text
+    left, right = (point.split(",") for point in re.search(r'<polyline points="([^"]+)"', text)[1].split()[::-1])
+    assert float(left[0]) < float(right[0]) and float(left[1]) < float(right[1])
+
+
+def test_the_calibration_clips_beside_a_checkpoint_for_other_words_are_taken(tmp_path):
+    path = tmp_path / "keyword.safetensors"
+    assert calibration.for_checkpoint(path, NAMES).source == calibration.shipped().source
+    rows = [NAMES[index % 3] for index in range(calibration.CLIPS)]
+    audio = np.random.default_rng(0).integers(-9000, 9000, (len(rows), RATE), np.int16)
+    clip_folder.write(calibration.beside(path), rows, 0, [(0, audio)])
+    clips = calibration.for_checkpoint(path, NAMES)
+    assert len(clips.names) == calibration.CLIPS and calibration.missing_words(clips, NAMES) == []
+    assert calibration.for_checkpoint(path, LABELS).source == calibration.shipped().source
+    clip_folder.write(calibration.beside(path), rows[:9], 0, [(0, audio[:9])])
+    with pytest.raises(UserError, match="9 clips, but"):
+        calibration.for_checkpoint(path, NAMES)
+
+
+def test_where_nothing_was_trained_one_line_says_what_to_run(failure, tmp_path):
+    assert "run `make keyword" in failure(command.main, "--words=computer", f"--out={tmp_path}")
+    assert checkpoint_path(1).exists()
+    assert "above 0" in failure(command.main, "--words=computer", "--false-accepts=0", f"--out={tmp_path}")

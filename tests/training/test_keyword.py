@@ -1,0 +1,258 @@
+"""Words of one's own: what is typed, what sounds alike, what is spoken, what of the user's recordings is taken."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from common import checkpoint
+from common.audio import read_wav
+from common.description import FEATURES, SILENCE, UNKNOWN
+from common.errors import UserError
+from common.shipped import EXAMPLES
+from training.data import clip_folder
+from training.keyword import __main__ as command, held_out, material, negatives, phonemes, samples, speakers, speech, words
+
+RATE = FEATURES.sample_rate
+
+
+@pytest.fixture
+def espeak():
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("needs espeak-ng")
+
+
+def said(seconds: float, level: float = 0.3, seed: int = 0) -> np.ndarray:
+    """A sound like a word: noise whose level rises and falls, float64."""
+    count = round(seconds * RATE)
+    return level * np.sin(np.linspace(0, np.pi, count)) ** 0.5 * np.random.default_rng(seed).uniform(-1, 1, count)
+
+
+def quiet(seconds: float) -> np.ndarray:
+    return 1e-3 * np.random.default_rng(1).uniform(-1, 1, round(seconds * RATE))
+
+
+# ---- what is typed ----
+
+
+def test_words_are_typed_with_commas_in_any_case_and_spacing():
+    assert words.parse(" Hey  Computer,lights out ") == ("hey computer", "lights out")
+    assert words.labels(("hey computer",)) == (SILENCE, UNKNOWN, "hey computer")
+    assert words.folder_name(("hey computer", "stop")) == "hey_computer-stop"
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [("", "no word"), (" , ", "empty word"), ("a,,b", "empty word"), ("go, Go", "twice"), ("a_b", "holds"), ("r2d2", "'2'")],
+)
+def test_a_list_of_words_that_is_none_is_refused(text, reason):
+    with pytest.raises(UserError, match=reason):
+        words.parse(text)
+
+
+def test_a_word_that_is_a_part_of_another_by_its_sound_is_refused(espeak):
+    words.check(["computer", "lights out"], "en")
+    for pair in (["computer", "hey computer"], ["lights out", "light"], ["write", "right"]):
+        with pytest.raises(UserError, match="part of"):
+            words.check(pair, "en")
+
+
+def test_a_language_that_no_synthesiser_speaks_is_refused(espeak, failure, tmp_path):
+    assert "no installed synthesiser" in failure(
+        command.main, "--words=computer", "--language=xx", "--clips=50", f"--out={tmp_path}"
+    )
+    assert not (tmp_path / command.NAME).exists()
+
+
+def test_a_phrase_longer_than_a_second_is_refused(espeak):
+    voices = speakers.find("en").training
+    speech.check_length(["computer"], "en", voices)
+    with pytest.raises(UserError, match="more than the 0.95 s"):
+        speech.check_length(["would you kindly switch on all the lights"], "en", voices)
+
+
+# ---- what sounds alike ----
+
+
+def test_the_distance_of_phonemes_is_symmetric_and_least_for_like_sounds():
+    night, light, lit = ("n", "aI", "t"), ("l", "aI", "t"), ("l", "I", "t")
+    assert phonemes.distance(light, light) == 0
+    assert phonemes.distance(light, lit) == phonemes.distance(light, night) == phonemes.SAME_KIND
+    assert phonemes.distance(light, ("l", "aI", "t", "s")) == phonemes.distance(("l", "aI", "t", "s"), light) == 1
+
+
+def test_words_that_sound_alike_come_first_and_those_that_hold_the_word_not_at_all(espeak):
+    others = ["banana", "commuter", "computers", "computing", "tree", "computer"]
+    assert {*phonemes.nearest("computer", others, "en", 2)} == {"commuter", "computing"}
+    assert "computers" not in phonemes.nearest("computer", others, "en", 9)
+
+
+def test_a_phrase_is_near_to_its_words_alone_and_to_itself_with_one_replaced(espeak):
+    found = phonemes.phrases("hey computer", ["day", "commuter", "banana"], "en", 2)
+    assert {"hey", "computer", "computer hey", "day computer", "hey commuter"} <= {*found}
+    assert "hey computer" not in found and phonemes.phrases("computer", ["day"], "en") == []
+
+
+def test_a_changed_word_keeps_its_length_and_differs_in_a_third_of_its_phonemes_at_least(espeak):
+    inventory = phonemes.inventory(["banana", "tree", "five", "shop"], "en")
+    (word,) = phonemes.of(["computer"], "en")
+    for seed in range(8):
+        text = phonemes.changed(phonemes.parts("computer", "en"), inventory, np.random.default_rng(seed))
+        assert text.startswith(speakers.MNEMONICS)
+        (sound,) = phonemes.of([text], "en")
+        assert phonemes.distance(word, sound) >= 1
+
+
+# ---- what is spoken ----
+
+
+def test_no_voice_of_the_test_is_in_training(espeak):
+    voices = speakers.find("en")
+    assert not {voice.variant for voice in voices.training} & {voice.variant for voice in voices.test}
+    assert len(voices.training) > 2 * len(voices.test) > 0
+
+
+def test_a_missing_synthesiser_is_left_out_with_a_line(espeak, monkeypatch, capsys):
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "flite" else which(name))
+    assert {voice.synthesiser for voice in speakers.find("en").training} == {"espeak-ng"}
+    assert "flite is not installed" in capsys.readouterr().out
+
+
+def test_no_text_of_other_words_holds_the_word(espeak):
+    chosen = speech.texts(["computer"], "en")
+    assert "computer" not in chosen.words and len(chosen.words) > 500
+    counts = dict.fromkeys(speech.KINDS, 3)
+    for item in speech.plan(["computer"], "en", counts, chosen, 0):
+        assert item.kind in (speech.WORD, speech.PART, speech.REVERSED) or item.text != "computer"
+
+
+def test_clips_are_a_second_and_the_same_for_the_same_seed(espeak):
+    chosen, voices = speech.texts(["computer"], "en"), speakers.find("en").training
+    for item in [speech.Item(kind, "" if kind == speech.RUNNING else "computer") for kind in speech.KINDS]:
+        first, again = (speech.clip(item, chosen, voices, (0, 5)) for _ in range(2))
+        assert first.dtype == np.int16 and first.shape == (RATE,) and (first == again).all() and np.abs(first).max() > 1000
+
+
+# ---- the user's recordings ----
+
+
+def test_a_word_is_cut_out_by_its_energy_wherever_it_lies():
+    word = said(0.6)
+    cut = samples.cut(np.concatenate([quiet(1.2), word, quiet(0.7)]))
+    assert 0.5 * RATE < len(cut) < 0.75 * RATE
+    assert np.square(cut).sum() > 0.98 * np.square(word).sum()
+
+
+@pytest.mark.parametrize(
+    "recording, reason",
+    [
+        (quiet(2), "no word|too quiet"),
+        (np.concatenate([quiet(1), said(0.6, 0.002), quiet(1)]), "too quiet"),
+        (np.concatenate([quiet(1), said(0.6, 4).clip(-1, 1), quiet(1)]), "clipped"),
+        (np.concatenate([quiet(1), said(0.5), quiet(0.8), said(0.5), quiet(1)]), "two words"),
+        (np.concatenate([quiet(1), said(3), quiet(1)]), "no word"),
+        (np.zeros(0), "no word"),
+    ],
+    ids=["silence", "quiet", "clipped", "two words", "speech", "empty"],
+)
+def test_a_recording_that_is_no_good_is_told_why(recording, reason):
+    with pytest.raises(ValueError, match=reason):
+        samples.cut(recording)
+
+
+def test_recordings_of_any_rate_and_channels_are_taken_and_the_bad_ones_named(tmp_path):
+    folder = tmp_path / "hey computer"
+    folder.mkdir()
+    for number in range(6):
+        whole = np.concatenate([quiet(0.5), said(0.7, seed=number), quiet(0.5)])
+        stereo = np.stack([whole, whole], 1)
+        soundfile.write(folder / f"{number}.flac", stereo[:: 1 + number % 2], RATE // (1 + number % 2))
+    soundfile.write(folder / "hum.wav", quiet(1), RATE)
+    good, bad = samples.read(tmp_path, ["hey computer"])
+    assert len(good) == 6 and len(bad) == 1 and "hum.wav: left out" in bad[0]
+    split = samples.split(good, 0)
+    assert len(split.test) == 1 and not {s.path for s in split.test} & {s.path for s in split.training}
+
+
+def test_three_recordings_are_too_few_and_folders_of_other_words_are_named(tmp_path):
+    (tmp_path / "computer").mkdir()
+    for number in range(3):
+        soundfile.write(tmp_path / "computer" / f"{number}.wav", np.concatenate([quiet(0.5), said(0.7), quiet(0.5)]), RATE)
+    with pytest.raises(UserError, match="3 good recordings of 'computer'.* at least 5"):
+        samples.read(tmp_path, ["computer"])
+    with pytest.raises(UserError, match="no folder here is named like"):
+        samples.read(tmp_path, ["jarvis"])
+
+
+def test_negatives_are_held_back_by_recording_and_none_is_in_both_parts(tmp_path):
+    for number in range(20):
+        soundfile.write(tmp_path / f"{number}.wav", said(2, seed=number), RATE)
+    kept, back = negatives.split([tmp_path], 0)
+    assert back.sounds and len(kept.names) + len(back.names) == 20 and not {*kept.names} & {*back.names}
+
+
+# ---- from a typed word to a checkpoint ----
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A tiny run: a typed word, few clips, one epoch, recordings of people as negatives."""
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("needs espeak-ng")
+    out, radio = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("radio")
+    examples = np.concatenate([read_wav(path) for path in sorted(EXAMPLES.glob("*.wav"))])
+    for number in range(4):
+        soundfile.write(radio / f"{number}.wav", np.resize(examples, 30 * RATE), RATE)
+    arguments = ["--words=computer", f"--negatives={radio}", "--clips=50", "--epochs=1", f"--out={out}"]
+    assert command.main(arguments) in (None, 0)
+    return out
+
+
+def test_a_typed_word_becomes_a_checkpoint_that_begins_with_the_shipped_trunk(run):
+    made = checkpoint.load(run / command.NAME)
+    assert made.labels == (SILENCE, UNKNOWN, "computer") and made.tensors["output.weight"].shape[0] == 3
+    assert str(run) not in "".join(map(str, made.training.values()))
+    assert "begins with checkpoint" in made.training["recipe"]
+
+
+def test_a_run_leaves_calibration_clips_and_a_test_beside_the_checkpoint(run):
+    audio, names = clip_folder.load(run / held_out.CALIBRATION, "clips", "")
+    assert audio.shape == (held_out.CLIPS, RATE) and {*names} == {SILENCE, UNKNOWN, "computer"}
+    assert {path.name for path in (run / held_out.TEST).iterdir()} == {SILENCE, UNKNOWN, "computer"}
+    assert len([*(run / held_out.NEGATIVES).glob("*.flac")]) >= 2
+
+
+def test_more_negatives_continue_the_run_that_is_there(run, failure, tmp_path):
+    again = tmp_path / "again"
+    again.mkdir()
+    soundfile.write(again / "1.wav", said(2), RATE)
+    other = ["--words=jarvis", f"--more-negatives={again}", "--clips=50", f"--out={run}"]
+    assert "a network for computer" in failure(command.main, *other)
+    arguments = ["--words=computer", f"--more-negatives={again}", "--clips=50", "--epochs=1", f"--out={run}"]
+    before = checkpoint.load(run / command.NAME)
+    assert command.main(arguments) in (None, 0)
+    after = checkpoint.load(run / command.NAME)
+    assert before.sha256[:16] in after.training["recipe"] and before.sha256 != after.sha256
+
+
+def test_nothing_is_continued_where_nothing_was_trained(failure, tmp_path):
+    soundfile.write(tmp_path / "1.wav", said(2), RATE)
+    out = tmp_path / "none"
+    text = failure(command.main, "--words=computer", f"--more-negatives={tmp_path}", f"--out={out}")
+    assert "no network to continue" in text and not out.exists()
+
+
+def test_half_of_the_synthetic_clips_lie_over_recordings_that_are_weaker():
+    clips = np.stack([samples.centred(said(0.8, seed=number)) for number in range(40)])
+    made = material.over_speech(clips, [np.rint(20000 * said(3, 1, seed=99)).astype(np.int16)], 0)
+    changed = np.flatnonzero((made != clips).any(1))
+    assert 10 <= len(changed) <= 30 and (material.over_speech(clips, [], 0) == clips).all()
+    for row in changed:
+        behind = made[row].astype(float) - clips[row]
+        snr = 10 * np.log10(np.square(clips[row].astype(float)).mean() / np.square(behind).mean())
+        assert material.SNR[0] - 0.5 < snr < material.SNR[1] + 0.5

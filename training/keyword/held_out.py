@@ -1,0 +1,121 @@
+"""What a run of `make keyword` leaves behind: clips for the conversion and for the test, and the checkpoint's record."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from common.checkpoint import Checkpoint
+from common.description import FEATURES, SILENCE
+from training import card
+from training.data import clip_folder
+from training.keyword import speech
+from training.keyword.material import Spoken
+from training.keyword.negatives import Pieces
+from training.keyword.samples import Sample, Samples
+from training.train import Trainer
+
+CALIBRATION = "keyword.calibration"
+"""Folder of the clips on which the conversion of keyword.safetensors chooses ranges (training/data/clip_folder.py)."""
+CLIPS = 128
+WORD_SHARE = 0.4
+"""Fraction of them in which a word is said; a tenth is silence."""
+SILENCE_SHARE = 0.1
+TEST, RECORDINGS, NEGATIVES = "test", "recordings", "negatives"
+"""Folders of the test: <label>/*.wav of a second, in held-out voices; <word>/*.wav, recordings of the user's; recordings
+without words."""
+SYNTHETIC = "synthetic"
+"""How the names of negatives begin that a synthesiser says."""
+RATE = FEATURES.sample_rate
+
+
+def write(out: Path, trainer: Trainer, test: Spoken, recordings: Sequence[Sample], back: Pieces) -> None:
+    """Write all of it into the folder of the run, in place of what an earlier run left there."""
+    labels = trainer.recipe.labels
+    calibration(out / CALIBRATION, trainer)
+    for name in (TEST, RECORDINGS, NEGATIVES):
+        shutil.rmtree(out / name, ignore_errors=True)
+    target = speech.target([item.name for item in test.items], labels)
+    for number, (item, clip, label) in enumerate(zip(test.items, test.audio, target)):
+        save(out / TEST / labels[label] / f"{item.kind}-{number}.wav", clip)
+    for number, clip in enumerate(silences(trainer, len(test.items) // len(labels))):
+        save(out / TEST / SILENCE / f"silence-{number}.wav", clip)
+    for number, sample in enumerate(recordings):
+        save(out / RECORDINGS / sample.word / f"{number}-{sample.path.stem}.wav", as_int16(sample.whole))
+    sounds = [*zip(back.names, back.sounds), *((SYNTHETIC, sound) for sound in joined(test.sentences))]
+    for number, (name, sound) in enumerate(sounds):
+        save(out / NEGATIVES / f"{name}-{number}.flac", sound)
+
+
+def joined(sentences: Sequence[np.ndarray], each: int = 10) -> list[np.ndarray]:
+    """Utterances in a row, so many in each recording."""
+    return [np.concatenate(sentences[start : start + each]) for start in range(0, len(sentences), each)]
+
+
+def save(path: Path, samples: np.ndarray) -> None:
+    """Write samples int16 [samples] at 16 kHz as the format of the path's suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, RATE, subtype="PCM_16")
+
+
+def as_int16(samples: np.ndarray) -> np.ndarray:
+    return np.rint(32767 * samples.clip(-1, 1)).astype(np.int16)
+
+
+def silences(trainer: Trainer, count: int) -> Iterable[np.ndarray]:
+    """Seconds of the noises of the run, at levels up to their own, int16 [16000] each."""
+    rng = np.random.default_rng([trainer.recipe.seed, 7])
+    noise = trainer.batches.augment.noise.cpu().numpy()
+    for _ in range(count):
+        start = rng.integers(len(noise) - RATE)
+        yield np.rint(noise[start : start + RATE] * rng.uniform()).astype(np.int16)
+
+
+def calibration(folder: Path, trainer: Trainer) -> None:
+    """CLIPS clips that the network was trained on, with the label of each."""
+    labels, batches = trainer.recipe.labels, trainer.batches
+    rng = np.random.default_rng([trainer.recipe.seed, 8])
+    words = range(2, len(labels))
+    silent = round(SILENCE_SHARE * CLIPS)
+    spoken = round(WORD_SHARE * CLIPS)
+    target = batches.target.numpy()
+    rows = [words[index % len(words)] for index in range(spoken)] + [1] * (CLIPS - spoken - silent)
+    chosen = [int(rng.choice(np.flatnonzero(target == label))) for label in rows]
+    audio = np.concatenate([batches.audio[chosen].cpu().numpy(), np.stack([*silences(trainer, silent)])])
+    names = [labels[label] for label in rows] + [SILENCE] * silent
+    with clip_folder.making(folder):
+        clip_folder.write(folder, names, trainer.recipe.seed, [(0, audio)])
+
+
+def record(
+    trainer: Trainer,
+    args: argparse.Namespace,
+    arguments: Sequence[str],
+    start: Checkpoint,
+    heard: Samples,
+    kept: Pieces,
+    again: Pieces,
+) -> dict:
+    """The record of the checkpoint."""
+    row = trainer.history[-1]
+    clips = len(trainer.validation_target)
+    return {
+        "network": f"BC-ResNet-{trainer.recipe.tau:g}, {sum(p.numel() for p in trainer.model.parameters())} parameters",
+        "data": f"{', '.join(args.words)} in synthetic voices ({args.language}), {len(heard.training)} recordings of the "
+        f"user's, {kept.hours:.1f} hours of the user's negatives, {again.hours * 60:.1f} min of false accepts, hash "
+        f"{trainer.recipe.data}",
+        "recipe": card.recipe_line(trainer),
+        "labels": " ".join(trainer.recipe.labels),
+        "seed": trainer.recipe.seed,
+        "epochs": args.epochs,
+        "command": shlex.join(["python", "-m", "training.keyword", *card.portable(arguments)]),
+        "time": f"{trainer.seconds / 60:.0f} min",
+        "synthetic voices held out, top-1": f"{100 * row['correct'] / clips:.2f} % ({clips} clips)",
+        "from": card.origin(start),
+    }

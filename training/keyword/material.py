@@ -1,0 +1,214 @@
+"""What a run of `make keyword` is trained and tested with, assembled: clips, recordings, rooms, backgrounds."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.description import SILENCE, UNKNOWN
+from common.errors import UserError
+from training.batches import Split
+from training.data import dataset
+from training.field import backgrounds, rooms
+from training.field.augment import PARTS, Field
+from training.field.negatives import Negatives
+from training.field.outside import Outside
+from training.keyword import phonemes, speakers, speech, words as words_of
+from training.keyword.negatives import Pieces
+from training.keyword.samples import Sample
+from training.keyword.speakers import Voices
+from training.keyword.speech import Item, Texts
+from training.spoken.acoustics import CLIP, RATE, placed, recorded
+
+CLIPS = 2400
+"""Clips of each word in synthetic voices; the following are multiples of them."""
+COUNTS = {
+    speech.WORD: 1.0,
+    speech.ALIKE: 0.8,
+    speech.PART: 0.15,
+    speech.REVERSED: 0.1,
+    speech.OTHER: 0.6,
+    speech.RUNNING: 0.4,
+}
+"""Clips of each kind; of WORD, ALIKE, PART and REVERSED for each word."""
+TEST_SHARE = 0.1
+"""Clips of the test, as a multiple of those of training."""
+SENTENCES, TEST_SENTENCES = 0.16, 0.08
+"""Utterances of running speech."""
+SHARES = {
+    speech.WORD: 1.0,
+    speech.ALIKE: 0.7,
+    speech.PART: 0.2,
+    speech.REVERSED: 0.1,
+    speech.OTHER: 0.35,
+    speech.RUNNING: 0.25,
+}
+"""Clips per epoch, as a multiple of those of the words."""
+SILENCES, EXCERPTS, RECORDED_OTHERS = 0.2, 0.5, 0.3
+"""Likewise: of silence, of excerpts of running speech, of other words of Speech Commands."""
+WORD_CLIPS = 0.8
+"""Clips of each word per epoch, as a multiple of those that there are."""
+OVER_SPEECH, SNR = 0.5, (2.0, 20.0)
+"""Fraction of the synthetic clips that lie over an excerpt of the recordings, and by how many dB above it: otherwise the
+sound of a recording, and not the word, tells a person's speech, which is all unknown, from a synthesiser's."""
+SAMPLE_SHARE = 0.35
+"""Fraction of a word's clips that are recordings of the user's."""
+COPIES = 60
+"""Augmented copies of each recording, in as many acoustics."""
+SAMPLE_ECHOES = 0.4
+AGAIN = 20
+"""Times that what was falsely accepted counts beside other recordings: a repeated excerpt is drawn that much more often."""
+ROOMS, PIECES = 120, 24
+"""Impulse responses; pieces of music, of babble, of hiss."""
+SEED = 23
+
+
+class Spoken(NamedTuple):
+    """Synthetic speech of training and of test: the items of the clips, the clips int16 [clips, 16000], and running speech,
+    int16 [samples] each."""
+
+    items: list[Item]
+    audio: np.ndarray
+    sentences: list[np.ndarray]
+
+
+def spoken(
+    words: Sequence[str], language: str, voices: Voices, chosen: Texts, clips: int, folder: Path, seed: int
+) -> tuple[Spoken, Spoken]:
+    """What synthesisers say, for training and for the test. No voice and no text of running speech is in both.
+
+    clips: of each word. folder: where they are kept.
+    """
+    made = []
+    order = np.random.default_rng([seed, 5]).permutation(len(chosen.words))
+    middle = len(order) * 3 // 4
+    parts = (
+        ("training", voices.training, 1.0, SENTENCES, order[:middle]),
+        ("test", voices.test, TEST_SHARE, TEST_SENTENCES, order[middle:]),
+    )
+    for number, (name, some, share, sentences, rows) in enumerate(parts):
+        counts = {kind: math.ceil(multiple * share * clips) for kind, multiple in COUNTS.items()}
+        own = Texts([chosen.words[index] for index in sorted(rows)], chosen.mnemonics)
+        items = speech.plan(words, language, counts, own, seed + number)
+        programs = "-".join(sorted({voice.synthesiser for voice in some}))
+        audio = speech.kept(folder / "spoken" / f"{name}-{language}-{programs}", items, own, some, seed + number)
+        made.append(Spoken(items, audio, speech.running_speech(math.ceil(sentences * clips), own, some, seed + number)))
+    return made[0], made[1]
+
+
+def training_split(
+    labels: Sequence[str], made: Spoken, clips: int, samples: Sequence[Sample], others: np.ndarray, seed: int
+) -> Split:
+    """The clips to train on, and how often each is drawn per epoch.
+
+    clips: of each word. others: other words of Speech Commands, int16 [clips, 16000], which may be none.
+    """
+    words = labels[2:]
+    kinds = np.array([item.kind for item in made.items])
+    target = speech.target([item.name for item in made.items], labels)
+    each = WORD_CLIPS * clips
+    total = each * len(words)
+    draws = np.zeros(len(kinds))
+    for kind, share in SHARES.items():
+        rows = kinds == kind
+        draws[rows] = share * total / rows.sum()
+    parts = [(made.audio, target, draws)]
+    rng = np.random.default_rng([seed, 6])
+    for word in sorted({sample.word for sample in samples}):
+        own = [sample for sample in samples if sample.word == word]
+        draws[target == labels.index(word)] *= 1 - SAMPLE_SHARE
+        copies = np.stack([recorded(sample.said, RATE, SAMPLE_ECHOES, rng) for sample in own for _ in range(COPIES)])
+        plain = np.stack([placed(sample.said[:CLIP], 0, rng) for sample in own for _ in range(COPIES)])
+        copied = np.concatenate([copies, plain])
+        often = np.full(len(copied), SAMPLE_SHARE * each / len(copied))
+        parts.append((copied, np.full(len(copied), labels.index(word)), often))
+    if len(others):
+        often = np.full(len(others), RECORDED_OTHERS * total / len(others))
+        parts.append((others, np.full(len(others), labels.index(UNKNOWN)), often))
+    silence = round(SILENCES * total)
+    parts.append((np.zeros((silence, CLIP), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
+    return Split(*(np.concatenate(arrays) for arrays in zip(*parts)))
+
+
+def over_speech(audio: np.ndarray, sounds: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """Clips int16 [clips, 16000], a fraction OVER_SPEECH of which lie over a random excerpt of the recordings `sounds`."""
+    long = [sound for sound in sounds if len(sound) > CLIP]
+    if not long:
+        return audio
+    rng, made = np.random.default_rng([seed, 9]), np.array(audio)
+    for row in np.flatnonzero(rng.random(len(made)) < OVER_SPEECH):
+        sound = long[rng.integers(len(long))]
+        start = rng.integers(len(sound) - CLIP)
+        behind, clip = sound[start : start + CLIP].astype(np.float64), made[row].astype(np.float64)
+        loud = max(float(np.square(behind).mean()) ** 0.5, 1.0)
+        gain = float(np.square(clip).mean()) ** 0.5 / loud * 10 ** (-rng.uniform(*SNR) / 20)
+        made[row] = np.clip(np.rint(clip + gain * behind), -32768, 32767)
+    return made
+
+
+def excerpts(words: Sequence[str], clips: int) -> int:
+    """Excerpts of running speech per epoch."""
+    return round(EXCERPTS * WORD_CLIPS * clips * len(words))
+
+
+def other_words(data: Path | None, ver: int, words: Sequence[str], language: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The words of Speech Commands that are none of the user's, training clips int16 [clips, 16000], and its noises; nothing
+    where no data are named. UserError where they are not there."""
+    if data is None:
+        return np.empty((0, CLIP), np.int16), []
+    archive = dataset.training_archive(data, ver)
+    folders = [path for path in dataset.word_folders(archive) if dataset.wav_files(path)]
+    own = phonemes.of(words, language)
+    names = [path.name for path in folders]
+    listed = {name for split in dataset.SPLITS[1:] for name in dataset.listed(archive, split)}
+    clips = [
+        clip
+        for path, sound in zip(folders, phonemes.of(names, language))
+        if not any(phonemes.contains(sound, word) for word in own)
+        for clip in dataset.first_by_hash([c for c in dataset.word_clips(path, UNKNOWN) if c.key not in listed], MOST_EACH)
+    ]
+    return dataset.read_clips(clips), dataset.read_noises(archive)
+
+
+MOST_EACH = 60
+"""Clips of each other word of Speech Commands."""
+
+
+def noises_and_outside(
+    noises: Sequence[np.ndarray], sentences: Sequence[np.ndarray], negatives: Pieces, again: Pieces, seed: int
+) -> tuple[list[np.ndarray], Outside, str]:
+    """The noises of the augmentation, what the field's sound needs, and a hash of both.
+
+    noises: of Speech Commands, or none. sentences, negatives: running speech, synthetic and recorded. again: what was
+    falsely accepted.
+    """
+    heard = [*sentences, *negatives.sounds, *[sound for sound in again.sounds for _ in range(AGAIN)]]
+    pool = backgrounds.pool(SEED + seed, PIECES, PARTS, np.concatenate(heard))
+    if noises:
+        pool["noise"] = [noise for noise in noises if len(noise) >= 2 * RATE]
+    responses = rooms.draw(ROOMS, SEED + seed)
+    behind = [*noises, *pool["hiss"], *pool["music"][::2]]
+    digest = hashlib.sha256()
+    for array in [*responses, *behind, *heard]:
+        digest.update(np.ascontiguousarray(array).data)
+    return behind, Outside(Field(responses, pool, PARTS), Negatives(heard)), digest.hexdigest()[:16]
+
+
+def prepare(words: Sequence[str], language: str) -> tuple[Voices, Texts]:
+    """The voices and the texts of some words. UserError for words that no network could tell apart, that do not fit into a
+    clip, or that no synthesiser speaks."""
+    voices = speakers.find(language)
+    words_of.check(words, language)
+    speech.check_length(words, language, voices.training)
+    return voices, speech.texts(words, language)
+
+
+def enough(negatives: Pieces, folders: Sequence[Path]) -> None:
+    """UserError where recordings were named but hold less than a minute."""
+    if folders and negatives.hours < 1 / 60:
+        raise UserError(f"{folders[0]}: less than a minute of sound to train on; name a folder that holds more")
