@@ -22,6 +22,7 @@ level.takes := WAV RECORDINGS
 field-test.takes := TAU DATA SPLIT NOISE EACH
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
+stack.takes := TAU KEEP
 run.takes := TAU BOARD WAV
 selftest.takes := TAU BOARD
 export.takes := TAU FORMAT
@@ -29,7 +30,7 @@ report.takes := TAU
 calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level field-test bench \
-	bench-check bench-baseline budget run selftest export report calibration docs-figures lint test test-all clean
+	bench-check bench-baseline stack budget run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -107,6 +108,8 @@ help:
 	echo "                                       which width fits the chip, and the best that does; MODE=window EVERY=100ms,"
 	echo "       [CORE=cortex-m4] [TAU=1: must fit] [CPI=1.5] [LOAD=70]"
 	echo "  make bench-check                     does anything cost more than recorded?  make bench-baseline: record it anew"
+	echo "  make stack    TAU=1                  bytes of stack of every function on three cores, unoptimised and optimised"
+	echo "       [KEEP=1: record them for the documentation]"
 	echo "  make run      TAU=1 BOARD=mps2-an386 WAV=examples/yes.wav"
 	echo "                                       the word in a sound, heard by the native engine on an emulated board"
 	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
@@ -187,6 +190,9 @@ bench-check: $(VENV)/convert
 
 bench-baseline: $(VENV)/convert
 	$(BIN) -m benchmarks.baseline --write
+
+stack: $(VENV)/convert
+	$(BIN) -m benchmarks.stack $(TAU_OPTION) $(call flag,--record,KEEP)
 
 # TAU only where the user names one: without, the best that fits is named.
 budget: $(VENV)/convert

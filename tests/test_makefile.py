@@ -30,6 +30,7 @@ DOCUMENTED = (
     "bench",
     "bench-check",
     "bench-baseline",
+    "stack",
     "budget",
     "run",
     "selftest",
