@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -82,3 +83,59 @@ def test_clang_refuses_vectors_without_optimisation(tau1_build, tmp_path):
     with pytest.raises(subprocess.CalledProcessError) as refused:
         clang_objects("cortex-m55", tau1_build / "firmware", tmp_path, ["-O0"])
     assert "compile it with -O1 or more, or all files with -DKWS_ENGINE_PORTABLE" in refused.value.stderr
+
+
+@pytest.mark.parametrize("options", ["-fpic", "-fPIC -msingle-pic-base", "-ffixed-r9 -DKWS_ENGINE_PORTABLE"])
+@pytest.mark.parametrize("core", TARGETS)
+def test_it_passes_as_code_that_is_independent_of_its_place_and_with_r9_reserved(core, options, tau1_build, tmp_path):
+    passes(built(core, tau1_build / "firmware", tmp_path, options.split()))
+
+
+@pytest.mark.parametrize(
+    "options, form",
+    [
+        ("-fpic -msingle-pic-base", "in portable C"),
+        ("-fpie", "in portable C"),
+        ("-fpic -DKWS_ENGINE_R9_IS_FREE", "for DSP instructions"),
+        ("", "for DSP instructions"),
+    ],
+)
+def test_assembly_that_uses_r9_is_left_out_where_it_may_be_a_base(options, form, tau1_build):
+    need_emulator()
+    firmware = tau1_build / "firmware"
+    command = [emulator.COMPILER, "-mthumb", *CORES["cortex-m4"].flags, *options.split(), "-DKWS_SAY_FORM", "-fsyntax-only"]
+    includes = [f"-I{firmware}", f"-I{firmware / 'native'}"]
+    done = subprocess.run([*command, *includes, firmware / "native" / "kws_engine.c"], capture_output=True, text=True)
+    assert done.returncode == 0 and f"kernels {form}" in done.stderr
+
+
+@pytest.mark.parametrize("options", [["-ffixed-r9", "-DKWS_ENGINE_PORTABLE"], ["-fpic", "-msingle-pic-base"]])
+@pytest.mark.parametrize("core", TARGETS)
+def test_nothing_writes_r9_where_it_is_reserved(core, options, tau1_build, tmp_path):
+    need_emulator()
+    firmware = tau1_build / "firmware"
+    files = sources(firmware)[1:]
+    command = [emulator.COMPILER, "-mthumb", *CORES[core].flags, *emulator.OPTIMISATION, *options]
+    command += [f"-I{firmware}", f"-I{firmware / 'native'}", "-S", *(str(path.resolve()) for path in files)]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    for path in files:
+        code = [line.split("@")[0].strip() for line in (tmp_path / f"{path.stem}.s").read_text().splitlines()]
+        found = [line for line in code if re.match(r"\w\S*\s", line) and re.search(r"\b(r9|sb)\b", line)]
+        assert all(re.search(r",.*\b(r9|sb)\b", line) and "{" not in line for line in found), found
+
+
+def test_clang_s_position_independent_data_get_portable_c(tau1_build, tmp_path):
+    clang_objects("cortex-m4", tau1_build / "firmware", tmp_path, ["-O2", "-frwpi"])
+
+
+@pytest.mark.parametrize("core", TARGETS)
+def test_sources_and_example_are_strict_c99(core, tau1_build, tmp_path):
+
+    firmware = tau1_build / "firmware"
+    need_emulator()
+    strict = ["-Wpedantic", "-Werror", "-fsyntax-only"]
+    example = sorted(BAREMETAL.glob("*.c"))
+    includes = [f"-I{folder}" for folder in (BAREMETAL, firmware, firmware / "native")]
+    command = [emulator.COMPILER, "-mthumb", *CORES[core].flags, *emulator.OPTIMISATION, *emulator.WARNINGS, *includes]
+    subprocess.run([*command, *strict, *example, *sources(firmware)[1:]], check=True)
+    clang_objects(core, firmware, tmp_path, ["-O2", "-Wpedantic"])
