@@ -23,6 +23,7 @@ field-test.takes := TAU DATA SPLIT NOISE EACH
 bench.takes := TAU DATA CORE
 budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
 stack.takes := TAU KEEP
+npu.takes := TAU NPU
 run.takes := TAU BOARD WAV
 selftest.takes := TAU BOARD
 export.takes := TAU FORMAT
@@ -30,7 +31,7 @@ report.takes := TAU
 calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level field-test bench \
-	bench-check bench-baseline stack budget run selftest export report calibration docs-figures lint test test-all clean
+	bench-check bench-baseline stack npu budget run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -59,6 +60,7 @@ $(foreach mark,' " ` $$ ; : % *, \
 $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
 LINT := $(VENV)-lint
 PEERS := $(VENV)-peers
+VELA := $(VENV)-vela
 
 # quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
@@ -110,6 +112,8 @@ help:
 	echo "  make bench-check                     does anything cost more than recorded?  make bench-baseline: record it anew"
 	echo "  make stack    TAU=1                  bytes of stack of every function on three cores, unoptimised and optimised"
 	echo "       [KEEP=1: record them for the documentation]"
+	echo "  make npu      TAU=1 NPU=ethos-u55-128"
+	echo "                                       the int8 model compiled for an Ethos-U, with the compiler's estimate of its cost"
 	echo "  make run      TAU=1 BOARD=mps2-an386 WAV=examples/yes.wav"
 	echo "                                       the word in a sound, heard by the native engine on an emulated board"
 	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
@@ -194,6 +198,10 @@ bench-baseline: $(VENV)/convert
 stack: $(VENV)/convert
 	$(BIN) -m benchmarks.stack $(TAU_OPTION) $(call flag,--record,KEEP)
 
+npu: $(VENV)/convert $(VELA)/vela
+	$(BIN) -m benchmarks.npu $(TAU_OPTION) --vela=$(call quoted,VELA)/bin/vela $(call option,--npu,NPU)
+	$(BIN) -m benchmarks.report $(TAU_OPTION) --quiet
+
 # TAU only where the user names one: without, the best that fits is named.
 budget: $(VENV)/convert
 	$(BIN) -m benchmarks.budget $(call option,--ram,RAM) $(call option,--flash,FLASH) $(call option,--clock,CLOCK) \
@@ -234,7 +242,7 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 clean:
 	$(call quoted,PYTHON) -m training.clean
 
-# The virtual environments: the project's, the linters' and the peers'. Each part is installed once, from pinned versions, when
+# The virtual environments: the project's, the linters', the peers' and Vela's. Each part is installed once, from pinned versions, when
 # something needs it.
 $(VENV)/bin/activate $(VENV)/bin/python:
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
@@ -253,3 +261,9 @@ $(PEERS)/bin/activate $(PEERS)/bin/python:
 
 $(PEERS)/%: requirements/%.txt | $(PEERS)/bin/activate $(PEERS)/bin/python
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,PEERS) '$*'
+
+$(VELA)/bin/activate $(VELA)/bin/python:
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VELA)
+
+$(VELA)/%: requirements/%.txt | $(VELA)/bin/activate $(VELA)/bin/python
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VELA) '$*'
