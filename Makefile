@@ -21,7 +21,8 @@ peers.takes := RECORDINGS KEYWORDS PEER RECORD
 level.takes := WAV RECORDINGS
 field-test.takes := TAU DATA SPLIT NOISE EACH
 bench.takes := TAU DATA CORE
-budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
+budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE BOARD CPI LOAD
+board-report.takes := BOARD CORE LOG
 stack.takes := TAU KEEP
 npu.takes := TAU NPU
 run.takes := TAU BOARD WAV
@@ -31,7 +32,7 @@ report.takes := TAU
 calibration.takes := DATA
 
 .PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level field-test bench \
-	bench-check bench-baseline stack npu budget run selftest export report calibration docs-figures lint test test-all clean
+	bench-check bench-baseline stack npu budget board-report run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -71,6 +72,8 @@ BIN = $(call quoted,VENV)/bin/python
 LINTERS = $(call quoted,LINT)/bin
 PEERS_BIN = $(call quoted,PEERS)/bin/python
 TAU_OPTION = $(call option,--tau,TAU)
+# Only where the user names one: a real board, not the emulated one that is the default of other targets.
+BOARD_OPTION = $(if $(filter-out file,$(origin BOARD)),$(call option,--board,BOARD))
 
 help:
 	echo "BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M"
@@ -108,7 +111,9 @@ help:
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
 	echo "                                       which width fits the chip, and the best that does; MODE=window EVERY=100ms,"
-	echo "       [CORE=cortex-m4] [TAU=1: must fit] [CPI=1.5] [LOAD=70]"
+	echo "       [CORE=cortex-m4] [TAU=1: must fit] [CPI=1.5, or BOARD=NAME of board-report] [LOAD=70]"
+	echo "  make board-report BOARD=nucleo-u575 CORE=cortex-m33 LOG=FILE"
+	echo "                                       keep the cycles that the self-test printed on a board of yours"
 	echo "  make bench-check                     does anything cost more than recorded?  make bench-baseline: record it anew"
 	echo "  make stack    TAU=1                  bytes of stack of every function on three cores, unoptimised and optimised"
 	echo "       [KEEP=1: record them for the documentation]"
@@ -206,7 +211,10 @@ npu: $(VENV)/convert $(VELA)/vela
 budget: $(VENV)/convert
 	$(BIN) -m benchmarks.budget $(call option,--ram,RAM) $(call option,--flash,FLASH) $(call option,--clock,CLOCK) \
 		$(call option,--mode,MODE) $(call option,--every,EVERY) $(call option,--core,CORE) $(call option,--cpi,CPI) \
-		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),$(TAU_OPTION))
+		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),$(TAU_OPTION)) $(BOARD_OPTION)
+
+board-report: $(VENV)/convert
+	$(BIN) -m benchmarks.board_report $(BOARD_OPTION) $(call option,--core,CORE) $(if $(value LOG),-- $(call quoted,LOG))
 
 run: $(VENV)/convert
 	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) $(call option,--wav,WAV)

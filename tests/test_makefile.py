@@ -32,6 +32,7 @@ DOCUMENTED = (
     "bench-baseline",
     "stack",
     "npu",
+    "board-report",
     "budget",
     "run",
     "selftest",

@@ -45,8 +45,8 @@ def advice(row: dict, costs: dict, origin: str) -> str:
         f"instruction that is {window:,.0f} and {hop:,.0f} cycles. The NPU computes whole windows only: "
         f"{row['cycles']:,} cycles each (an estimate). {single}, at equal clocks. **For listening without end the native "
         f"engine on the CPU is the better choice** where a score is wanted more often than {often:.1f} times a second: it "
-        f"has {HOPS} a second for the cycles of that many windows. The NPU pays where windows are rare, where the CPU has other "
-        f"work, or where another network runs on it too. {memory}"
+        f"has {HOPS} a second for the cycles of that many windows. The NPU pays where windows are rare, where the CPU has "
+        f"other work, or where another network runs on it too. {memory}"
     )
 
 

@@ -264,7 +264,10 @@ def test_pack_lists_every_file_once(libraries):
     assert set(listed) == contents(library).keys() - {"LICENSE", "NOTICE", "BCResNet.KWS.pdsc"}
     for file in component.iter("file"):
         assert file.get("category") == categories[Path(file.get("name")).suffix]
-        assert (file.get("attr") == "template" and file.get("select")) or set(file.keys()) - {"scope"} == {"category", "name"}
+        assert (file.get("attr") == "template" and file.get("select")) or set(file.keys()) - {"scope"} == {
+            "category",
+            "name",
+        }
         private = file.get("category") == "header" and Path(file.get("name")).name not in PUBLIC
         assert file.get("scope") == ("private" if private else None), file.get("name")
 
