@@ -22,7 +22,10 @@ peers.takes := RECORDINGS KEYWORDS PEER RECORD
 level.takes := WAV RECORDINGS
 field-test.takes := TAU DATA SPLIT NOISE EACH
 bench.takes := TAU DATA CORE
-budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE CPI LOAD
+budget.takes := TAU RAM FLASH CLOCK MODE EVERY CORE BOARD CPI LOAD
+board-report.takes := BOARD CORE LOG
+stack.takes := TAU KEEP
+npu.takes := TAU NPU
 run.takes := TAU BOARD WAV
 selftest.takes := TAU BOARD
 demo.takes := TAU CHECKPOINT SERVE
@@ -32,8 +35,8 @@ report.takes := TAU
 calibration.takes := DATA
 
 .PHONY: help quantize verify family train keyword synthetic speech false-accepts listen-test tune peers level field-test \
-	bench bench-check bench-baseline budget run selftest demo listen export report calibration docs-figures lint test \
-	test-all clean
+	bench bench-check bench-baseline stack npu budget board-report run selftest demo listen export report calibration \
+	docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -62,6 +65,7 @@ $(foreach mark,' " ` $$ ; : % *, \
 $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blanks is wanted))
 LINT := $(VENV)-lint
 PEERS := $(VENV)-peers
+VELA := $(VENV)-vela
 
 # quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
@@ -72,6 +76,8 @@ BIN = $(call quoted,VENV)/bin/python
 LINTERS = $(call quoted,LINT)/bin
 PEERS_BIN = $(call quoted,PEERS)/bin/python
 TAU_OPTION = $(call option,--tau,TAU)
+# Only where the user names one: a real board, not the emulated one that is the default of other targets.
+BOARD_OPTION = $(if $(filter-out file,$(origin BOARD)),$(call option,--board,BOARD))
 
 help:
 	echo "BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M"
@@ -114,8 +120,14 @@ help:
 	echo "       [DATA=DIR] [CORE=cortex-m4: whose instructions are shown layer by layer] [TAU=all: every width]"
 	echo "  make budget   RAM=20k FLASH=64k CLOCK=80MHz MODE=stream"
 	echo "                                       which width fits the chip, and the best that does; MODE=window EVERY=100ms,"
-	echo "       [CORE=cortex-m4] [TAU=1: must fit] [CPI=1.5] [LOAD=70]"
+	echo "       [CORE=cortex-m4] [TAU=1: must fit] [CPI=1.5, or BOARD=NAME of board-report] [LOAD=70]"
+	echo "  make board-report BOARD=nucleo-u575 CORE=cortex-m33 LOG=FILE"
+	echo "                                       keep the cycles that the self-test printed on a board of yours"
 	echo "  make bench-check                     does anything cost more than recorded?  make bench-baseline: record it anew"
+	echo "  make stack    TAU=1                  bytes of stack of every function on three cores, unoptimised and optimised"
+	echo "       [KEEP=1: record them for the documentation]"
+	echo "  make npu      TAU=1 NPU=ethos-u55-128"
+	echo "                                       the int8 model compiled for an Ethos-U, with the compiler's estimate of its cost"
 	echo "  make run      TAU=1 BOARD=mps2-an386 WAV=examples/yes.wav"
 	echo "                                       the word in a sound, heard by the native engine on an emulated board"
 	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
@@ -210,11 +222,21 @@ bench-check: $(VENV)/convert
 bench-baseline: $(VENV)/convert
 	$(BIN) -m benchmarks.baseline --write
 
+stack: $(VENV)/convert
+	$(BIN) -m benchmarks.stack $(TAU_OPTION) $(call flag,--record,KEEP)
+
+npu: $(VENV)/convert $(VELA)/vela
+	$(BIN) -m benchmarks.npu $(TAU_OPTION) --vela=$(call quoted,VELA)/bin/vela $(call option,--npu,NPU)
+	$(BIN) -m benchmarks.report $(TAU_OPTION) --quiet
+
 # TAU only where the user names one: without, the best that fits is named.
 budget: $(VENV)/convert
 	$(BIN) -m benchmarks.budget $(call option,--ram,RAM) $(call option,--flash,FLASH) $(call option,--clock,CLOCK) \
 		$(call option,--mode,MODE) $(call option,--every,EVERY) $(call option,--core,CORE) $(call option,--cpi,CPI) \
-		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),$(TAU_OPTION))
+		$(call option,--load,LOAD) $(if $(filter-out file,$(origin TAU)),$(TAU_OPTION)) $(BOARD_OPTION)
+
+board-report: $(VENV)/convert
+	$(BIN) -m benchmarks.board_report $(BOARD_OPTION) $(call option,--core,CORE) $(if $(value LOG),-- $(call quoted,LOG))
 
 run: $(VENV)/convert
 	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) $(call option,--wav,WAV)
@@ -260,7 +282,7 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 clean:
 	$(call quoted,PYTHON) -m training.clean
 
-# The virtual environments: the project's, the linters' and the peers'. Each part is installed once, from pinned versions, when
+# The virtual environments: the project's, the linters', the peers' and Vela's. Each part is installed once, from pinned versions, when
 # something needs it.
 $(VENV)/bin/activate $(VENV)/bin/python:
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
@@ -279,3 +301,9 @@ $(PEERS)/bin/activate $(PEERS)/bin/python:
 
 $(PEERS)/%: requirements/%.txt | $(PEERS)/bin/activate $(PEERS)/bin/python
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,PEERS) '$*'
+
+$(VELA)/bin/activate $(VELA)/bin/python:
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VELA)
+
+$(VELA)/%: requirements/%.txt | $(VELA)/bin/activate $(VELA)/bin/python
+	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VELA) '$*'

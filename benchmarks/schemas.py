@@ -81,6 +81,18 @@ CORE = {
     **COSTS,
     **{f"{key}?": kind for key, kind in MORE_COSTS.items()},
 }
+NPU = {
+    "rows": [
+        {"npu": str, "measured": str, "command": str, "vela": str, "model": str, "system": str, "memory_mode": str}
+        | dict.fromkeys(("tflite_bytes", "cycles", "sram_bytes", "dram_bytes", "flash_bytes", "clock_hz"), int)
+        | {
+            "layers": [
+                {"operator": str, "target": str} | dict.fromkeys(("sram_bytes", "cycles", "flash_cycles", "macs"), int)
+            ]
+        }
+    ]
+}
+"""What a report takes of npu.json."""
 SHARE = {"right": int, "clips": int, "share": float, "ci95": INTERVAL}
 FIELD = {
     "measured": str,

@@ -6,3 +6,5 @@ end_while_loading()
 
 __version__ = "0.1.0"
 """Version of the project; every generated file names it."""
+RELEASED = "2026-11-26"
+"""Its date, as in CHANGELOG.md."""

@@ -71,13 +71,10 @@ def include_paths(form: str, library: Path) -> dict[str, list[Path]]:
         build = json.loads((library / "library.json").read_text())["build"]
         folders = [build["includeDir"], build["srcDir"]]
     elif form == "cmsis-pack":
-        folders = sorted(
-            {
-                str(Path(file.get("name")).parent)
-                for file in pdsc_of(library).iter("file")
-                if file.get("category") == "header"
-            }
-        )
+        headers = [file for file in pdsc_of(library).iter("file") if file.get("category") == "header"]
+        places = [(library / file.get("name")).parent for file in headers]
+        public = {place for place, file in zip(places, headers) if file.get("scope") != "private"}
+        return {"application": sorted(public), "library": sorted({*places})}
     elif form == "esp-idf":
         text = (library / "CMakeLists.txt").read_text()
         public, private = cmake_list(text, "INCLUDE_DIRS"), cmake_list(text, "PRIV_INCLUDE_DIRS")

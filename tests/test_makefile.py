@@ -31,6 +31,9 @@ DOCUMENTED = (
     "bench",
     "bench-check",
     "bench-baseline",
+    "stack",
+    "npu",
+    "board-report",
     "budget",
     "run",
     "selftest",
@@ -93,6 +96,7 @@ def recorder(tmp_path) -> Path:
     """A virtual environment, complete, whose Python prints its arguments as a line of JSON; with that of the peers."""
     script = "import json, sys; print(json.dumps(sys.argv[1:]))"
     environment(tmp_path / "recorder-peers", "exit 1")
+    environment(tmp_path / "recorder-vela", "exit 1")
     return environment(tmp_path / "recorder", f"exec {sys.executable} -c '{script}' \"$@\"")
 
 
@@ -101,7 +105,7 @@ def environment(path: Path, script: str) -> Path:
     (path / "bin").mkdir(parents=True)
     (path / "bin" / "activate").touch()
     executable(path / "bin" / "python", script)
-    for part in ("convert", "training", "test", "peers", "listen"):
+    for part in ("convert", "training", "test", "peers", "listen", "vela"):
         (path / part).touch()
     return path
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.cost import budget_text, needs, quantities
+from benchmarks.cost import board_report, budget_text, needs, quantities
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.needs import Limits
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 
 MODES = ("stream", "window")
+CORE = "cortex-m4"
 CPI = "1.5"
 """Cycles per instruction, assumed where not measured on the board."""
 
@@ -33,15 +34,17 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--every", metavar="TIME", help="for --mode window, from one to the next; 10ms or more (default 100ms)"
     )
-    parser.add_argument("--core", default="cortex-m4", help="the chip's core (default cortex-m4)")
-    parser.add_argument("--cpi", default=CPI, help=f"cycles an instruction takes (default {CPI}, an assumption)")
+    parser.add_argument("--core", help=f"the chip's core (default {CORE}, or the board's)")
+    parser.add_argument("--board", help="a board whose cycles `make board-report` recorded: its core and its CPI")
+    parser.add_argument("--cpi", help=f"cycles an instruction takes (default {CPI}, an assumption)")
     parser.add_argument("--load", default="70", metavar="PERCENT", help="of the clock that may be used (default 70)")
     parser.add_argument("--tau", help="the width that must fit (default: name the best that fits)")
     return parser.parse_args(argv)
 
 
-def limits_of(args: argparse.Namespace) -> Limits:
-    """The limits that the options name. UserError for what is not a size, clock, time or share."""
+def limits_of(args: argparse.Namespace, board: dict | None = None) -> Limits:
+    """The limits that the options name. board: a row of recorded_boards.json whose cycles are taken; None for CPI. UserError
+    for what is not a size, clock, time or share."""
     windows = quantities.choice("MODE", args.mode, MODES) == "window"
     if args.every is not None and not windows:
         raise UserError(f"EVERY={args.every}: a stream has scores every 10 ms; add MODE=window, or leave EVERY out")
@@ -55,15 +58,32 @@ def limits_of(args: argparse.Namespace) -> Limits:
         flash=quantities.size("FLASH", args.flash, "64k"),
         clock=quantities.clock("CLOCK", args.clock),
         every=every if windows else None,
-        cpi=quantities.number("CPI", args.cpi, CPI),
+        cpi=board_report.cpi(board, windows)
+        if board
+        else quantities.number("CPI", CPI if args.cpi is None else args.cpi, CPI),
         load=quantities.number("LOAD", args.load, "70", 100) / 100,
+        cpi_origin=f"{board['origin']} on {board['board']}, {board['core']}, {board['measured']}" if board else "",
     )
+
+
+def board_of(args: argparse.Namespace) -> dict | None:
+    """The recorded board that the options name, or None. UserError where another core or a CPI is named beside it."""
+    if args.board is None:
+        return None
+    board = board_report.of_board(args.board)
+    if args.cpi is not None:
+        raise UserError(f"CPI={args.cpi}: BOARD={args.board} has its own; leave one of them out")
+    if args.core not in (None, board["core"]):
+        raise UserError(f"CORE={args.core}: BOARD={args.board} is a {board['core']}; leave one of them out")
+    return board
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
-    limits, core = limits_of(args), quantities.choice("CORE", args.core, tuple(CORES))
+    board = board_of(args)
+    limits = limits_of(args, board)
+    core = board["core"] if board else quantities.choice("CORE", CORE if args.core is None else args.core, tuple(CORES))
     chosen = None if args.tau is None else parse_tau(args.tau)
     costs = needs.costs()
     if chosen is not None and chosen not in costs:

@@ -64,7 +64,9 @@ def head(limits: Limits) -> list[str]:
         f"budget: RAM {limits.ram:,} bytes, flash {limits.flash:,} bytes (k is 1,024), {100 * limits.load:g} % of "
         f"{limits.clock / 1e6:g} MHz",
         how,
-        f"assumed: {limits.cpi:g} cycles an instruction (CPI; 1.5 unless measured on your board by the self-test)",
+        f"{limits.cpi_origin}: {limits.cpi:.2f} cycles an instruction; of other cores that is a guess"
+        if limits.cpi_origin
+        else f"assumed: {limits.cpi:g} cycles an instruction (CPI; 1.5 unless measured on your board by the self-test)",
     ]
 
 

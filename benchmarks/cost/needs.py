@@ -22,7 +22,8 @@ SECOND_OF_FEATURES = FEATURES.frames * FEATURES.mels
 @dataclasses.dataclass(frozen=True)
 class Limits:
     """The limits of the chip. ram, flash: bytes. clock: Hz. every: seconds between windows, None for a stream. cpi: cycles
-    per instruction. load: the share of the clock that may be used, 0 to 1."""
+    per instruction; cpi_origin: on what board they were measured, empty where they are assumed. load: the share of the clock
+    that may be used, 0 to 1."""
 
     ram: int
     flash: int
@@ -30,6 +31,7 @@ class Limits:
     every: float | None
     cpi: float
     load: float
+    cpi_origin: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

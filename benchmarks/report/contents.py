@@ -167,6 +167,20 @@ def field(build: Path, conversion: dict) -> dict | None:
     return found
 
 
+def npu(build: Path, tau: float, model_sha256: str) -> list[dict]:
+    """What Vela estimates of exactly this model, a row for each NPU. UserError where the file is damaged."""
+    path = build / build_folder.NPU
+    remedy = f"remove it and run `make npu TAU={tau:g}`"
+    found = read_json(path, remedy)
+    if found is None:
+        return []
+    try:
+        check(found, schemas.NPU)
+    except ValueError as error:
+        raise UserError(f"{path}: not of this project ({error}); {remedy}") from None
+    return [row for row in found["rows"] if row["model"] == model_sha256]
+
+
 def merge(build: Path, recorded: Path | None = None) -> dict:
     """The report of a build, as in report.json.
 
@@ -225,6 +239,7 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "accuracy": verified,
         "native": native(build, conversion),
         "field": field(build, conversion),
+        "npu": npu(build, tau, sha256),
         "detector": detector(build, conversion),
         "graphs": conversion["graphs"],
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,

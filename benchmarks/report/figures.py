@@ -4,8 +4,8 @@
     python -m benchmarks.figures --write    # rewrites them
 
 A block stands between `<!-- figures: NAME -->` and `<!-- end -->`. Sources: checkpoints/ (*.verify.json, false_accepts.json
-and the cards), baseline.json, recorded_tflm.json, recorded_peers.json, and, for the sample outputs alone, the build of
-tau 1: as converted, without its own verification and bench.
+and the cards), baseline.json, the recorded_*.json beside the modules that write them, and, for the sample outputs alone, the
+build of tau 1: as converted, without its own verification and bench.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy import family
-from benchmarks.cost import baseline, budget, on_board
+from benchmarks.cost import baseline, board_report, budget, on_board, stack
 from benchmarks.cost.emulator import CORES
 from benchmarks.listening import continuous, recorded
 from benchmarks.report import comparison, contents, peers_table, tables, text as report_text
@@ -77,6 +77,23 @@ def budget_output() -> str:
     return f"```text\n{out.getvalue()}```"
 
 
+def stack_of(part: str, what: str) -> str:
+    """Recorded bytes of stack by core and level: of "calls" with all that they call, or of "functions" alone. what: their
+    name in the table's head."""
+    figures = stack.load()
+    table = tables.markdown(stack.head(what), [[f"`{name}`", *row] for name, *row in stack.rows(figures["cores"], part)])
+    return f"{table}\n\nRecorded {figures['recorded']}, tau {figures['tau']}, {figures['compiler']}."
+
+
+def boards() -> str:
+    """The cycles of real boards that users reported."""
+    rows = board_report.table_rows()
+    if not rows:
+        return "No board was reported yet."
+    head = ["board", "core", "tau", "features, a hop, cycles", "network, a hop", "network, a window"]
+    return tables.markdown([*head, "cycles an instruction, a hop", "a window", "origin"], rows, 2)
+
+
 def dates() -> str:
     """When the tables were recorded, in a sentence."""
     accuracy = sorted(
@@ -119,6 +136,9 @@ RECORDED: dict[str, Callable[[], str]] = {
     "costs": tables.costs,
     "costs-by-width": tables.costs_by_width,
     "tflm": tables.recorded_tflm,
+    "stack-calls": lambda: stack_of("calls", "call"),
+    "stack-functions": lambda: stack_of("functions", "function"),
+    "boards": boards,
     "false-accepts": false_accepts,
     "listening": tables.listening,
     "thresholds": tables.thresholds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.report import comparison
+from benchmarks.report import comparison, npu_section
 
 TITLES = {
     "pytorch": "PyTorch, float",
@@ -336,6 +336,8 @@ def markdown(report: dict) -> str:
                 "## Beside TFLM with CMSIS-NN",
                 table(comparison.TITLES, [comparison.cells(row) for row in report["comparison"]]),
                 comparison.notes(report["comparison"]),
+                "## On an Ethos-U",
+                npu_section.section(report),
                 "## Operators",
                 table(["op", "count", "MACs", "bytes of constants"], operators),
                 "MACs here are those of the graph as it stands, the zeros of widened kernels included; the file holds the "

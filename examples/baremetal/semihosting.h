@@ -17,6 +17,6 @@ void host_write(const void *data, size_t size);
 void host_print(const char *text);
 
 // Ends the program; other than 0 is an error.
-_Noreturn void host_exit(int code);
+__attribute__((noreturn)) void host_exit(int code);
 
 #endif

@@ -10,8 +10,8 @@
 extern uint32_t __stack_top[], __data_start[], __data_end[], __bss_start[], __bss_end[];
 extern const uint32_t __data_load[];
 extern int main(void);
-_Noreturn void reset(void);
-_Noreturn void start(void);
+__attribute__((noreturn)) void reset(void);
+__attribute__((noreturn)) void start(void);
 void prepare(void);
 void fault(void);
 
@@ -22,7 +22,11 @@ __attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = 
     (uintptr_t)fault,       (uintptr_t)fault, (uintptr_t)fault, (uintptr_t)fault};
 
 // Enables the coprocessors first: from `start` on the compiler may use their registers for anything.
-_Noreturn void reset(void) {
+__attribute__((noreturn)) void reset(void) {
+#ifdef __PIC__  // r9 is what -msingle-pic-base finds addresses by; without that option it is any register
+  __asm__ volatile("ldr r0, =__got_start\n\t"
+                   "mov r9, r0" ::: "r0");
+#endif
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
   CPACR |= CPACR_FPU;
   __asm__ volatile("dsb\n\tisb" ::: "memory");
@@ -31,7 +35,7 @@ _Noreturn void reset(void) {
   start();
 }
 
-__attribute__((noinline)) _Noreturn void start(void) {
+__attribute__((noinline, noreturn)) void start(void) {
   const uint32_t *from = __data_load;
   for (uint32_t *to = __data_start; to < __data_end; to++)
     *to = *from++;

@@ -1,13 +1,17 @@
 """A CMSIS-Pack: the .pack file, and unpacked beside it what it holds.
 
-Format: Open-CMSIS-Pack specification 1.7, PACK.xsd. A project's own main.c is a user code template of the component.
+Format: Open-CMSIS-Pack specification 1.7, PACK.xsd. A project's own main.c is a user code template of the component. Headers
+in src/ are private to the component: they are on the include path of its own sources alone.
 """
 
 from __future__ import annotations
 
+from firmware_gen import RELEASED
 from firmware_gen.export.library import Library, below, documents, in_two_folders, render, zipped
 
 VENDOR = "BCResNet"
+URL = "https://arxiv.org/abs/2106.04140"
+"""Of the network's paper, as in the Arduino library: where packs of your own can be downloaded is for you to say."""
 
 
 def files(library: Library) -> dict[str, str | bytes]:
@@ -19,6 +23,8 @@ def files(library: Library) -> dict[str, str | bytes]:
             library,
             vendor=VENDOR,
             pack=name,
+            url=URL,
+            released=RELEASED,
             headers=sorted(path for path in sources if path.endswith(".h")),
             compiled=sorted(path for path in sources if path.endswith(".c")),
         ),

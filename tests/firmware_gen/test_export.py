@@ -20,7 +20,7 @@ from firmware_builds import AWKWARD, change_record, contents, generate, write_sm
 
 from firmware_gen import __version__, rendering
 from firmware_gen.export.__main__ import FORMATS, main
-from firmware_gen.export.library import load
+from firmware_gen.export.library import PUBLIC, load
 
 SEMVER = r"\d+\.\d+\.\d+"
 ARDUINO_CATEGORIES = {
@@ -241,6 +241,9 @@ def test_pack_holds_the_folder_and_a_valid_description(libraries):
     assert re.fullmatch(r"[\w-]+", vendor) and re.fullmatch(r"[\w-]+", name)
     (version,) = {release.get("version") for release in package.iter("release")}
     assert re.fullmatch(SEMVER, version) and version == __version__
+    (date,) = {release.get("date") for release in package.iter("release")}
+    assert f"\n## {version}, {date}\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert package.findtext("url").startswith("https://")
     assert (library / f"{vendor}.{name}.pdsc").is_file() and (library / package.findtext("license")).is_file()
     with zipfile.ZipFile(library.parent / f"{vendor}.{name}.{version}.pack") as archive:
         assert archive.testzip() is None
@@ -261,7 +264,12 @@ def test_pack_lists_every_file_once(libraries):
     assert set(listed) == contents(library).keys() - {"LICENSE", "NOTICE", "BCResNet.KWS.pdsc"}
     for file in component.iter("file"):
         assert file.get("category") == categories[Path(file.get("name")).suffix]
-        assert (file.get("attr") == "template" and file.get("select")) or set(file.keys()) == {"category", "name"}
+        assert (file.get("attr") == "template" and file.get("select")) or set(file.keys()) - {"scope"} == {
+            "category",
+            "name",
+        }
+        private = file.get("category") == "header" and Path(file.get("name")).name not in PUBLIC
+        assert file.get("scope") == ("private" if private else None), file.get("name")
 
 
 def test_zephyr_module_names_what_is_there(libraries):
@@ -303,6 +311,31 @@ def test_esp_idf_component_and_its_example_describe_themselves(libraries):
     assert (example / dependency[library.name]["path"]).resolve() == library.resolve()
     declared = set(re.findall(r"^config (\w+)$", (example / "Kconfig.projbuild").read_text(), re.M))
     assert declared == set(re.findall(r"CONFIG_(\w+)", (example / "main.c").read_text()))
+
+
+def default_pins(text: str, target: str) -> list[int]:
+    """What Kconfig gives the example's pins on a chip: the first default whose condition holds."""
+    pins = []
+    for entry in text.split("\nconfig ")[1:]:
+        defaults = re.findall(r"^    default (\d+)(?: if IDF_TARGET_(\w+))?$", entry, re.M)
+        pins.append(next(int(pin) for pin, chip in defaults if chip in ("", target)))
+    return pins
+
+
+def test_esp_idf_s_pins_are_none_of_the_flash_s_on_any_chip(libraries):
+    text = (libraries["esp-idf"] / EXAMPLES["esp-idf"]).with_name("Kconfig.projbuild").read_text()
+    flash = {
+        "ESP32": range(6, 12),
+        "ESP32S2": range(26, 33),
+        "ESP32S3": range(26, 38),
+        "ESP32C3": range(11, 18),
+        "ESP32C6": range(24, 31),
+        "ESP32H2": range(15, 22),
+    }
+    for target, taken in flash.items():
+        pins = default_pins(text, target)
+        assert len(set(pins)) == 3 and not set(pins) & set(taken), target
+    assert max(default_pins(text, "ESP32")[:2]) < 34  # the clocks are outputs
 
 
 def test_platformio_library_follows_the_manifest_s_rules(libraries):

@@ -41,7 +41,11 @@ endfunction()
 function(zephyr_compile_definitions)
   set(definitions "${ARGN}" PARENT_SCOPE)
 endfunction()
-function(zephyr_library)
+function(zephyr_library_named name)
+  set(library ${name} PARENT_SCOPE)
+endfunction()
+function(zephyr_library_compile_definitions)
+  set(private "${ARGN}" PARENT_SCOPE)
 endfunction()
 function(zephyr_library_sources)
   set(sources ${sources} ${ARGN} PARENT_SCOPE)
@@ -226,3 +230,59 @@ def test_cmake_reads_the_same_sources_and_folders(form, libraries, tmp_path):
     assert [library / name for name in sources] == compiled(form, library) and not rest
     assert [library / name for name in public] == paths["application"]
     assert [library / name for name in public + private] == paths["library"]
+
+
+def cmake(*arguments: str | Path) -> str:
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is not installed")
+    return subprocess.run(["cmake", *arguments], capture_output=True, text=True, check=True).stderr
+
+
+def test_zephyr_s_library_has_a_name_and_says_its_kernels(libraries, tmp_path):
+    library, script = libraries["zephyr"], tmp_path / "read.cmake"
+    tail = 'message("${library}|${private}|${definitions}")'
+    script.write_text(f"{CMAKE_STUBS['zephyr']}\ninclude({library}/CMakeLists.txt)\n{tail}\n")
+    assert cmake("-P", script).strip() == "kws_bcresnet|KWS_SAY_FORM|KWS_STREAM_COLUMNS=30"
+
+
+ZEPHYR_PACKAGE = """
+# As Zephyr 3.4 reads it: the command line's value alone where there is one, else the variable.
+if(DEFINED CACHE{EXTRA_ZEPHYR_MODULES})
+  set(modules $CACHE{EXTRA_ZEPHYR_MODULES})
+else()
+  set(modules ${EXTRA_ZEPHYR_MODULES})
+endif()
+message("modules: ${modules}")
+add_library(app STATIC)
+"""
+
+
+@pytest.mark.parametrize("given", [[], ["another"], ["another", "itself"]])
+def test_modules_of_the_command_line_leave_the_sample_its_own(given, libraries, tmp_path):
+    library = libraries["zephyr"]
+    package = tmp_path / "zephyr" / "ZephyrConfig.cmake"
+    package.parent.mkdir()
+    package.write_text(ZEPHYR_PACKAGE)
+    named = [str(library) if name == "itself" else f"/{name}" for name in given]
+    options = [f"-DZephyr_DIR={package.parent}", *([f"-DEXTRA_ZEPHYR_MODULES={';'.join(named)}"] if named else [])]
+    for turn in range(2):  # a build that is configured again has the first one's cache
+        out = cmake("-S", library / "samples" / "listen", "-B", tmp_path / "out", *options[: None if turn == 0 else 1])
+        (modules,) = [line.removeprefix("modules: ") for line in out.splitlines() if line.startswith("modules: ")]
+        assert modules.split(";") == list(dict.fromkeys([*named, str(library)]))
+
+
+@pytest.mark.parametrize(
+    "flags, kernels",
+    [
+        (["-mcpu=cortex-m55", "-mfloat-abi=hard"], "for MVE (Helium)"),
+        (["-mcpu=cortex-m55", "-mfloat-abi=soft"], "for DSP instructions"),  # as Zephyr compiles without CONFIG_FPU
+        (["-mcpu=cortex-m33+nodsp"], "in portable C"),
+    ],
+)
+def test_a_note_of_the_compiler_names_the_kernels(flags, kernels, libraries, tmp_path):
+    compiler("cortex-m55")
+    library = libraries["zephyr"]
+    command = ["arm-none-eabi-gcc", "-mthumb", *flags, *WARNINGS, "-Wpedantic", "-DKWS_SAY_FORM", "-fsyntax-only"]
+    paths = includes(include_paths("zephyr", library)["library"] + [library / "src"])
+    done = subprocess.run([*command, *paths, library / "src" / "kws_engine.c"], capture_output=True, text=True, check=True)
+    assert f"keyword spotting: kernels {kernels}" in done.stderr
