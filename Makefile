@@ -13,6 +13,7 @@ quantize.takes := TAU CHECKPOINT GRAPH DATA DETECTOR
 verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
 	SPEECH RECORDINGS NOISE THREADS
+import.takes := CHECKPOINT LABELS TAU OUT
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD
 listen-test.takes := TAU DATA RECORDINGS SPLIT KEEP
@@ -28,7 +29,7 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train synthetic speech false-accepts listen-test tune peers level field-test bench \
+.PHONY: help quantize verify family train import synthetic speech false-accepts listen-test tune peers level field-test bench \
 	bench-check bench-baseline budget run selftest export report calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
@@ -85,6 +86,9 @@ help:
 	echo "       parts of RECIPE=open, and of field, to leave out]"
 	echo "       [SPEECH=build/speech: more other words] [RECORDINGS=DIR: speech, and NOISE=DIR: noises, for RECIPE=field]"
 	echo "       [THREADS=1: of the CPU]"
+	echo "  make import   CHECKPOINT=FILE LABELS=a,b,c"
+	echo "                                       a checkpoint of the official BC-ResNet code, or of Lightning around it -> one"
+	echo "       [TAU=1: must be its width] [OUT=FILE]    that make quantize CHECKPOINT=FILE takes"
 	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open and field"
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
@@ -144,6 +148,11 @@ train: $(VENV)/training
 		$(call option,--teacher,TEACHER) $(call option,--dropout,DROPOUT) $(call option,--speech,SPEECH) \
 		$(call option,--recordings,RECORDINGS) $(call option,--noise,NOISE) \
 		$(call option,--threads,THREADS) $(call flag,--download,DOWNLOAD) $(call flag,--resume,RESUME)
+
+# TAU only where the user names one: without, the width is the checkpoint's.
+import: $(VENV)/training
+	$(BIN) -m training.import_checkpoint $(call option,--checkpoint,CHECKPOINT) $(call option,--labels,LABELS) \
+		$(if $(filter-out file,$(origin TAU)),$(TAU_OPTION)) $(call option,--out,OUT)
 
 synthetic: $(VENV)/training
 	$(BIN) -m training.synthesis

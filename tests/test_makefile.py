@@ -19,6 +19,7 @@ DOCUMENTED = (
     "verify",
     "family",
     "train",
+    "import",
     "synthetic",
     "speech",
     "false-accepts",

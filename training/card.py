@@ -122,8 +122,13 @@ def write(path: Path, trainer: Trainer, tensors: dict[str, np.ndarray], record: 
 
 def card(record: dict[str, str]) -> str:
     """The model card, Markdown, from what the checkpoint records."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in record.items())
+    rows = "\n".join(f"| {cell(name)} | {cell(value)} |" for name, value in record.items())
     return f"# BC-ResNet keyword spotter\n\n| | |\n|---|---|\n{rows}\n"
+
+
+def cell(value: object) -> str:
+    """A value as a cell of a table in Markdown."""
+    return str(value).replace("|", "\\|")
 
 
 def portable(arguments: Sequence[str]) -> list[str]:
