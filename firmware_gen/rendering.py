@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 from common.ctext import c_string
+from common.markdown import code, one_line
 from common.templates import source_environment
 from engine import render as engine
 from frontend import render as frontend
@@ -76,7 +77,15 @@ def grouped(number: int) -> str:
 
 ENVIRONMENT = source_environment(
     TEMPLATES,
-    {"c_string": c_string, "comment": comment, "float": float_literal, "grouped": grouped, "rows": frontend.rows},
+    {
+        "c_string": c_string,
+        "code": code,
+        "comment": comment,
+        "float": float_literal,
+        "grouped": grouped,
+        "one_line": one_line,
+        "rows": frontend.rows,
+    },
     {"engine": engine.TEMPLATES, "frontend": frontend.TEMPLATES},
 )
 """Besides its own templates, it has those of the C that the TFLM code shares with engine and frontend, such as
