@@ -57,7 +57,9 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
     has one that is no label.
     """
     if not data.is_dir():
-        raise UserError(f"{data}: no such folder; name one that holds Speech Commands, or <label>/*.wav")
+        raise UserError(
+            f"{data}: no such folder; name one that holds Speech Commands, <label>/*.wav, or audio.npy and clips.json"
+        )
     training, test_set, ver = archives(data)
     if labels is None:
         if training is None:
