@@ -14,6 +14,7 @@ verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
 	SPEECH RECORDINGS NOISE THREADS
 keyword.takes := WORDS SAMPLES NEGATIVES MORE_NEGATIVES LANGUAGE TAU DATA CLIPS EPOCHS SEED GPU OUT FALSE_ACCEPTS
+import.takes := CHECKPOINT LABELS TAU OUT
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD SAVE
 listen-test.takes := TAU DATA RECORDINGS SPLIT KEEP
@@ -34,9 +35,9 @@ export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
 
-.PHONY: help quantize verify family train keyword synthetic speech false-accepts listen-test tune peers level field-test \
-	bench bench-check bench-baseline stack npu budget board-report run selftest demo listen export report calibration \
-	docs-figures lint test test-all clean
+.PHONY: help quantize verify family train keyword import synthetic speech false-accepts listen-test tune peers level \
+	field-test bench bench-check bench-baseline stack npu budget board-report run selftest demo listen export report \
+	calibration docs-figures lint test test-all clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -99,6 +100,9 @@ help:
 	echo "       of them] [NEGATIVES=DIR: recordings in which none is said] [MORE_NEGATIVES=DIR: continue with what it falsely"
 	echo "       accepted] [LANGUAGE=en] [TAU=1] [DATA=DIR: other words of Speech Commands] [FALSE_ACCEPTS=0.5: wanted an hour]"
 	echo "       [CLIPS=2400: of each word] [EPOCHS=14] [SEED=0] [GPU=0] [OUT=DIR]"
+	echo "  make import   CHECKPOINT=FILE LABELS=a,b,c"
+	echo "                                       a checkpoint of the official BC-ResNet code, or of Lightning around it -> one"
+	echo "       [TAU=1: must be its width] [OUT=FILE]    that make quantize CHECKPOINT=FILE takes"
 	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open and field"
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
@@ -178,6 +182,11 @@ keyword: $(VENV)/convert $(VENV)/training
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--gpu,GPU) $(call option,--out,OUT)
 	$(BIN) -m benchmarks.keyword $(call option,--words,WORDS) $(call option,--out,OUT) \
 		$(call option,--false-accepts,FALSE_ACCEPTS)
+
+# TAU only where the user names one: without, the width is the checkpoint's.
+import: $(VENV)/training
+	$(BIN) -m training.import_checkpoint $(call option,--checkpoint,CHECKPOINT) $(call option,--labels,LABELS) \
+		$(if $(filter-out file,$(origin TAU)),$(TAU_OPTION)) $(call option,--out,OUT)
 
 synthetic: $(VENV)/training
 	$(BIN) -m training.synthesis

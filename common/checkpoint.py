@@ -98,8 +98,13 @@ def array_of(name: str, dtype: str, shape: Sequence[int], data: bytes) -> np.nda
         raise ValueError(f"its {name} is of type {dtype}, but weights must be F32, F16 or F64")
     with np.errstate(over="ignore"):
         array = np.frombuffer(data, DTYPES[dtype]).reshape(shape).astype(np.float32)
+    check_values(name, array)
+    return array
+
+
+def check_values(name: str, array: np.ndarray) -> None:
+    """ValueError where a value of a tensor, float32, cannot be one of weights or statistics."""
     if not np.isfinite(array).all():
         raise ValueError(f"its weights are not finite ({name})")
     if name.endswith("running_var") and (array < 0).any():
         raise ValueError(f"its {name}, a variance, is negative")
-    return array

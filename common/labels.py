@@ -1,12 +1,35 @@
-"""Labels that a network may have: distinct, and valid as names of folders, in Markdown and in C strings."""
+"""Labels that a network may have: distinct, on one line, without blanks around them; of any script and with any marks."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
+
+from common.description import SILENCE, UNKNOWN
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of control characters, surrogates, and line and paragraph separators."""
+
+
+def is_word(label: str) -> bool:
+    """Neither silence nor the unknown."""
+    return label not in (SILENCE, UNKNOWN)
+
+
+def title(label: str) -> str:
+    """A label as readers know it: `silence` and `unknown` without the marks around them."""
+    return label if is_word(label) else label.strip("_")
+
+
+def composed(text: str) -> str:
+    """The one form of a text of which file systems and archives write some letters in either of two."""
+    return unicodedata.normalize("NFC", text)
+
+
+def label_named(name: str, labels: Iterable[str]) -> str | None:
+    """The label that a folder, or a list of words, means by a name; None where it is none of them."""
+    return next((label for label in labels if composed(label) == composed(name)), None)
 
 
 def labels_of(found: object) -> tuple[str, ...]:
@@ -20,7 +43,7 @@ def labels_of(found: object) -> tuple[str, ...]:
             raise ValueError(f"its label {label!a} is empty, or begins or ends with a blank")
         if any(unicodedata.category(character) in UNPRINTABLE for character in label):
             raise ValueError(f"its label {label!a} holds a character that cannot be printed")
-    twice = [label for label, count in Counter(found).items() if count > 1]
+    twice = [label for label, count in Counter(map(composed, found)).items() if count > 1]
     if twice:
         raise ValueError(f"its label {twice[0]!a} stands twice")
     return tuple(found)

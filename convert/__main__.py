@@ -189,7 +189,8 @@ def argument_parser(program: str = "python -m convert", text: str = __doc__) -> 
     parser.add_argument(
         "--data",
         type=Path,
-        help="calibrate on clips of this copy of Speech Commands, or of <label>/*.wav (default: on the shipped features)",
+        help="calibrate on clips of this copy of Speech Commands, of <label>/*.wav, or of audio.npy and clips.json "
+        "(default: on the shipped features)",
     )
     options.add_build(parser)
     return parser

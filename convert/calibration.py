@@ -21,6 +21,7 @@ import numpy as np
 from common import atomic, options
 from common.description import LABELS
 from common.errors import OptionParser, UserError, one_line_errors
+from common.labels import composed, label_named
 from common.reading import shown
 from frontend import binding
 from frontend.render import pipeline_id
@@ -53,16 +54,16 @@ def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Cali
     """Features of 128 clips under `data`, chosen at random from a fixed seed.
 
     They are training clips of Speech Commands, whose words among `labels` are keywords, or, where `data` is no archive,
-    any of `<label>/*.wav`. Raises UserError where there are fewer.
+    any of `<label>/*.wav` or of the folder's array. Raises UserError where there are fewer.
     """
     archives = [dataset.find_archive(Path(data), ver, test_set) for test_set in (False, True)]
-    if archives == [None, None] and any((Path(data) / word).is_dir() for word in dataset.keywords(labels)):
+    if archives == [None, None] and (clip_folder.is_one(Path(data)) or holds_any(Path(data), dataset.keywords(labels))):
         folder, noises, origin = Path(data), [], shown(Path(data).resolve().name)
         clips = dataset.folder_clips(folder, labels)
     else:
         folder = dataset.training_archive(data, ver)
         noises, origin = dataset.read_noises(folder), f"{shown(folder.name)}, training split"
-        clips = dataset.split_clips(folder, "training", ver, labels=labels)
+        clips = dataset.split_clips(folder, "training", ver, labels=labels, some_words=True)
     if len(clips) < CLIPS:
         raise UserError(f"{folder}: {len(clips)} training clips, but calibration needs {CLIPS}; name a folder of more")
     chosen = sorted(np.random.default_rng(SEED).choice(len(clips), CLIPS, replace=False))
@@ -75,10 +76,15 @@ def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Cali
     )
 
 
+def holds_any(folder: Path, words: Sequence[str]) -> bool:
+    """Whether there is a folder of any of these words."""
+    return folder.is_dir() and any(label_named(path.name, words) for path in folder.iterdir() if path.is_dir())
+
+
 def missing_words(clips: Calibration, labels: Sequence[str]) -> list[str]:
     """The words among a network's labels that none of the clips says."""
-    said = {name.split("/")[0] for name in clips.names}
-    return [word for word in dataset.keywords(labels) if word not in said]
+    names = [composed(name) for name in clips.names]
+    return [word for word in dataset.keywords(labels) if not any(name.startswith(f"{composed(word)}/") for name in names)]
 
 
 def shipped() -> Calibration:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import UserError
+from common.labels import is_word
 from common.reading import json_object
 from common.schema import Each, Either, check
 
@@ -73,11 +74,6 @@ class Threshold(NamedTuple):
 NEVER = Threshold(255, 0)
 UNMEASURED = {LOW: Threshold(242, 30), MEDIUM: Threshold(230, 20), HIGH: Threshold(204, 20)}
 """The same for every word, where nothing was chosen for a network."""
-
-
-def is_word(label: str) -> bool:
-    """Neither silence nor the unknown: their names begin with `_`."""
-    return not label.startswith("_")
 
 
 @dataclasses.dataclass(frozen=True)

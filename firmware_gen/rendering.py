@@ -14,6 +14,7 @@ import jinja2
 
 from common import names
 from common.ctext import c_string
+from common.markdown import code, one_line
 from common.templates import source_environment
 from engine import render as engine
 from frontend import render as frontend
@@ -84,7 +85,15 @@ def environment(prefix: str) -> jinja2.Environment:
     `engine/softmax.j2`."""
     return source_environment(
         TEMPLATES,
-        {"c_string": c_string, "comment": comment, "float": float_literal, "grouped": grouped, "rows": frontend.rows},
+        {
+            "c_string": c_string,
+            "code": code,
+            "comment": comment,
+            "float": float_literal,
+            "grouped": grouped,
+            "one_line": one_line,
+            "rows": frontend.rows,
+        },
         {"engine": engine.TEMPLATES, "frontend": frontend.TEMPLATES},
         prefix,
     )

@@ -20,6 +20,7 @@ DOCUMENTED = (
     "family",
     "train",
     "keyword",
+    "import",
     "synthetic",
     "speech",
     "false-accepts",

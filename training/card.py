@@ -13,6 +13,7 @@ from common.atomic import write_text
 from common.checkpoint import Checkpoint, save
 from common.description import LABELS
 from common.intervals import percent
+from common.markdown import cell
 from training.data.dataset import Clip, read_clips
 from training.features import log_mel
 from training.field.augment import PARTS as AUGMENTATION
@@ -131,7 +132,7 @@ def write(path: Path, trainer: Trainer, tensors: dict[str, np.ndarray], record: 
 
 def card(record: dict[str, str]) -> str:
     """The model card, Markdown, from what the checkpoint records."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in record.items())
+    rows = "\n".join(f"| {cell(name)} | {cell(value)} |" for name, value in record.items())
     return f"# BC-ResNet keyword spotter\n\n| | |\n|---|---|\n{rows}\n"
 
 

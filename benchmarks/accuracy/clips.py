@@ -1,4 +1,4 @@
-"""Choose the clips of a verification: from the official archives, one of them, or any `<label>/*.wav`."""
+"""Choose the clips of a verification: the official archives, one of them, any `<label>/*.wav`, or a folder's array."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmarks.listening.streaming import Background, synthetic_background
 from common.description import KEYWORDS, LABELS
 from common.errors import UserError
 from common.reading import shown
-from training.data import dataset
+from training.data import clip_folder, dataset
 
 SPLITS = ("testing", "validation", "all")
 VERSIONS = (2, 1)
-TEST_SET, WAVS = "test-set archive", "folder of wav files"
+TEST_SET, WAVS, ARRAY = "test-set archive", "folder of wav files", "folder of clips in an array"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,9 @@ def choose(data: Path, split: str | None, labels: Sequence[str] | None) -> list[
     has one that is no label.
     """
     if not data.is_dir():
-        raise UserError(f"{data}: no such folder; name one that holds Speech Commands, or <label>/*.wav")
+        raise UserError(
+            f"{data}: no such folder; name one that holds Speech Commands, <label>/*.wav, or audio.npy and clips.json"
+        )
     training, test_set, ver = archives(data)
     if labels is None:
         if training is None:
@@ -122,15 +124,16 @@ def background(data: Path) -> Background:
 
 
 def folder_part(folder: Path, labels: Sequence[str] | None) -> Part:
-    """All clips of `<label>/*.wav`."""
+    """All clips of `<label>/*.wav`, or of the folder's array."""
+    what = ARRAY if clip_folder.is_one(folder) else WAVS
     return Part(
-        f"{WAVS} ({shown(folder.resolve().name)})", dataset.folder_clips(folder, labels), [], dataset.passed_over(folder)
+        f"{what} ({shown(folder.resolve().name)})", dataset.folder_clips(folder, labels), [], dataset.passed_over(folder)
     )
 
 
 def split_part(archive: Path, split: str, ver: int, labels: Sequence[str]) -> Part:
     """The validation or testing split of the training archive."""
-    clips = dataset.split_clips(archive, split, ver, labels=labels)
+    clips = dataset.split_clips(archive, split, ver, labels=labels, some_words=True)
     return Part(
         f"{split} split of the training archive ({shown(archive.name)})",
         clips,

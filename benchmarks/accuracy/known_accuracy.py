@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from benchmarks import schemas
-from common.build_folder import NATIVE, VERIFY, build_of
+from common.build_folder import CONVERSION, NATIVE, VERIFY, build_of, remedy
 from common.errors import UserError
 from common.reading import read_json, sha256
 from common.schema import check
@@ -57,20 +57,25 @@ def trained(tau: float) -> bool:
 def find(tau: float) -> Accuracy | None:
     """The verification of the build's native network, else the recorded one of the shipped checkpoint, else None.
 
-    Where both are of the same network, the one over more clips: a run over few clips does not replace the record.
+    Where both are of the same network, the one over more clips: a run over few clips does not replace the record. Where the
+    build's network knows other words, the shipped one's record says nothing of it.
     """
     build, shipped = build_of(tau), sha256(checkpoint_path(tau))
     engine = sha256(build / NATIVE)
+    words = (read_json(build / CONVERSION, remedy(build)) or {}).get("labels") if engine else None
     places = [("measured", build / VERIFY), *(("recorded", path) for path in recorded_paths(tau))]
     known = []
     for origin, path in places:
-        remedy = "remove it" if origin == "measured" else "restore it from the repository"
-        figures = read_json(path, remedy)
+        mend = "remove it" if origin == "measured" else "restore it from the repository"
+        figures = read_json(path, mend)
         if figures is None:
             continue
         try:
             verified = figures.get("native", {}).get("sha256")
-            same = engine and verified == engine if origin == "measured" else figures["checkpoint"]["sha256"] == shipped
+            if origin == "measured":
+                same = engine and verified == engine
+            else:
+                same = figures["checkpoint"]["sha256"] == shipped and words in (None, figures.get("labels", words))
             if same:
                 check(figures, schemas.KNOWN_ACCURACY)
                 rows = {name: row for name, row in figures["device_backends"].items() if name.startswith("native")}
@@ -85,7 +90,7 @@ def find(tau: float) -> Accuracy | None:
                     )
                 )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise UserError(f"{path}: not a verification of this project ({error}); {remedy}") from None
+            raise UserError(f"{path}: not a verification of this project ({error}); {mend}") from None
     same_network = [accuracy for accuracy in known if accuracy.engine == known[0].engine]
     return max(same_network, key=lambda accuracy: accuracy.clips, default=None)
 

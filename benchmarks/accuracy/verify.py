@@ -30,6 +30,7 @@ from common import build_folder, checkpoint, locks, options
 from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
+from common.labels import is_word
 from common.reading import read_json, sha256, sha256_of
 from common.shipped import ROOT
 from detector.settings import Settings
@@ -41,7 +42,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.verify_int8", __doc__)
     options.add_tau(parser)
     options.add_build(parser)
-    options.add_data(parser, "folder that holds both official archives, or one of them, or <label>/*.wav")
+    options.add_data(
+        parser, "folder that holds both official archives, or one of them, <label>/*.wav, or audio.npy and clips.json"
+    )
     parser.add_argument(
         "--split",
         choices=clips.SPLITS,
@@ -242,6 +245,9 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
         if part.passed_over:
             print(part.passed_over)
     recordings = clips.decode(parts, labels)
+    unsaid = [label for index, label in enumerate(labels) if is_word(label) and index not in recordings.target]
+    if unsaid:
+        print(f"no clip says {', '.join(unsaid)}: nothing is measured of them")
     background = clips.background(args.data)
     source["noises"], source["detector"] = background.noises, detector_settings(build, conversion)
     print(f"{build}: {len(recordings.target)} clips, " + " and ".join(recordings.origins), flush=True)

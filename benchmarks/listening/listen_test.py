@@ -38,10 +38,11 @@ from common.atomic import write_bytes, write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import missed, per_hour
+from common.labels import is_word
 from common.shipped import detector_path
 from detector import settings
 from detector.binding import Detector
-from detector.settings import SENSITIVITIES, Settings, Threshold, is_word
+from detector.settings import SENSITIVITIES, Settings, Threshold
 from firmware_gen import inputs
 from frontend import binding
 from training.data import recordings

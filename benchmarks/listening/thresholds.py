@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.labels import is_word
 from detector.binding import Detector
-from detector.settings import NEVER, Threshold, every_word, is_word
+from detector.settings import NEVER, Threshold, every_word
 
 PROBABILITIES = 128, 153, 179, 204, 217, 230, 236, 242, 246, 250, 252, 253, 254
 HOPS = 8, 10, 12, 15, 17, 20, 22, 25, 28, 30, 33, 36, 40, 45, 50, 55

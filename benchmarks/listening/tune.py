@@ -36,9 +36,10 @@ from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import missed, per_hour
+from common.labels import is_word, label_named
 from common.resampling import to_16_khz
 from detector import settings
-from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold, is_word
+from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold
 from firmware_gen import inputs
 from training.data import recordings
 
@@ -86,7 +87,14 @@ def data_keywords(data: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], 
 def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray, list[str], str]:
     """The recordings KEYWORDS/<word>/*, each with a quiet room's noise around it; as `data_keywords`. UserError where no
     folder is named like a word of the network, or one has no recordings."""
-    found = [(index, folder / label) for index, label in enumerate(labels) if is_word(label) and (folder / label).is_dir()]
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    found = [
+        (index, path)
+        for index, label in enumerate(labels)
+        if is_word(label)
+        for path in folders
+        if label_named(path.name, [label])
+    ]
     if not found:
         words = ", ".join(label for label in labels if is_word(label))
         raise UserError(f"{folder}: no folder here is named like one of the words {words}; make <word>/*.wav")

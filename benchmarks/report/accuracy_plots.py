@@ -8,6 +8,7 @@ from benchmarks.report import plots
 from benchmarks.report.plots import Whisker
 from benchmarks.report.text import TITLES
 from benchmarks.report.values import Values
+from common.labels import title
 
 SHORT_TITLES = {
     "pytorch": "PyTorch, float",
@@ -136,7 +137,7 @@ class AccuracyPlots(Values):
                 f"confusion-{group}-{name}",
                 f"Confusion matrix, {TITLES[name]}",
                 "Clips by true class, down, and answer, across.",
-                [label.strip("_") for label in labels],
+                [plots.short(title(label)) for label in labels],
                 matrix,
                 shares,
             )
@@ -149,7 +150,7 @@ class AccuracyPlots(Values):
     def plot_recall(self) -> Markup:
         rows = [
             (
-                label.strip("_"),
+                plots.short(title(label)),
                 self.figure("percent1", "accuracy", "backends", "pytorch", "recall", label),
                 self.figure("percent1", "accuracy", "device_backends", self.best, "recall", label),
             )
@@ -168,7 +169,7 @@ class AccuracyPlots(Values):
 
     def plot_recall_drop(self) -> Markup:
         rows = [
-            (label.strip("_"), self.figure("points1", "accuracy", "recall_drop_points", self.best, label))
+            (plots.short(title(label)), self.figure("points1", "accuracy", "recall_drop_points", self.best, label))
             for label in self.measured_labels()
         ]
         return Markup(

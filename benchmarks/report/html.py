@@ -15,7 +15,8 @@ from benchmarks.report.accuracy_plots import NOT_MEASURED, SHORT_TITLES, Accurac
 from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
 from benchmarks.report.detector_plots import DetectorPlots
 from benchmarks.report.field_plots import FieldPlots
-from benchmarks.report.text import MAIN_CORE, TITLES
+from benchmarks.report.text import MAIN_CORE, TITLES, recordings
+from common.labels import title
 
 
 class Page(AccuracyPlots, FieldPlots, DetectorPlots, CostPlots):
@@ -31,6 +32,7 @@ def template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["title"] = title
     return environment.get_template("report.html.j2")
 
 
@@ -45,4 +47,5 @@ def page(report: dict) -> str:
         titles=TITLES,
         short=SHORT_TITLES,
         silent=NOT_MEASURED,
+        recordings=recordings(report),
     )

@@ -13,11 +13,14 @@ import json
 import math
 from collections.abc import Sequence
 from html import escape
+from unicodedata import combining, east_asian_width
 
 ROW, TALL_ROW, HEADING, AXIS = 26, 44, 30, 22
 """Pixels of a row, of one with its name above, of one without a mark, and of the axis below."""
 CURVE_HEIGHT = 160
 """Pixels of a curve's frame."""
+NAME_COLUMNS = 12
+"""Of a name beside a plot, in characters."""
 BASELINE = 4
 """Pixels from the middle of a line of text down to its baseline."""
 
@@ -165,6 +168,20 @@ def whiskers(
         )
         body.append(text("100%", top + 11, centre, "value", "end"))
     return frame(name, title, description, height + (AXIS if found else 0), body)
+
+
+def columns(text: str) -> int:
+    """The width of a text in characters as wide as a Latin one: those of East Asia count twice, combining marks nothing."""
+    return sum(2 if east_asian_width(one) in "WF" else not combining(one) for one in text)
+
+
+def short(label: str) -> str:
+    """A label that fits beside a plot: at most `NAME_COLUMNS` wide, with an ellipsis where it was cut."""
+    if columns(label) <= NAME_COLUMNS:
+        return label
+    while columns(label) >= NAME_COLUMNS:
+        label = label[:-1]
+    return f"{label.rstrip()}…"
 
 
 def dumbbells(
@@ -366,7 +383,8 @@ def heat(
     shares: fractions of each row's clips. The opacity of wrong answers is the square root of the share, so that rare ones
     are visible.
     """
-    cell, left, top = 20, 52, 48
+    longest = max(map(columns, labels))
+    cell, left, top = 20, max(52, 10 + 6 * longest), max(48, 10 + 5.5 * longest)
     size = cell * len(labels)
     body = []
     for index, label in enumerate(labels):
@@ -391,6 +409,7 @@ def heat(
                 body.append(text(number(x + (cell - 1) / 2), y + (cell - 1) / 2 - 1, figure, "count", "middle"))
     return (
         f'<svg class="plot heat" role="img" aria-labelledby="{name}-t {name}-d" '
-        f'viewBox="0 0 {left + size + 14} {top + size}"><title id="{name}-t">{escape(title)}</title>'
+        f'viewBox="0 0 {left + size + max(14, 3 * longest - 7)} {number(top + size)}">'
+        f'<title id="{name}-t">{escape(title)}</title>'
         f'<desc id="{name}-d">{escape(description)}</desc>' + "".join(body) + "</svg>"
     )

@@ -11,6 +11,7 @@ from benchmarks.report import comparison
 from common.description import TAUS
 from common.errors import UserError
 from common.intervals import missed, per_hour
+from common.labels import is_word
 from common.reading import read_json
 from common.shipped import checkpoint_path, detector_path, recorded_path
 from detector import render as detector, settings
@@ -281,7 +282,7 @@ def listening() -> str:
 def thresholds() -> str:
     """The shipped thresholds, by width and word: the least probability of 255, and the hops."""
     loaded = {tau: settings.load(detector_path(tau)) for tau in shipped()}
-    words = [label for label in next(iter(loaded.values())).labels if settings.is_word(label)]
+    words = [label for label in next(iter(loaded.values())).labels if is_word(label)]
     rows = []
     for tau, made in loaded.items():
         for name in SENSITIVITIES:

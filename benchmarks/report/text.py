@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import comparison, npu_section
+from common.description import KEYWORDS
+from common.labels import is_word
+from common.markdown import cell, code
 
 TITLES = {
     "pytorch": "PyTorch, float",
@@ -60,7 +63,13 @@ def when(accuracy: dict) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table: the first column to the left, the others to the right."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
+
+
+def recordings(report: dict) -> str:
+    """What to name as DATA= for this network: recordings of its words."""
+    own = [label for label in report["labels"] if is_word(label) and label not in KEYWORDS]
+    return "<folder of <label>/*.wav>" if own else "<Speech Commands>"
 
 
 def accuracy_section(report: dict) -> str:
@@ -68,7 +77,7 @@ def accuracy_section(report: dict) -> str:
     found = report["accuracy"]
     if found is None:
         return (
-            f"Not measured yet for this model: `make verify TAU={report['tau']:g} DATA=<Speech Commands>` "
+            f"Not measured yet for this model: `make verify TAU={report['tau']:g} DATA={recordings(report)}` "
             "does it in a few minutes."
         )
     rows = []
@@ -93,13 +102,13 @@ def accuracy_section(report: dict) -> str:
             f"{found['clips']:,} clips: {found['data']['origin']}; {when(found)}.",
             table(["backend", "top-1", "95 % interval", "drop, points", "95 % interval", "agreement", "SQNR"], rows),
             table(
-                ["recall, %", *(f"`{label}`" for label in known)],
+                ["recall, %", *map(code, known)],
                 [
                     ["float", *(f"{100 * float_recall[label]:.1f}" for label in known)],
                     ["int8, device features", *(f"{100 * int8_recall[label]:.1f}" for label in known)],
                 ],
             ),
-            f"Worst class in int8 on device features: `{worst['label']}`, {100 * worst['recall']:.1f} %. Outputs of "
+            f"Worst class in int8 on device features: {code(worst['label'])}, {100 * worst['recall']:.1f} %. Outputs of "
             "TFLite's reference kernels and of TFLM equal in every bit on all these clips: "
             f"{yes(found['bit_exact_with_tflm'])}. "
             "A drop is PyTorch's top-1 on float log-mel less the backend's; its interval is the paired one (Tango, 1998).",
@@ -145,7 +154,7 @@ def detector_section(report: dict) -> str:
     chosen = f"were chosen on {found['chosen']}" if found["chosen"] else "are defaults, not chosen for this network"
     words = list(found["presets"]["high"])
     rows = [
-        [word, *(", ".join(map(str, rows[word])) if word in rows else "never" for rows in found["presets"].values())]
+        [code(word), *(", ".join(map(str, rows[word])) if word in rows else "never" for rows in found["presets"].values())]
         for word in words
     ]
     parts = [
@@ -172,7 +181,7 @@ def field_section(report: dict) -> str:
     """The table of the field test, or the command that makes it."""
     found = report["field"]
     if found is None:
-        return f"Not measured yet: `make field-test TAU={report['tau']:g} DATA=<Speech Commands>`."
+        return f"Not measured yet: `make field-test TAU={report['tau']:g} DATA={recordings(report)}`."
     rows = [
         [condition(row)]
         + [
@@ -312,7 +321,7 @@ def markdown(report: dict) -> str:
         ["flash, model", f"{model['tflite_bytes']:,} bytes"],
         ["arena", f"{memory['arena_bytes']:,} bytes ({memory['arena_measured']}); {on_arm(memory)}"],
         ["input", f"int8 [{shape}], scale {model['input']['scale']:g}, zero point {model['input']['zero_point']}"],
-        ["output", f"int8, {len(report['labels'])} classes: {', '.join(report['labels'])}"],
+        ["output", f"int8, {len(report['labels'])} classes: {', '.join(map(code, report['labels']))}"],
         ["calibration", f"{calibration['clips']} clips, {calibration['source']}; ranges: {calibration['ranges']}"],
         [
             "fidelity",
@@ -324,7 +333,7 @@ def markdown(report: dict) -> str:
         "\n\n".join(
             [
                 f"# BC-ResNet-{report['tau']:g}, int8, graph `{model['graph']}`",
-                "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in facts),
+                "| | |\n|---|---|\n" + "\n".join(f"| {name} | {cell(value)} |" for name, value in facts),
                 "## Accuracy and what int8 costs",
                 accuracy_section(report),
                 "## In the field",
@@ -389,6 +398,6 @@ def short(report: dict, build: Path | None = None) -> str:
         rows.append(("", f"{build / 'firmware'}/"))
     rows += [("", f"{build / 'report.md'}"), ("", f"{build / 'report.html'}")]
     if not found or found["origin"] != "measured":
-        rows.append(("next", f"make verify TAU={report['tau']:g} DATA=<Speech Commands>"))
+        rows.append(("next", f"make verify TAU={report['tau']:g} DATA={recordings(report)}"))
     head = f"BC-ResNet-{report['tau']:g}, int8, graph {model['graph']}"
     return "\n".join([head, *(f"  {name:<12}{value}" for name, value in rows)])

@@ -11,9 +11,9 @@ from pathlib import Path
 from common import names
 from common.build_folder import remedy
 from common.errors import UserError
+from common.labels import is_word
 from common.shipped import ROOT
 from detector import render as detector
-from detector.settings import is_word
 from firmware_gen import __version__, folder, inputs, rendering
 from firmware_gen.__main__ import NATIVE, fingerprint
 from frontend import render as frontend

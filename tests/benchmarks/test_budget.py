@@ -296,6 +296,18 @@ def test_accuracy_is_of_the_build_where_it_was_verified_else_of_the_shipped_chec
         known_accuracy.find(1)
 
 
+def test_the_record_of_the_shipped_network_says_nothing_of_a_build_of_other_words(agreed, tau1_build, tmp_path):
+    build = shutil.copytree(tau1_build, tmp_path / "build" / "tau1")
+    record = shipped_files.CHECKPOINTS / "tau1-accurate.verify.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"labels": ["yes", "no"]}))
+    for labels, origin in ((["yes", "no"], "recorded"), (["lamp", "door"], None)):
+        conversion = json.loads((tau1_build / "conversion.json").read_text())
+        (build / "conversion.json").write_text(json.dumps(conversion | {"labels": labels}))
+        found = known_accuracy.find(1)
+        assert (found and found.origin) == origin
+    assert known_accuracy.trained(1)
+
+
 def test_a_verification_of_another_checkpoint_says_nothing_of_this_one(agreed, capsys):
     (shipped_files.CHECKPOINTS / "tau1.safetensors").write_bytes(b"a better one")
     assert known_accuracy.find(1) is None

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.accuracy import clips
 from common.description import FEATURES, LABELS, SILENCE
 from common.errors import UserError
-from training.data import dataset
+from training.data import clip_folder, dataset
 
 RATE = FEATURES.sample_rate
 
@@ -61,8 +61,20 @@ def test_official_archives_serve_models_of_other_labels(tiny_speech_commands, tm
         clips.choose(test_set, None, with_bed)
     with pytest.raises(UserError, match="no test-set archive of the model's words"):
         clips.choose(tiny_speech_commands, "all", with_bed)
-    with pytest.raises(UserError, match="no clip of lamp"):
-        clips.choose(archive, None, ("lamp", "yes"))
+    assert labels(archive, None, ("lamp", "yes")) == [{"yes"}]
+    with pytest.raises(UserError, match="no clip of lamp; name a folder of recordings"):
+        clips.choose(archive, None, ("lamp",))
+
+
+def test_a_folder_of_an_array_is_a_verification_of_its_own(tmp_path):
+    audio = np.arange(3, dtype=np.int16)[:, None] * np.ones(RATE, np.int16)
+    clip_folder.write(tmp_path / "kept", ["lamp", "zebra", "lamp"], 0, [(0, audio)])
+    parts = clips.choose(tmp_path / "kept", None, (SILENCE, "_unknown_", "lamp"))
+    found = clips.decode(parts, (SILENCE, "_unknown_", "lamp"))
+    assert found.target.tolist() == [2, 1, 2] and found.audio[:, 0].tolist() == [0, 1, 2]
+    assert found.origins == {"folder of clips in an array (kept)": 3}
+    with pytest.raises(UserError, match="it has no splits"):
+        clips.choose(tmp_path / "kept", "testing", ("lamp", "zebra"))
 
 
 def test_a_folder_of_the_benchmarks_labels_and_more_is_a_folder_of_wav_files(tiny_speech_commands, tmp_path, write_wav):

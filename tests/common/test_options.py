@@ -11,8 +11,9 @@ from common import options
 from common.errors import OptionParser, UserError
 
 ROOT = Path(__file__).parents[2]
-OF_THEIR_OWN = {("budget.py", "tau"), ("__main__.py", "data")}
-"""Without --tau a budget is for every width; without --data a conversion takes the shipped features."""
+OF_THEIR_OWN = {("budget.py", "tau"), ("import_checkpoint.py", "tau"), ("__main__.py", "data")}
+"""Without --tau a budget is for every width and a checkpoint of any width is imported; without --data a conversion takes
+the shipped features."""
 
 
 def parsed(*arguments: str):

@@ -22,6 +22,8 @@ from common import build_folder, checkpoint, workers
 from common.description import FEATURES, LABELS, TAUS
 from common.errors import UserError
 from convert import __main__ as command, calibration, fidelity, interpreters
+from frontend import binding
+from training.data import clip_folder
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
@@ -204,6 +206,32 @@ def test_calibration_takes_the_networks_words_from_an_archive_or_from_folders(
     for data in (tmp_path, tiny_speech_commands / "speech_commands_test_set_v0.02"):  # nothing is calibrated on test clips
         with pytest.raises(UserError, match="no Speech Commands here"):
             calibration.from_audio(data, labels=("lamp", "yes"))
+
+
+def test_calibration_takes_a_folders_array_and_knows_whose_words_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "CLIPS", 4)
+    noise = np.random.default_rng(0).integers(-999, 999, (5, FEATURES.clip_samples), np.int16)
+    clip_folder.write(tmp_path, ["lamp", "??/", "zebra", "zebra", "lamp"], 0, [(0, noise)])
+    labels = ("_silence_", "_unknown_", "lamp", "??/", "door", "lam")
+    made = calibration.from_audio(tmp_path, labels=labels)
+    assert made.source == tmp_path.name and made.features.shape == (4, FEATURES.mels, FEATURES.frames)
+    assert made.features.tobytes() == binding.columns(noise[[int(name.split("/")[-1]) for name in made.names]]).tobytes()
+    assert calibration.missing_words(made, labels) == [
+        word for word in ("lamp", "??/", "door", "lam") if not any(name.startswith(f"{word}/") for name in made.names)
+    ]
+    with pytest.raises(UserError, match="'lamp' is not a label of the model"):
+        calibration.from_audio(tmp_path, labels=("zebra", "??/"))
+    monkeypatch.setattr(calibration, "CLIPS", 6)
+    with pytest.raises(UserError, match="5 training clips, but calibration needs 6"):
+        calibration.from_audio(tmp_path, labels=labels)
+
+
+def test_calibration_on_an_archive_without_some_of_the_words_takes_the_others(tiny_speech_commands, monkeypatch):
+    monkeypatch.setattr(calibration, "CLIPS", 12)
+    labels = ("_silence_", "_unknown_", "yes", "bed", "lamp")
+    assert "lamp" in calibration.missing_words(calibration.from_audio(tiny_speech_commands, labels=labels), labels)
+    with pytest.raises(UserError, match="no clip of door, lamp; name a folder of recordings"):
+        calibration.from_audio(tiny_speech_commands, labels=("door", "lamp"))
 
 
 def test_networks_of_any_two_words_pass_the_gate_though_other_clips_flip_their_answers(tau1_build, facts, shipped_tau1):

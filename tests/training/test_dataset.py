@@ -15,7 +15,7 @@ from conftest import OTHER_WORDS
 from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
 from training.__main__ import main
-from training.data import dataset
+from training.data import clip_folder, dataset
 
 TRAINING, TEST_SET = dataset.archive_names(2)
 
@@ -282,3 +282,47 @@ def test_every_tenth_real_validation_clip_can_be_read(gsc_root):
     clips = dataset.split_clips(archive, "validation", 2)[::10]
     audio = dataset.read_clips(clips, dataset.read_noises(archive))
     assert audio.any(1).all()
+
+
+# ---- clips in an array ----
+
+
+def array_folder(folder: Path, words: list[str]) -> Path:
+    audio = np.arange(len(words), dtype=np.int16)[:, None] * np.ones(FEATURES.clip_samples, np.int16)
+    clip_folder.write(folder, words, 0, [(0, audio)])
+    return folder
+
+
+def test_clips_of_an_array_have_the_labels_of_their_words_and_others_are_unknown(tmp_path):
+    folder = array_folder(tmp_path, ["lamp", "zebra", "tu\u0308r", "_silence_", "??/"])
+    labels = (SILENCE, UNKNOWN, "t\u00fcr", "lamp", "??/")
+    clips = dataset.folder_clips(folder, labels)
+    assert [clip.label for clip in clips] == ["lamp", UNKNOWN, "t\u00fcr", SILENCE, "??/"]
+    assert [clip.name for clip in clips] == ["lamp/0", "zebra/1", "tu\u0308r/2", "_silence_/3", "??//4"]
+    assert dataset.read_clips(clips[::-2]).tolist() == [[value] * FEATURES.clip_samples for value in (4, 2, 0)]
+    assert [clip.label for clip in dataset.folder_clips(folder, None)] == ["lamp", "zebra", "tu\u0308r", SILENCE, "??/"]
+    with pytest.raises(UserError, match=r"'zebra' is not a label of the model .*, which has no _unknown_"):
+        dataset.folder_clips(folder, (SILENCE, *labels[2:]))
+
+
+@pytest.mark.parametrize("damage", ["audio.npy", "clips.json"])
+def test_half_a_folder_of_an_array_is_one_line(tmp_path, damage):
+    folder = array_folder(tmp_path, ["lamp", "door"])
+    (folder / damage).unlink()
+    with pytest.raises(UserError, match="no clips here; make them with"):
+        dataset.folder_clips(folder, ("lamp", "door"))
+
+
+def test_a_folder_of_wav_files_is_a_label_however_its_letters_are_composed(tmp_path, write_wav):
+    write_wav(tmp_path / "tu\u0308r" / "a.wav", np.ones(9, np.int16))
+    assert [clip.label for clip in dataset.folder_clips(tmp_path, ("t\u00fcr",))] == ["t\u00fcr"]
+
+
+def test_where_some_words_suffice_those_without_clips_are_left_out_and_none_is_refused(archive):
+    labels = (SILENCE, UNKNOWN, "bed", "lamp")
+    with pytest.raises(UserError, match=r"no clip of lamp; name a folder of recordings, <label>/\*.wav"):
+        dataset.split_clips(archive, "training", 2, labels=labels)
+    found = dataset.split_clips(archive, "training", 2, labels=labels, some_words=True)
+    assert {clip.label for clip in found} == {SILENCE, UNKNOWN, "bed"}
+    with pytest.raises(UserError, match="no clip of door, lamp"):
+        dataset.split_clips(archive, "training", 2, labels=("door", "lamp"), some_words=True)

@@ -1,4 +1,4 @@
-"""A folder of generated training clips: audio.npy, int16 [clips, 16000], and clips.json, the word of each."""
+"""A folder of clips in one array: audio.npy, int16 [clips, 16000], and clips.json, the word of each."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def making(folder: Path) -> Iterator[None]:
     with locks.writing(folder, f".{ARRAY}.*", f".{LIST}.*"):
         locks.try_to_write(folder)
         yield
+
+
+def is_one(folder: Path) -> bool:
+    """Whether it is such a folder, or half of one."""
+    return (folder / ARRAY).is_file() or (folder / LIST).is_file()
 
 
 def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:

@@ -5,7 +5,8 @@ The layout is that of the official archives, unpacked side by side:
     DATA/speech_commands_v0.02/<word>/*.wav, _background_noise_/, {validation,testing}_list.txt
     DATA/speech_commands_test_set_v0.02/<label>/*.wav
 
-Either folder may also be given on its own.
+Either folder may also be given on its own. In place of them stands any folder of `<label>/*.wav`, or one that holds its
+clips in an array (training/data/clip_folder.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import numpy as np
 from common.audio import read_clip, read_wav
 from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
+from common.labels import is_word, label_named
 from common.reading import read_plain, shown
+from training.data import clip_folder
 
 NOISE = "_background_noise_"
 SPLITS = ("training", "validation", "testing")
@@ -39,15 +42,17 @@ SOUNDS = frozenset(".aac .aif .aiff .au .flac .m4a .mp3 .oga .ogg .opus .wav .wm
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One labelled second: a wav file, or an excerpt of background noise (`silence`).
+    """One labelled second: a wav file, an excerpt of background noise (`silence`), or a row of a folder's array.
 
-    folder: the word's folder, where the file lies in a subfolder of it.
+    folder: the word's folder, where the file lies in a subfolder of it. said: the word of a row.
     """
 
     label: str
     path: Path | None = None
     silence: int | None = None  # index of a noise excerpt, which seeds it
     folder: Path | None = None
+    row: int | None = None
+    said: str = ""
 
     @property
     def word_folder(self) -> Path:
@@ -57,12 +62,14 @@ class Clip:
 
     @property
     def word(self) -> str:
-        """The word that is spoken, which is its folder's name, or _silence_."""
-        return self.word_folder.name if self.path else SILENCE
+        """The word that is spoken, which is its folder's name unless the clip is a row, or _silence_."""
+        return self.said or (self.word_folder.name if self.path else SILENCE)
 
     @property
     def key(self) -> str:
-        """`folder/file.wav` as in an archive's lists of splits, or `_silence_/<index>`."""
+        """`folder/file.wav` as in an archive's lists of splits, `_silence_/<index>`, or `<word>/<row>`."""
+        if self.row is not None:
+            return f"{self.word}/{self.row}"
         if not self.path:
             return f"{self.word}/{self.silence}"
         return f"{self.word}/{self.path.relative_to(self.word_folder).as_posix()}"
@@ -103,7 +110,7 @@ def training_archive(data: Path, ver: int) -> Path:
 
 def keywords(labels: Sequence[str]) -> list[str]:
     """The labels except _silence_ and _unknown_."""
-    return [label for label in labels if label not in (SILENCE, UNKNOWN)]
+    return [label for label in labels if is_word(label)]
 
 
 def wav_files(folder: Path) -> list[Path]:
@@ -165,12 +172,13 @@ def split_clips(
     without: Sequence[str] = (),
     all_others: bool = False,
     labels: Sequence[str] = LABELS,
+    some_words: bool = False,
 ) -> list[Clip]:
     """The clips of a split of the training archive, in a fixed order.
 
     Contains all clips of the keywords, the words among `labels`. Where _unknown_ is a label, it gets clips of the other
     words except `without`, a fixed choice by hash of about one class's size (all of them with `all_others`); where _silence_
-    is one, it gets as many clips. Raises UserError where a keyword has no clip.
+    is one, it gets as many clips. Raises UserError where a keyword has no clip; with `some_words` only where none has one.
     """
     lists = {name: listed(archive, name) for name in SPLITS[1:]}
     wanted = keywords(labels)
@@ -184,11 +192,10 @@ def split_clips(
             if next((name for name, names in lists.items() if key in names), SPLITS[0]) == split:
                 (others if clip.label == UNKNOWN else spoken).append(clip)
     missing = sorted({*wanted} - {clip.label for clip in spoken})
-    if missing:
-        raise UserError(
-            f"{archive}: the {split} split has no clip of {', '.join(missing)}; "
-            "unpack the archive again or choose another split"
-        )
+    if missing and (not some_words or not spoken):
+        own = any(word not in KEYWORDS for word in missing)
+        remedy = "name a folder of recordings, <label>/*.wav" if own else "unpack the archive again or choose another split"
+        raise UserError(f"{archive}: the {split} split has no clip of {', '.join(missing)}; {remedy}")
     extra = extra_clips(spoken, wanted, split, ver)
     if UNKNOWN in labels:
         spoken += others if all_others else first_by_hash(others, extra)
@@ -196,14 +203,17 @@ def split_clips(
 
 
 def folder_clips(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Clip]:
-    """The clips of `<label>/*.wav`, at any depth, as the test-set archive has them.
+    """The clips of `<label>/*.wav`, at any depth, as the test-set archive has them, or of a folder's array.
 
     labels: the allowed ones, or None for any. Raises UserError where a folder is no label or there is no clip.
     """
+    if clip_folder.is_one(folder):
+        return array_clips(folder, labels)
     clips = []
     for path in sorted(p for p in folder.iterdir() if p.is_dir()):
-        found = word_clips(path, path.name)
-        if found and labels is not None and path.name not in labels:
+        label = path.name if labels is None else label_named(path.name, labels)
+        found = word_clips(path, label or path.name)
+        if found and label is None and labels is not None:
             raise UserError(
                 f"{path}: '{path.name}' is not a label of the model ({', '.join(labels)}); rename or remove the folder"
             )
@@ -211,6 +221,20 @@ def folder_clips(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Cl
     if not clips:
         raise UserError(f"{folder}: no <label>/*.wav here; name a folder that holds Speech Commands")
     return clips
+
+
+def array_clips(folder: Path, labels: Sequence[str] | None) -> list[Clip]:
+    """The clips of a folder's array. A word that is no label is _unknown_; UserError where that is no label either."""
+    _, words = clip_folder.load(folder, "clips", f"the command that wrote {shown(folder)}")
+    meant = {word: word if labels is None else label_named(word, labels) for word in words}
+    foreign = [word for word, label in meant.items() if label is None]
+    if foreign and labels is not None and UNKNOWN not in labels:
+        raise UserError(
+            f"{folder}: '{foreign[0]}' is not a label of the model ({', '.join(labels)}), which has no {UNKNOWN}; name a "
+            "folder of its words"
+        )
+    path = folder / clip_folder.ARRAY
+    return [Clip(meant[word] or UNKNOWN, path, row=row, said=word) for row, word in enumerate(words)]
 
 
 def clips_of_test_set(folder: Path, labels: Sequence[str], ver: int) -> list[Clip]:
@@ -247,8 +271,14 @@ def read_noises(archive: Path) -> list[np.ndarray]:
 def read_clips(clips: Sequence[Clip], noises: Sequence[np.ndarray] = (), progress=iter) -> np.ndarray:
     """Decode clips: int16 [clips, 16000]. noises: the recordings from which clips of silence are cut."""
     audio = np.zeros((len(clips), FEATURES.clip_samples), np.int16)
+    arrays: dict[Path, np.ndarray] = {}
     for row, clip in zip(audio, progress(clips)):
-        row[:] = read_clip(clip.path) if clip.path else silence_excerpt(noises, clip.silence)
+        if clip.path and clip.row is not None:
+            if clip.path not in arrays:
+                arrays[clip.path] = np.load(clip.path, mmap_mode="r")
+            row[:] = arrays[clip.path][clip.row]
+        else:
+            row[:] = read_clip(clip.path) if clip.path else silence_excerpt(noises, clip.silence)
     return audio
 
 
