@@ -76,6 +76,7 @@ flag = $(if $(filter-out 0 no,$(value $(2))),$(1))
 BIN = $(call quoted,VENV)/bin/python
 LINTERS = $(call quoted,LINT)/bin
 PEERS_BIN = $(call quoted,PEERS)/bin/python
+VELA_BIN = $(call quoted,VELA)/bin/vela
 TAU_OPTION = $(call option,--tau,TAU)
 # Only where the user names one: a real board, not the emulated one that is the default of other targets.
 BOARD_OPTION = $(if $(filter-out file,$(origin BOARD)),$(call option,--board,BOARD))
@@ -235,7 +236,7 @@ stack: $(VENV)/convert
 	$(BIN) -m benchmarks.stack $(TAU_OPTION) $(call flag,--record,KEEP)
 
 npu: $(VENV)/convert $(VELA)/vela
-	$(BIN) -m benchmarks.npu $(TAU_OPTION) --vela=$(call quoted,VELA)/bin/vela $(call option,--npu,NPU)
+	$(BIN) -m benchmarks.npu $(TAU_OPTION) --vela=$(VELA_BIN) $(call option,--npu,NPU)
 	$(BIN) -m benchmarks.report $(TAU_OPTION) --quiet
 
 # TAU only where the user names one: without, the best that fits is named.

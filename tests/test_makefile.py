@@ -197,7 +197,8 @@ def test_each_target_takes_the_variables_that_its_recipe_uses():
     text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
     for target in DOCUMENTED:
         (recipe,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)*)", text, re.M)
-        recipe = recipe.replace("$(TAU_OPTION)", "$(call option,--tau,TAU)")
+        for name in ("TAU", "BOARD"):
+            recipe = recipe.replace(f"$({name}_OPTION)", f"$(call option,--{name.lower()},{name})")
         used = {*re.findall(r"\$\(call (?:option|flag),[\w-]+,(\w+)\)|\$\(call quoted,(?!PYTHON)(\w+)\)", recipe)}
         assert {option or quoted for option, quoted in used} == {*takes().get(target, ())}, target
 
@@ -324,6 +325,22 @@ def test_the_peers_have_an_environment_of_their_own_and_are_run_in_it(tmp_path, 
     assert [part for part in parts if (tmp_path / "venv" / part).exists()] == ["convert", "training"]
     (words,) = recorded(make("peers", f"VENV={recorder}", "RECORDINGS=/radio"))
     assert words == ["-m", "benchmarks.peers", f"--python={recorder}-peers/bin/python", "--", "/radio"]
+
+
+def test_vela_has_an_environment_of_its_own_and_the_report_is_written_behind_it(tmp_path, log, recorder):
+    assert make("npu", f"VENV={tmp_path}/venv", f"PYTHON={fake_python(log)}").returncode == 0
+    assert (tmp_path / "venv-vela" / "vela").exists() and not (tmp_path / "venv" / "vela").exists()
+    first, second = recorded(make("npu", f"VENV={recorder}", "NPU=ethos-u65-256"))
+    assert first == ["-m", "benchmarks.npu", "--tau=1", f"--vela={recorder}-vela/bin/vela", "--npu=ethos-u65-256"]
+    assert second == ["-m", "benchmarks.report", "--tau=1", "--quiet"]
+
+
+def test_the_emulated_board_that_others_take_by_default_is_none_of_the_user_s(recorder):
+    for target in ("budget", "board-report"):
+        (words,) = recorded(make(target, f"VENV={recorder}"))
+        assert not [word for word in words if word.startswith("--board")]
+        (words,) = recorded(make(target, f"VENV={recorder}", "BOARD=nucleo u575"))
+        assert "--board=nucleo u575" in words
 
 
 def test_an_installation_that_fails_ends_with_one_line_that_says_what_to_do(tmp_path, log):

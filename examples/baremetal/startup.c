@@ -25,7 +25,8 @@ __attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = 
 __attribute__((noreturn)) void reset(void) {
 #ifdef __PIC__  // r9 is what -msingle-pic-base finds addresses by; without that option it is any register
   __asm__ volatile("ldr r0, =__got_start\n\t"
-                   "mov r9, r0" ::: "r0");
+                   "mov r9, r0" ::
+                       : "r0");
 #endif
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
   CPACR |= CPACR_FPU;
