@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.cost import engine_layers
-from benchmarks.report import text as report_text
+from benchmarks.cost.quantities import MAIN_CORE
 from common.schema import Each, Either, check
 
 INTERVAL = (float, float)
@@ -112,7 +112,7 @@ CURVE = {
     "points": [{"rate": float, "missed": float, "words": Each([Either(None, float)])}],
 }
 """What it takes of the curve that `benchmarks.tune` wrote."""
-BENCH = {"clip": str, "compiler": str, "emulator?": Either(None, str), "boards": {report_text.MAIN_CORE: CORE}}
+BENCH = {"clip": str, "compiler": str, "emulator?": Either(None, str), "boards": {MAIN_CORE: CORE}}
 """What a report takes of a bench."""
 
 

@@ -14,6 +14,9 @@ CLOCKS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
 SLOWEST = 10e3  # Hz
 TIMES = {"ms": 1e-3, "s": 1}
 
+MAIN_CORE = "cortex-m4"
+"""The core of the costs in the short form and in the headline of the page."""
+
 
 def parse(name: str, text: str | None, pattern: str, units: Mapping[str, float], example: str) -> float:
     """A number above 0 with its unit. name: of the variable, "RAM". example: a valid value, "20k"."""

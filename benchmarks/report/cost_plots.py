@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from benchmarks.cost.quantities import MAIN_CORE
 from benchmarks.report import comparison, plots
 from benchmarks.report.plots import Stack
-from benchmarks.report.text import MAIN_CORE
 from benchmarks.report.values import Values
 
 STAGES = {

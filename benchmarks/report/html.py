@@ -11,11 +11,12 @@ from pathlib import Path
 
 import jinja2
 
+from benchmarks.cost.quantities import MAIN_CORE
 from benchmarks.report.accuracy_plots import NOT_MEASURED, SHORT_TITLES, AccuracyPlots
 from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
 from benchmarks.report.detector_plots import DetectorPlots
 from benchmarks.report.field_plots import FieldPlots
-from benchmarks.report.text import MAIN_CORE, TITLES, recordings
+from benchmarks.report.text import TITLES, recordings
 from common.labels import title
 
 

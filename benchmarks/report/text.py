@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.cost.quantities import MAIN_CORE
 from benchmarks.report import comparison, npu_section
 from common.description import KEYWORDS
 from common.labels import is_word
@@ -19,8 +20,6 @@ TITLES = {
     "native_in_noise": "native engine, whole window in the stream's noise",
     "native_stream": "native engine, in a stream",
 }
-MAIN_CORE = "cortex-m4"
-"""The core of the costs in the short form and in the headline of the page."""
 
 
 def span(interval: Sequence[float], factor: float = 1) -> str:
