@@ -19,6 +19,11 @@ def detector_path(tau: float) -> Path:
     return CHECKPOINTS / f"tau{tau:g}.detector.json"
 
 
+def detector_paths(tau: float) -> list[Path]:
+    """All detector's settings shipped for networks of this width: of its checkpoint, then of others such as tau1-field."""
+    return [detector_path(tau), *sorted(CHECKPOINTS.glob(f"tau{tau:g}-*.detector.json"))]
+
+
 def recorded_path(tau: float, graph: str) -> Path:
     """The verification shipped with the checkpoint of this width, for one of its graphs."""
     return CHECKPOINTS / f"tau{tau:g}-{graph}.verify.json"

@@ -12,7 +12,7 @@ from common.ctext import c_string
 from common.description import FeatureDescription
 from common.errors import UserError
 from common.reading import sha256
-from common.shipped import detector_path
+from common.shipped import detector_paths
 from detector import settings
 from detector.settings import Settings
 from engine import network
@@ -122,7 +122,7 @@ def detector_settings(build: Path, record: dict) -> Settings:
     A file that was made for another network does not count. record: conversion.json. Raises UserError where a file is
     damaged.
     """
-    for path in (build / settings.FILE, detector_path(float(record["tau"]))):
+    for path in (build / settings.FILE, *detector_paths(float(record["tau"]))):
         if path.is_file():
             found = settings.load(path)
             if found.belong_to(record):

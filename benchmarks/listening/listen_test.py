@@ -39,7 +39,7 @@ from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import missed, per_hour
 from common.labels import is_word
-from common.shipped import detector_path
+from common.shipped import detector_paths
 from detector import settings
 from detector.binding import Detector
 from detector.settings import SENSITIVITIES, Settings, Threshold
@@ -295,9 +295,13 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
 
 def keep(tau: float, conversion: dict, decided: Settings, measured: dict) -> None:
     """Write the figures beside the thresholds of a shipped checkpoint; UserError where these are others."""
-    path = detector_path(tau)
-    shipped = settings.load(path)
-    if shipped.native != conversion["native"]["sha256"] or shipped.presets != decided.presets:
-        raise UserError(f"--record: the build's thresholds are not those of {path}; run `make quantize TAU={tau:g}`")
-    settings.save(path, dataclasses.replace(shipped, measured=measured))
+    paths = detector_paths(tau)
+    for path, shipped in ((path, settings.load(path)) for path in paths if path.is_file()):
+        if shipped.native == conversion["native"]["sha256"] and shipped.presets == decided.presets:
+            settings.save(path, dataclasses.replace(shipped, measured=measured))
+            return
+    raise UserError(
+        f"--record: the build's thresholds are not those of {', '.join(path.name for path in paths)}; "
+        f"run `make quantize TAU={tau:g}`"
+    )
     print(path)

@@ -170,7 +170,7 @@ def test_the_listening_test_counts_what_it_says(build, tiny_speech_commands, fol
 def test_figures_of_other_thresholds_are_not_recorded(build, tiny_speech_commands, monkeypatch, tmp_path):
     conversion = build_folder.load(build)
     decided = settings.default(conversion["labels"])
-    monkeypatch.setattr(listen_test, "detector_path", lambda tau: tmp_path / "shipped.json")
+    monkeypatch.setattr(listen_test, "detector_paths", lambda tau: [tmp_path / "shipped.json", tmp_path / "none.json"])
     settings.save(tmp_path / "shipped.json", decided)
     with pytest.raises(Exception, match="the build's thresholds are not those of"):
         listen_test.keep(1, conversion, decided, {})

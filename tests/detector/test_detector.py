@@ -16,6 +16,7 @@ import pytest
 from engine_inputs import CLASS_COUNTS, numbered
 from firmware_builds import AWKWARD, SANITISERS, WARNINGS
 
+from common import shipped as shipped_files
 from common.ctext import without_comments
 from common.description import LABELS
 from common.errors import UserError
@@ -412,10 +413,11 @@ def test_a_file_that_is_none_is_one_line(tmp_path):
 
 def test_a_build_takes_its_own_settings_then_the_shipped_ones_then_defaults(tmp_path, monkeypatch):
     shipped, own = made(chosen="shipped"), made(chosen="own")
-    monkeypatch.setattr(inputs, "detector_path", lambda tau: tmp_path / f"tau{tau:g}.detector.json")
+    monkeypatch.setattr(shipped_files, "CHECKPOINTS", tmp_path)
     record = {"native": {"sha256": shipped.native}, "tau": 1, "labels": list(LABELS)}
     assert inputs.detector_settings(tmp_path, record) == settings.default(LABELS)
-    settings.save(tmp_path / "tau1.detector.json", shipped)
+    settings.save(tmp_path / "tau1.detector.json", dataclasses.replace(shipped, native="ab" * 32))
+    settings.save(tmp_path / "tau1-field.detector.json", shipped)  # of another network of this width
     assert inputs.detector_settings(tmp_path, record) == shipped
     settings.save(tmp_path / settings.FILE, own)
     assert inputs.detector_settings(tmp_path, record) == own
