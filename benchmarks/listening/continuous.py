@@ -136,6 +136,8 @@ def listen(path: Path, paths: Sequence[Path], processes: int | None = None) -> l
 
     path: of the integer network. processes: as many as cores where None.
     """
+    if not paths:
+        return []
     load_engine(path)  # compiled once, and not by every worker at the same time
     parts = [(paths[start : start + CHUNK],) for start in range(0, len(paths), CHUNK)]
     made = workers.in_order(chunk, parts, "listening", "recording", processes, worker_tools.prepare, (load_engine, path))

@@ -199,7 +199,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     options.add_tau(parser)
     options.add_build(parser)
     options.add_data(parser, "folder that holds both official archives, or one of them, or <label>/*.wav")
-    parser.add_argument("--split", choices=("validation", "testing"), default="validation", help="default validation")
+    parser.add_argument("--split", choices=("validation", "testing"), help="default validation, where there is that split")
     parser.add_argument(
         "--each", type=int, default=EACH, metavar="CLIPS", help=f"clips of each class (default {EACH}; 0: all)"
     )
@@ -227,7 +227,8 @@ def main(argv: list[str] | None = None) -> None:
     conversion = build_folder.load(build)
     labels, path = conversion["labels"], needed_native_file(build, conversion)
     decided = detector_settings(build, conversion)
-    parts = clips.choose(args.data, args.split, labels)
+    split = args.split or ("validation" if clips.archives(args.data)[0] else None)
+    parts = clips.choose(args.data, split, labels)
     for part in parts:
         if part.passed_over:
             print(part.passed_over)
@@ -249,7 +250,8 @@ def main(argv: list[str] | None = None) -> None:
         background.noises,
         args.processes,
     )
-    command = ["python", "-m", "benchmarks.field_test", "--tau", f"{tau:g}", "--data", "DATA", "--split", args.split]
+    command = ["python", "-m", "benchmarks.field_test", "--tau", f"{tau:g}", "--data", "DATA"]
+    command += ["--split", split] if split else []
     command += ["--each", str(args.each)] * (args.each != EACH) + ["--noise", "NOISE"] * bool(args.noise)
     figures = {
         "measured": datetime.date.today().isoformat(),

@@ -107,6 +107,11 @@ def test_the_output_states_the_protocol_and_what_was_passed_over(recordings, tau
     assert "-60 dBFS" in continuous.PROTOCOL and "for 2 s before" in continuous.PROTOCOL
 
 
+def test_recordings_that_are_all_passed_over_are_one_line(tau1_build, tmp_path, failure):
+    soundfile.write(tmp_path / "go.wav", example("go"), SECOND)
+    assert "no sound in these recordings" in failure(false_accepts.main, tmp_path, "--build", tau1_build)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 17, 400])
 def test_the_interval_of_a_count_is_the_exact_one(count):
     exact = (stats.chi2.ppf(0.025, 2 * count) / 2 if count else 0.0, stats.chi2.ppf(0.975, 2 * count + 2) / 2)

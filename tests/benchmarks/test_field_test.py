@@ -16,6 +16,7 @@ from common import build_folder
 from common.description import FEATURES, LABELS
 from common.errors import UserError
 from detector import settings
+from training.data import clip_folder
 from training.data.dataset import Clip
 
 SECOND = FEATURES.clip_samples
@@ -190,3 +191,19 @@ def test_bad_options_are_one_line(arguments, message, monkeypatch, capsys):
     monkeypatch.delenv("GSC_ROOT", raising=False)
     assert field.main([*arguments]) != 0
     assert message in capsys.readouterr().err
+
+
+def test_the_clips_of_an_array_are_taken_without_a_split(tau1_build, clip, monkeypatch, tmp_path, failure):
+    clip_folder.write(tmp_path / "clips", ["yes", "zebra"], 0, [(0, np.stack([clip, clip]))])
+    monkeypatch.setattr(
+        field, "measure", lambda path, thresholds, audio, target, labels, *more: [] if len(audio) == 2 else None
+    )
+    monkeypatch.setattr(field, "make_material", lambda audio, noise: None)
+    monkeypatch.setattr(field, "table", lambda rows: "")
+    build = shutil.copytree(tau1_build, tmp_path / "build")
+    assert field.main(["--build", str(build), "--data", str(tmp_path / "clips")]) == 0
+    figures = json.loads((build / build_folder.FIELD).read_text())
+    assert figures["clips"] == 2 and "--split" not in figures["command"]
+    assert "so no validation split" in failure(
+        field.main, "--build", build, "--data", tmp_path / "clips", "--split", "validation"
+    )
