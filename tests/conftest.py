@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_clips import OTHER_WORDS, tone
 
 from common import checkpoint, locks
 from common.description import FEATURES, KEYWORDS, LABELS
@@ -20,7 +21,6 @@ from training.data import dataset
 ROOT = Path(__file__).parent.parent
 KEYWORD_CLIPS = {"training": 5, "validation": 1, "testing": 1}
 OTHER_CLIPS = {"training": 10, "validation": 6, "testing": 4}
-OTHER_WORDS = ("bed", "cat")
 
 
 def write_wav_file(path: Path, samples: np.ndarray, rate: int = FEATURES.sample_rate, channels: int = 1) -> Path:
@@ -38,14 +38,6 @@ def write_wav_file(path: Path, samples: np.ndarray, rate: int = FEATURES.sample_
 def write_wav():
     """`write_wav(path, samples, rate=16000, channels=1) -> path`."""
     return write_wav_file
-
-
-def tone(rng: np.random.Generator, label: str) -> np.ndarray:
-    """About a second of noise and a tone whose pitch belongs to the label, int16."""
-    samples = int(rng.integers(FEATURES.clip_samples // 2, FEATURES.clip_samples + 1))
-    pitch = 300 + 157 * sum(label.encode()) % 3000
-    sound = 6000 * np.sin(2 * np.pi * pitch / FEATURES.sample_rate * np.arange(samples))
-    return (sound + rng.normal(0, 300, samples)).astype(np.int16)
 
 
 @pytest.fixture(scope="session")

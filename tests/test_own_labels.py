@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import tone
 from emulated import need_emulator
 from exported import export_all
 from firmware_builds import WARNINGS
+from tiny_clips import tone
 
 from benchmarks.cost import emulator, on_board
 from common import checkpoint

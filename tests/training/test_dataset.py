@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import OTHER_WORDS
+from tiny_clips import OTHER_WORDS
 
 from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
