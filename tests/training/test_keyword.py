@@ -256,3 +256,12 @@ def test_half_of_the_synthetic_clips_lie_over_recordings_that_are_weaker():
         behind = made[row].astype(float) - clips[row]
         snr = 10 * np.log10(np.square(clips[row].astype(float)).mean() / np.square(behind).mean())
         assert material.SNR[0] - 0.5 < snr < material.SNR[1] + 0.5
+
+
+def test_a_recording_is_read_once_so_that_none_is_in_training_and_in_the_test(tmp_path):
+    (tmp_path / "computer").mkdir()
+    for number in range(6):
+        whole = np.concatenate([quiet(0.5), said(0.7, seed=number), quiet(0.5)])
+        soundfile.write(tmp_path / "computer" / f"{number}.wav", whole, RATE)
+    good, _ = samples.read(tmp_path, ["computer"])
+    assert len({sample.path for sample in good}) == len(good) == 6

@@ -90,9 +90,8 @@ def cut(samples: np.ndarray) -> np.ndarray:
 def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
     """The good recordings of each word, and a line on each other. UserError where no word has a folder, or too few good
     recordings."""
-    folders = [
-        (word, folder / name) for word in words for name in (word, word.replace(" ", "_")) if (folder / name).is_dir()
-    ]
+    spellings = [(word, name) for word in words for name in dict.fromkeys((word, word.replace(" ", "_")))]
+    folders = [(word, folder / name) for word, name in spellings if (folder / name).is_dir()]
     if not folders:
         raise UserError(f"{folder}: no folder here is named like one of the words {', '.join(words)}; make <word>/*.wav")
     good: list[Sample] = []
