@@ -51,6 +51,11 @@ def add_data(parser: Parser, content: str, without: str = "", default: Path | No
 def add_archives(parser: Parser, content: str = "folder of the official archives, unpacked") -> None:
     """`--data`, by default data/, and `--ver`: which of the official archives in it."""
     add_data(parser, content, "data/", Path("data"))
+    add_ver(parser)
+
+
+def add_ver(parser: Parser) -> None:
+    """`--ver`: which of the official archives."""
     parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
 
 

@@ -94,6 +94,7 @@ def measure(core: Core, level: str, firmware: Path) -> dict[str, dict[str, int]]
                     *emulator.OPTIMISATION,
                     level,
                     *emulator.WARNINGS,
+                    *emulator.PLAIN,
                     *(f"-I{folder}" for folder in folders),
                     "-fcallgraph-info=su",
                     "-c",

@@ -317,7 +317,7 @@ def test_esp_idf_component_and_its_example_describe_themselves(libraries):
 def default_pins(text: str, target: str) -> list[int]:
     """What Kconfig gives the example's pins on a chip: the first default whose condition holds."""
     pins = []
-    for entry in text.split("\nconfig ")[1:]:
+    for entry in re.findall(r"^config \w+_GPIO\n(?: .*\n)+", text, re.M):
         defaults = re.findall(r"^    default (\d+)(?: if IDF_TARGET_(\w+))?$", entry, re.M)
         pins.append(next(int(pin) for pin, chip in defaults if chip in ("", target)))
     return pins

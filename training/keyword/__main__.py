@@ -75,7 +75,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--language", default="en", help="as `espeak-ng --voices` names it (default en)")
     options.add_tau(parser)
     parser.add_argument("--data", type=Path, help="Speech Commands: its other words and its noises (default: none)")
-    parser.add_argument("--ver", type=int, default=2, choices=(1, 2), help="Speech Commands v0.01 or v0.02")
+    options.add_ver(parser)
     parser.add_argument("--epochs", type=int, help=f"default {EPOCHS}, or {EPOCHS_AGAIN} more with --more-negatives")
     parser.add_argument(
         "--clips",
