@@ -105,7 +105,7 @@ def test_no_other_command_comes_between_conversion_firmware_and_report(build, mo
     assert wait_for(build, quantize.main, ["--tau", "1", "--graph", "small"], capsys) == 1
     assert stages == [
         ("convert.__main__", ["--tau", "1", "--graph", "small"]),
-        ("firmware_gen.__main__", ["--build", "build/tau1"]),
+        ("firmware_gen.__main__", ["--build", "build/tau1", "--prefix", "kws"]),
         ("benchmarks.report.contents", ["--build", "build/tau1"]),
     ]
 
