@@ -1,8 +1,10 @@
-"""Read wav files of 16 kHz mono 16-bit PCM; refuse all others."""
+"""Read wav files of 16 kHz mono 16-bit PCM, refusing all others, and write them."""
 
 from __future__ import annotations
 
+import io
 import os
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,15 @@ def read_wav(path: str | os.PathLike) -> np.ndarray:
     if samples == 0:
         raise UserError(f"{path}: holds no samples; remove it")
     return np.frombuffer(sound.data, "<i2", samples)
+
+
+def wav_bytes(samples: np.ndarray) -> bytes:
+    """Samples int16 [samples] -> the content of such a file."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, FEATURES.sample_rate, 0, "NONE", ""))
+        file.writeframes(samples.astype("<i2").tobytes())
+    return out.getvalue()
 
 
 def read_clip(path: str | os.PathLike) -> np.ndarray:

@@ -19,19 +19,22 @@ STEP, MOST = 0.1, 4.0
 BIAS = "output.bias"
 
 
+def answered(logits: np.ndarray, target: np.ndarray, column: int, by: float) -> np.ndarray:
+    """Which clips, logits float [clips, classes], are answered by their class where that of `column` has a lower logit."""
+    changed = logits.copy()
+    changed[:, column] -= by
+    return changed.argmax(1) == target
+
+
 def right(logits: np.ndarray, target: np.ndarray, column: int = 0, by: float = 0.0) -> int:
-    """How many clips, logits float [clips, classes], are answered by their class, where a class's logit is lower."""
-    lowered = logits.copy()
-    lowered[:, column] -= by
-    return int((lowered.argmax(1) == target).sum())
+    """How many are."""
+    return int(answered(logits, target, column, by).sum())
 
 
 def balance(logits: np.ndarray, target: np.ndarray, column: int, by: float) -> float:
     """The smaller of two shares of right answers: of the clips of the class and of all others."""
-    lowered = logits.copy()
-    lowered[:, column] -= by
-    right = lowered.argmax(1) == target
-    return min(right[target == column].mean(), right[target != column].mean())
+    found = answered(logits, target, column, by)
+    return min(found[target == column].mean(), found[target != column].mean())
 
 
 def chosen(answers: Sequence[np.ndarray], target: np.ndarray, column: int) -> float:

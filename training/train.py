@@ -75,7 +75,7 @@ class Trainer:
         self.batches = Batches(recipe, training, noises, device, outside)
         self.validation = torch.from_numpy(validation)
         self.validation_target = validation_target
-        self.teacher, self.outside = teacher, outside
+        self.outside = outside
         self.outside_validation = outside_validation
         self.model = BCResNet(recipe.tau, len(recipe.labels), recipe.dropout).to(device)
         self.step = Step(self.model, recipe, device, teacher, self.batches.answers is not None)

@@ -12,19 +12,17 @@ misses against false accepts and the worst sounds of either kind to listen to; a
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.keyword.measure import Measured, measure
 from benchmarks.keyword.page import page
 from benchmarks.listening import thresholds
-from benchmarks.listening.thresholds import Counts
 from common import checkpoint, locks
 from common.atomic import write_text
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import missed, per_hour
 from detector import settings
-from detector.settings import SENSITIVITIES, Threshold
+from detector.settings import SENSITIVITIES
 from training import card
 from training.keyword import words as words_of
 from training.keyword.__main__ import NAME, ROOT
@@ -33,24 +31,15 @@ HALF_MISSED = 0.5
 """Fraction of the user's held-back recordings that are missed at high sensitivity, from which a line asks what they are."""
 
 
-def hits(counts: Counts, preset: Sequence[Threshold]) -> tuple[int, int, int]:
-    """Words said, words reported, and false accepts, of a preset."""
-    words = [(index, threshold) for index, threshold in enumerate(preset) if threshold.hops]
-    said = sum(int(counts.said[index]) for index, _ in words)
-    hit = sum(int(counts.hits[thresholds.ROWS[threshold], index]) for index, threshold in words)
-    reports = sum(int(counts.reports[thresholds.ROWS[threshold], index]) for index, threshold in words)
-    return said, hit, reports
-
-
 def figures(measured: Measured) -> dict[str, str]:
     """What was measured, by name, for the card."""
     found = {}
     for name in SENSITIVITIES:
         preset = measured.settings.presets[name]
-        said, hit, reports = hits(measured.voices, preset)
+        said, hit, reports = thresholds.totals(measured.voices, preset)
         parts = [f"{missed(said, hit)} % of {said} words in held-out voices missed"]
         if measured.recordings:
-            said, hit, _ = hits(measured.recordings, preset)
+            said, hit, _ = thresholds.totals(measured.recordings, preset)
             parts.append(f"{missed(said, hit)} % of {said} held-back recordings missed")
         rate = per_hour(reports, measured.voices.hours)
         found[f"{name} sensitivity"] = f"{rate} false accepts an hour, {', '.join(parts)}"
@@ -62,7 +51,7 @@ def doubts(measured: Measured) -> list[str]:
     """A line where most of the user's recordings are missed whatever the threshold."""
     if not measured.recordings:
         return []
-    said, hit, _ = hits(measured.recordings, measured.settings.presets[settings.HIGH])
+    said, hit, _ = thresholds.totals(measured.recordings, measured.settings.presets[settings.HIGH])
     if hit > (1 - HALF_MISSED) * said:
         return []
     return [f"{said - hit} of {said} held-back recordings are missed: listen whether all in SAMPLES are of the word"]

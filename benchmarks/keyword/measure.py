@@ -17,7 +17,6 @@ from benchmarks.listening import continuous, listen_test, thresholds, tune
 from benchmarks.listening.continuous import Scored
 from benchmarks.listening.thresholds import Answers, Counts
 from common.checkpoint import Checkpoint
-from common.description import FEATURES
 from common.errors import UserError
 from common.reading import sha256
 from convert import calibration, native
@@ -169,7 +168,7 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
     check_negatives(stream, presets[HIGH])
     text = f"{hours[0]:.2f} hours of held-back negatives and {int((side == 0).sum())} held-out words"
     settings = Settings(tuple(labels), presets, f"{text}, for {wanted:g} false accepts an hour", made["sha256"])
-    own = sum(row.samples for row in stream if not row.path.name.startswith(SYNTHETIC)) / FEATURES.sample_rate / 3600
+    own = continuous.hours(row for row in stream if not row.path.name.startswith(SYNTHETIC))
     return Measured(
         settings,
         voices,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Sequence
 
 import numpy as np
-import soundfile
 
 from benchmarks.keyword.measure import Found, Measured
-from common.description import FEATURES
+from common.audio import wav_bytes
 
 WIDTH, HEIGHT, MARGIN = 560, 300, 46
 LEAST_RATE = 0.1
@@ -24,9 +22,7 @@ STYLE = (
 
 def sound(samples: np.ndarray) -> str:
     """Samples int16 [samples] at 16 kHz as a player whose sound is in the page."""
-    file = io.BytesIO()
-    soundfile.write(file, samples, FEATURES.sample_rate, format="WAV", subtype="PCM_16")
-    data = base64.b64encode(file.getvalue()).decode()
+    data = base64.b64encode(wav_bytes(samples)).decode()
     return f'<audio controls preload="none" src="data:audio/wav;base64,{data}"></audio>'
 
 

@@ -16,9 +16,9 @@ whole: processes share the recordings, and their number changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -54,6 +54,18 @@ PROTOCOL = (
     "before the first recording and behind each;\nhours are those of recordings, without the pauses; a report in a "
     "pause counts for the recording before it"
 )
+
+
+class Sound(Protocol):
+    """What has a length."""
+
+    @property
+    def samples(self) -> int: ...
+
+
+def hours(sounds: Iterable[Sound]) -> float:
+    """Hours of sounds at 16 kHz, without the pauses behind them."""
+    return sum(sound.samples for sound in sounds) / FEATURES.sample_rate / 3600
 
 
 class Scored(NamedTuple):

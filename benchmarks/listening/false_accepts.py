@@ -18,18 +18,15 @@ after a keyword is passed over.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import soundfile
 
 from benchmarks.listening import continuous, recorded
 from benchmarks.listening.continuous import Report
 from common import build_folder, options
 from common.atomic import write_bytes
-from common.description import FEATURES
+from common.audio import wav_bytes
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
 from detector.render import detector_id
@@ -66,9 +63,7 @@ def save(reports: Sequence[Report], labels: Sequence[str], folder: Path) -> None
         word = labels[report.word].replace(" ", "_")
         name = f"{number}-{word}-{report.path.stem}-{report.second:.1f}.wav"
         sound = continuous.excerpt(report.path, report.second - BEFORE, report.second + AFTER)
-        file = io.BytesIO()
-        soundfile.write(file, sound, FEATURES.sample_rate, format="WAV", subtype="PCM_16")
-        write_bytes(folder / name, file.getvalue())
+        write_bytes(folder / name, wav_bytes(sound))
 
 
 @one_line_errors
@@ -93,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
     stream = continuous.listen(path, found.paths)
     if not stream:
         raise UserError(f"{args.folders[0]}: no sound in these recordings; name a folder of recordings")
-    hours = sum(recording.samples for recording in stream) / FEATURES.sample_rate / 3600
+    hours = continuous.hours(stream)
     delay, decided = conversion["native"]["delay_columns"], inputs.detector_settings(build, conversion)
     reports = {name: continuous.reports(stream, decided.presets[name], delay) for name in SENSITIVITIES}
     print(heading(build, hours, len(stream), found, args.folders))

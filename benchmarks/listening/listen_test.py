@@ -21,9 +21,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import io
 import json
-import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +33,7 @@ from benchmarks.listening import continuous, matching, scenes, streaming
 from benchmarks.listening.scenes import Scene
 from common import build_folder, locks, options, worker_tools, workers
 from common.atomic import write_bytes, write_text
+from common.audio import wav_bytes
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import missed, per_hour
@@ -158,10 +157,10 @@ def negative_rows(
     rows = []
     for kind in dict.fromkeys(name for name, _ in own):
         parts = [sound for name, sound in own if name == kind]
-        hours = sum(part.samples for part in parts) / FEATURES.sample_rate / 3600
+        hours = continuous.hours(parts)
         rows.append({"kind": kind, "hours": hours, "reports": sum(len(events_of(part, thresholds)) for part in parts)})
     for kind, stream in streams.items():
-        hours = sum(recording.samples for recording in stream) / FEATURES.sample_rate / 3600
+        hours = continuous.hours(stream)
         rows.append({"kind": kind, "hours": hours, "reports": len(continuous.reports(stream, thresholds, delay))})
     return rows
 
@@ -216,11 +215,7 @@ def truth(made: Sequence[Scene], labels: Sequence[str]) -> dict:
 def write_wavs(folder: Path, made: Sequence[Scene]) -> None:
     """Write the scenes to a folder: 16 kHz, mono, 16 bits."""
     for scene in made:
-        out = io.BytesIO()
-        with wave.open(out, "wb") as file:
-            file.setparams((1, 2, FEATURES.sample_rate, 0, "NONE", ""))
-            file.writeframes(scene.audio.astype("<i2").tobytes())
-        write_bytes(folder / file_name(scene), out.getvalue())
+        write_bytes(folder / file_name(scene), wav_bytes(scene.audio))
 
 
 def file_name(scene: Scene) -> str:

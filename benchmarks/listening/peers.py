@@ -170,11 +170,6 @@ def listen(python: Path, packages: Sequence[str], paths: Sequence[Path]) -> tupl
         return placed, [model for program in programs for model in program.heard()]
 
 
-def hours_of(placed: Sequence[Placed]) -> float:
-    """Hours of recordings, without the pauses."""
-    return sum(recording.samples for recording in placed) / FEATURES.sample_rate / 3600
-
-
 def reports(activations: Sequence[int]) -> list[int]:
     """Of activations, rising, the first of each row of them."""
     return [at for before, at in zip([-APART, *activations], activations) if at - before >= APART]
@@ -253,7 +248,7 @@ def counted(placed: Sequence[Placed], models: Sequence[Heard]) -> list[dict]:
     return [
         package
         | {
-            "hours": hours_of(placed),
+            "hours": continuous.hours(placed),
             "recordings": len(placed),
             "models": [
                 described(model) | {"activations": len(model.activations), "reports": len(reports(model.activations))}
@@ -306,7 +301,7 @@ def main(argv: list[str] | None = None) -> None:
     placed, models = listen(python, packages, found.paths)
     if not placed:
         raise UserError(f"{args.folders[0]}: no sound in these recordings; name a folder of recordings")
-    hours = hours_of(placed)
+    hours = continuous.hours(placed)
     print(f"{hours:.2f} hours, {len(placed)} recordings of {', '.join(map(str, args.folders))}")
     print(f"{continuous.PROTOCOL}\n{SETTINGS}\n{rates_table(models, hours)}")
     said, heard = (

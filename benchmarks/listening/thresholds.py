@@ -74,10 +74,27 @@ def at_price(counts: Counts, labels: Sequence[str], price: float) -> tuple[Thres
     return tuple(GRID[best[index]] if is_word(label) else NEVER for index, label in enumerate(labels))
 
 
+class Totals(NamedTuple):
+    """Of all words together: how often they were said, how often reported then, and false accepts."""
+
+    said: int
+    hits: int
+    reports: int
+
+
+def totals(counts: Counts, thresholds: Sequence[Threshold]) -> Totals:
+    """The counts of the words that these thresholds report, added up."""
+    words = [(ROWS[threshold], word) for word, threshold in enumerate(thresholds) if threshold.hops]
+    return Totals(
+        sum(int(counts.said[word]) for _, word in words),
+        sum(int(counts.hits[pair]) for pair in words),
+        sum(int(counts.reports[pair]) for pair in words),
+    )
+
+
 def rate(counts: Counts, thresholds: Sequence[Threshold]) -> float:
     """False accepts an hour of all words together, by the counts."""
-    reports = sum(counts.reports[ROWS[threshold], word] for word, threshold in enumerate(thresholds) if threshold.hops)
-    return float(reports / counts.hours)
+    return float(totals(counts, thresholds).reports / counts.hours)
 
 
 def choose(counts: Counts, labels: Sequence[str], wanted: float) -> tuple[Threshold, ...]:

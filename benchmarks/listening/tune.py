@@ -124,9 +124,7 @@ def too_short(hours: float, wanted: float) -> list[str]:
 def describe(name: str, chosen: Sequence[Threshold], counts: Counts, labels: Sequence[str]) -> list[str]:
     """Lines on a sensitivity: its figures on the other half, and each word's thresholds."""
     words = [(index, threshold) for index, threshold in enumerate(chosen) if threshold.hops]
-    hits = sum(int(counts.hits[thresholds.ROWS[threshold], index]) for index, threshold in words)
-    said = sum(int(counts.said[index]) for index, _ in words)
-    reports = sum(int(counts.reports[thresholds.ROWS[threshold], index]) for index, threshold in words)
+    said, hits, reports = thresholds.totals(counts, chosen)
     lines = [
         f"{name}: {per_hour(reports, counts.hours)} false accepts an hour, missed {missed(said, hits)} % of {said:,}",
         f"  {'word':<14}{'probability':>12}{'hops':>6}  {'missed, %':<22}false accepts an hour",

@@ -51,6 +51,8 @@ SHARES = {
 """Clips per epoch, as a multiple of those of the words."""
 SILENCES, EXCERPTS, RECORDED_OTHERS = 0.2, 0.5, 0.3
 """Likewise: of silence, of excerpts of running speech, of other words of Speech Commands."""
+MOST_EACH = 60
+"""Clips of each other word of Speech Commands."""
 WORD_CLIPS = 0.8
 """Clips of each word per epoch, as a multiple of those that there are."""
 OVER_SPEECH, SNR = 0.5, (2.0, 20.0)
@@ -173,10 +175,6 @@ def other_words(data: Path | None, ver: int, words: Sequence[str], language: str
         for clip in dataset.first_by_hash([c for c in dataset.word_clips(path, UNKNOWN) if c.key not in listed], MOST_EACH)
     ]
     return dataset.read_clips(clips), dataset.read_noises(archive)
-
-
-MOST_EACH = 60
-"""Clips of each other word of Speech Commands."""
 
 
 def noises_and_outside(

@@ -15,7 +15,7 @@ import numpy as np
 from common.description import FEATURES
 from common.errors import UserError
 from training.data import recordings
-from training.spoken.acoustics import CLIP, RATE
+from training.spoken.acoustics import RATE
 
 FRAME = FEATURES.hop  # 10 ms
 SMOOTHED = 5  # frames of the moving average that is the envelope
@@ -127,13 +127,3 @@ def split(good: Sequence[Sample], seed: int) -> Samples:
         [sample for index, sample in enumerate(good) if index not in test],
         [sample for index, sample in enumerate(good) if index in test],
     )
-
-
-def centred(said: np.ndarray) -> np.ndarray:
-    """A word in the middle of a second, at its own level, int16 [16000]; of a longer one the middle."""
-    after = max(0, len(said) - CLIP)
-    said = said[after // 2 : after // 2 + CLIP]
-    whole = np.zeros(CLIP)
-    start = (CLIP - len(said)) // 2
-    whole[start : start + len(said)] = said
-    return np.rint(32767 * whole.clip(-1, 1)).astype(np.int16)
