@@ -13,7 +13,7 @@ quantize.takes := TAU CHECKPOINT GRAPH DATA DETECTOR PREFIX
 verify.takes := TAU DATA SPLIT MAX_DROP
 train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RATE STREAM TEACHER DROPOUT WITHOUT OMIT \
 	SPEECH RECORDINGS NOISE THREADS
-keyword.takes := WORDS SAMPLES NEGATIVES MORE_NEGATIVES LANGUAGE TAU DATA CLIPS EPOCHS SEED GPU OUT FALSE_ACCEPTS
+keyword.takes := WORDS SAMPLES NEGATIVES MORE_NEGATIVES LANGUAGE VOICES TAU DATA CLIPS EPOCHS SEED GPU OUT FALSE_ACCEPTS
 import.takes := CHECKPOINT LABELS TAU OUT
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD SAVE
@@ -99,8 +99,8 @@ help:
 	echo "       [THREADS=1: of the CPU]"
 	echo "  make keyword  WORDS=\"hey computer\"   a network that listens for words of your own; [SAMPLES=DIR: <word>/*, recordings"
 	echo "       of them] [NEGATIVES=DIR: recordings in which none is said] [MORE_NEGATIVES=DIR: continue with what it falsely"
-	echo "       accepted] [LANGUAGE=en] [TAU=1] [DATA=DIR: other words of Speech Commands] [FALSE_ACCEPTS=0.5: wanted an hour]"
-	echo "       [CLIPS=2400: of each word] [EPOCHS=14] [SEED=0] [GPU=0] [OUT=DIR]"
+	echo "       accepted] [VOICES=DIR: of Piper or Kokoro] [LANGUAGE=en] [TAU=1] [DATA=DIR: other words of Speech Commands]"
+	echo "       [FALSE_ACCEPTS=0.5: wanted an hour] [CLIPS=2400: of each word] [EPOCHS=14] [SEED=0] [GPU=0] [OUT=DIR]"
 	echo "  make import   CHECKPOINT=FILE LABELS=a,b,c"
 	echo "                                       a checkpoint of the official BC-ResNet code, or of Lightning around it -> one"
 	echo "       [TAU=1: must be its width] [OUT=FILE]    that make quantize CHECKPOINT=FILE takes"
@@ -179,7 +179,8 @@ train: $(VENV)/training
 keyword: $(VENV)/convert $(VENV)/training
 	$(BIN) -m training.keyword $(call option,--words,WORDS) $(call option,--samples,SAMPLES) \
 		$(call option,--negatives,NEGATIVES) $(call option,--more-negatives,MORE_NEGATIVES) \
-		$(call option,--language,LANGUAGE) $(TAU_OPTION) $(call option,--data,DATA) $(call option,--clips,CLIPS) \
+		$(call option,--language,LANGUAGE) $(call option,--voices,VOICES) $(TAU_OPTION) \
+		$(call option,--data,DATA) $(call option,--clips,CLIPS) \
 		$(call option,--epochs,EPOCHS) $(call option,--seed,SEED) $(call option,--gpu,GPU) $(call option,--out,OUT)
 	$(BIN) -m benchmarks.keyword $(call option,--words,WORDS) $(call option,--out,OUT) \
 		$(call option,--false-accepts,FALSE_ACCEPTS)

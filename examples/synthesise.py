@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from common.atomic import replacing
 from common.description import FEATURES
 from common.errors import UserError, one_line_errors
-from training.spoken import voices
+from training.spoken.synthesisers import program
 
 VOICES = {
     "yes": "en-us+f3",
@@ -41,7 +41,7 @@ def speak(word: str, voice: str) -> tuple[np.ndarray, int]:
     """The word spoken by espeak-ng: float64 [samples] in +-1, and its rate in Hz."""
     if shutil.which("espeak-ng") is None:
         raise UserError("espeak-ng: not installed; apt-get install espeak-ng")
-    return voices.run(["espeak-ng", "-v", voice, "-s", str(SPEED), "--stdout", word])
+    return program.run(["espeak-ng", "-v", voice, "-s", str(SPEED), "--stdout", word])
 
 
 def resample(samples: np.ndarray, rate: int, to: int) -> np.ndarray:

@@ -15,7 +15,8 @@ from common.description import FEATURES, SILENCE, UNKNOWN
 from common.errors import UserError
 from common.shipped import EXAMPLES
 from training.data import clip_folder
-from training.keyword import __main__ as command, held_out, material, negatives, phonemes, samples, speakers, speech, words
+from training.keyword import __main__ as command, held_out, material, negatives, phonemes, samples, speech, words
+from training.spoken import speakers
 from training.spoken.acoustics import CLIP
 
 RATE = FEATURES.sample_rate
@@ -109,19 +110,6 @@ def test_a_changed_word_keeps_its_length_and_differs_in_a_third_of_its_phonemes_
 
 
 # ---- what is spoken ----
-
-
-def test_no_voice_of_the_test_is_in_training(espeak):
-    voices = speakers.find("en")
-    assert not {voice.variant for voice in voices.training} & {voice.variant for voice in voices.test}
-    assert len(voices.training) > 2 * len(voices.test) > 0
-
-
-def test_a_missing_synthesiser_is_left_out_with_a_line(espeak, monkeypatch, capsys):
-    which = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda name: None if name == "flite" else which(name))
-    assert {voice.synthesiser for voice in speakers.find("en").training} == {"espeak-ng"}
-    assert "flite is not installed" in capsys.readouterr().out
 
 
 def test_no_text_of_other_words_holds_the_word(espeak):

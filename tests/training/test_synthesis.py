@@ -14,6 +14,7 @@ from common.description import FEATURES, KEYWORDS
 from training.data import clip_folder
 from training.data.clip_folder import ARRAY, LIST
 from training.spoken import synthesis, voices
+from training.spoken.synthesisers import espeak, flite, program
 
 SECOND = FEATURES.clip_samples
 HOMOPHONES = {"know", "write", "rite", "wright", "knows", "oh"}
@@ -77,8 +78,9 @@ def test_running_speech_is_a_second_out_of_many_other_words_none_of_them_the_dat
 
 
 def test_each_synthesiser_speaks_in_voices_of_its_own(needs_synthesisers, monkeypatch):
-    commands, run = [], voices.run
-    monkeypatch.setattr(voices, "run", lambda command: commands.append(command) or run(command))
+    commands, run = [], program.run
+    for module in (espeak, flite):
+        monkeypatch.setattr(module, "run", lambda command: commands.append(command) or run(command))
     for seed in range(12):
         samples, rate = voices.say("seven", voices.ACCENTS, np.random.default_rng(seed))
         assert np.abs(samples).max() > 0.05 and 0.2 < len(samples) / rate < 2
@@ -90,7 +92,7 @@ def test_each_synthesiser_speaks_in_voices_of_its_own(needs_synthesisers, monkey
 
 def test_a_synthesiser_that_fails_is_one_line(needs_synthesisers):
     with pytest.raises(voices.UserError, match="espeak-ng -v nowhere.*is espeak-ng complete"):
-        voices.run(["espeak-ng", "-v", "nowhere", "--stdout", "seven"])
+        program.run(["espeak-ng", "-v", "nowhere", "--stdout", "seven"])
 
 
 def test_what_is_written_is_read_back_the_same_by_one_process_or_two(needs_synthesisers, tmp_path):

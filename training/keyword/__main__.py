@@ -2,6 +2,7 @@
 
     python -m training.keyword --words "hey computer, lights out"
     python -m training.keyword --words computer --samples my_recordings --negatives radio --data ~/speech_commands
+    python -m training.keyword --words computer --voices ~/piper
     python -m training.keyword --words computer --negatives radio --more-negatives falsely_accepted
 
 Every installed synthesiser says the words, words that sound like them, others and running speech, in many voices; the
@@ -40,6 +41,7 @@ from training.keyword.negatives import Pieces
 from training.keyword.samples import Samples
 from training.memory import keep_freed_memory
 from training.precision import default_precision
+from training.spoken.synthesisers import models
 
 ROOT = Path("build/keywords")
 NAME = "keyword.safetensors"
@@ -73,6 +75,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="continue the run that is there with what it falsely accepted",
     )
     parser.add_argument("--language", default="en", help="as `espeak-ng --voices` names it (default en)")
+    parser.add_argument(
+        "--voices", type=Path, metavar="DIR", help="published voices of Piper or Kokoro, .onnx files, which speak as well"
+    )
     options.add_tau(parser)
     parser.add_argument("--data", type=Path, help="Speech Commands: its other words and its noises (default: none)")
     options.add_ver(parser)
@@ -87,6 +92,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--gpu", type=int, metavar="N", help="CUDA device; without it, the CPU")
     parser.add_argument("--out", type=Path, help="folder of the run (default build/keywords/<words>)")
     args = parser.parse_args(arguments)
+    models.use(args.voices)
     args.tau, args.words = parse_tau(args.tau), words_of.parse(args.words)
     args.epochs = args.epochs or (EPOCHS_AGAIN if args.more_negatives else EPOCHS)
     if args.epochs < 1 or args.clips < LEAST_CLIPS or args.seed < 0:

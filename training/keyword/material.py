@@ -18,12 +18,13 @@ from training.field import backgrounds, rooms
 from training.field.augment import PARTS, Field
 from training.field.negatives import Negatives
 from training.field.outside import Outside
-from training.keyword import phonemes, speakers, speech, words as words_of
+from training.keyword import phonemes, speech, words as words_of
 from training.keyword.negatives import Pieces
 from training.keyword.samples import Sample
-from training.keyword.speakers import Voices
 from training.keyword.speech import Item, Texts
+from training.spoken import speakers
 from training.spoken.acoustics import CLIP, RATE, placed, recorded
+from training.spoken.speakers import Voices
 
 CLIPS = 2400
 """Clips of each word in synthetic voices; the following are multiples of them."""

@@ -6,13 +6,12 @@ that are near by phoneme edit distance, words that nobody has listed can be spok
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Sequence
 
 import numpy as np
 
 from common.errors import UserError
+from training.spoken.synthesisers import espeak
 
 Phonemes = tuple[str, ...]
 STRESS = "',|%"
@@ -25,16 +24,6 @@ NEAREST = 40
 """Words of a list that are taken as the nearest of a word."""
 LEAST_CHANGED, MOST_CHANGED = 0.3, 0.6
 """Fraction of the phonemes of a word that a changed one differs in; with fewer it may be the word in another accent."""
-
-
-def espeak(options: Sequence[str], text: str = "") -> str:
-    """The output of espeak-ng for a text; UserError where it is not installed or fails."""
-    if shutil.which("espeak-ng") is None:
-        raise UserError("espeak-ng is not installed; install it (Debian: apt-get install espeak-ng flite)")
-    done = subprocess.run(["espeak-ng", *options], input=text, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"espeak-ng {' '.join(options)}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
-    return done.stdout
 
 
 def of(texts: Sequence[str], language: str) -> list[Phonemes]:
@@ -51,9 +40,9 @@ def of(texts: Sequence[str], language: str) -> list[Phonemes]:
 def lines(texts: Sequence[str], language: str) -> list[str]:
     """espeak-ng's mnemonics of each text; all texts are asked at once where it answers them line by line."""
     options = ["-q", "-x", "--sep=_", "-v", language]
-    found = espeak(options, "".join(f"{text}\n" for text in texts)).splitlines()
+    found = espeak.ask(options, "".join(f"{text}\n" for text in texts)).splitlines()
     if len(found) != len(texts):
-        found = [" ".join(espeak([*options, text]).split()) for text in texts]
+        found = [" ".join(espeak.ask([*options, text]).split()) for text in texts]
     return [line.strip() for line in found]
 
 

@@ -17,15 +17,17 @@ from common import progress, workers
 from common.description import UNKNOWN
 from common.errors import UserError
 from training.data import clip_folder
-from training.keyword import phonemes, speakers
-from training.keyword.speakers import Voice
-from training.spoken import synthesis, voices as spoken
+from training.keyword import phonemes
+from training.spoken import speakers, synthesis
 from training.spoken.acoustics import CLIP, RATE, placed, recorded, trim, voiced
+from training.spoken.codecs import coded
+from training.spoken.speakers import Voice
+from training.spoken.synthesisers import espeak
 
 WORD, ALIKE, OTHER, RUNNING, PART, REVERSED = KINDS = ("word", "alike", "other", "running", "part", "reversed")
 """What a clip holds: a word of the user's; what sounds like one; another word; a second of running speech; the first or last
 part of a word; a word backwards."""
-ECHOES = 0.6  # fraction of the clips with an echo
+ECHOES, CODED = 0.6, 0.7  # fraction of the clips with an echo; after a codec
 TRIES = 6
 """Times that a word is spoken anew, faster or slower, until it fits into a clip."""
 PART_OF = 0.3, 0.6
@@ -101,8 +103,14 @@ def fitting(word: str, voices: Sequence[Voice], rng: np.random.Generator) -> np.
 
 
 def clip(item: Item, chosen: Texts, voices: Sequence[Voice], seed: Sequence[int]) -> np.ndarray:
-    """One second of an item, int16 [16000]."""
+    """One second of an item, int16 [16000], most often after a codec."""
     rng = np.random.default_rng(seed)
+    made = spoken_clip(item, chosen, voices, rng)
+    return coded(made, rng) if rng.random() < CODED else made
+
+
+def spoken_clip(item: Item, chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
+    """The same before the codec."""
     if item.kind == RUNNING:
         said = running(chosen, voices, rng)
         start = rng.integers(max(1, len(said) - CLIP + 1))
@@ -119,11 +127,12 @@ def clip(item: Item, chosen: Texts, voices: Sequence[Voice], seed: Sequence[int]
 
 
 def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
-    """Several other words in a row, float64 at 16 kHz; half of them as one of many languages pronounces them."""
+    """Several other words in a row by a quick synthesiser, float64 at 16 kHz; half of them as one of many languages says
+    them."""
     text = " ".join(rng.choice(chosen.words, rng.integers(*WORDS_AT_ONCE)))
-    voice = speakers.draw(voices, text, rng)
-    if rng.random() < 0.5 and voice.synthesiser == "espeak-ng":
-        voice = Voice(voice.synthesiser, f"{rng.choice(spoken.LANGUAGES)}+{voice.variant}")
+    voice = speakers.draw([voice for voice in voices if voice.synthesiser not in speakers.SLOW], text, rng)
+    if rng.random() < 0.5 and voice.synthesiser == espeak.PROGRAM:
+        voice = voice._replace(name=f"{rng.choice(espeak.LANGUAGES)}+{voice.throats[0]}")
     return trim(voiced(*speakers.say(text, voice, rng), rng))
 
 

@@ -1,0 +1,87 @@
+"""The voices of all installed synthesisers, those of training and those that are held out for the test.
+
+A synthesiser is a file in training/spoken/synthesisers/: REMEDY, how to get it; READS_PHONEMES, whether it reads those of
+espeak-ng; SHARE, how often it speaks beside the others; `installed()`; `voices(language)`, the names of its voices;
+`throats(voice)`, who speaks in one; `say(text, voice, rng)`, a text in one of them. It is listed in ALL here, and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from common.errors import UserError
+from training.spoken.synthesisers import espeak, flite, kokoro, pico, piper
+
+ALL = {"espeak-ng": espeak, "flite": flite, "kokoro": kokoro, "pico": pico, "piper": piper}
+SLOW = "kokoro", "piper"
+"""Those that take up to a second of computing for a second of speech: they say single words only."""
+EVERY, HELD_OUT = 5, 2
+"""Of so many throats of a synthesiser, which one (from 0) is held out."""
+MNEMONICS = "[["
+"""How a text of espeak-ng's phonemes begins."""
+
+
+class Voice(NamedTuple):
+    """A voice of a synthesiser, by its names."""
+
+    synthesiser: str
+    name: str
+
+    @property
+    def throats(self) -> tuple[str, ...]:
+        """Who speaks, whatever the accent."""
+        return ALL[self.synthesiser].throats(self.name)
+
+
+class Voices(NamedTuple):
+    """Disjoint voices: no throat of the test is in training."""
+
+    training: list[Voice]
+    test: list[Voice]
+
+
+def installed() -> dict:
+    """The synthesisers that are here; prints a line on each that is not."""
+    found = {name: module for name, module in ALL.items() if module.installed()}
+    for name in ALL.keys() - found.keys():
+        print(f"{name} is not here, so its voices are left out ({ALL[name].REMEDY})")
+    return found
+
+
+def find(language: str) -> Voices:
+    """The voices of a language; UserError where no synthesiser has any."""
+    training: list[Voice] = []
+    test: list[Voice] = []
+    for name, module in installed().items():
+        voices = [Voice(name, voice) for voice in module.voices(language)]
+        throats = sorted({throat for voice in voices for throat in voice.throats})
+        held_out = {*throats[HELD_OUT::EVERY]}
+        training += [voice for voice in voices if held_out.isdisjoint(voice.throats)]
+        test += [voice for voice in voices if held_out.issuperset(voice.throats)]
+    if not training or not test:
+        raise UserError(
+            f"LANGUAGE={language}: no installed synthesiser speaks it; `espeak-ng --voices` lists languages "
+            "(Debian: apt-get install espeak-ng)"
+        )
+    return Voices(training, test)
+
+
+def draw(voices: Sequence[Voice], text: str, rng: np.random.Generator) -> Voice:
+    """A random voice that can say a text: each synthesiser by its SHARE, and each of its voices alike."""
+    by_name: dict[str, list[Voice]] = {}
+    for voice in voices:
+        if ALL[voice.synthesiser].READS_PHONEMES or not text.startswith(MNEMONICS):
+            by_name.setdefault(voice.synthesiser, []).append(voice)
+    names = sorted(by_name)
+    shares = np.array([ALL[name].SHARE for name in names], float)
+    chosen = by_name[names[int(rng.choice(len(names), p=shares / shares.sum()))]]
+    return chosen[rng.integers(len(chosen))]
+
+
+def say(text: str, voice: Voice, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """A text in a voice: samples, float64 in +-1, and their rate in Hz."""
+    return ALL[voice.synthesiser].say(text, voice.name, rng)
