@@ -15,6 +15,8 @@ from common.description import FEATURES, SILENCE, UNKNOWN
 from common.errors import UserError
 from common.shipped import EXAMPLES
 from training.data import clip_folder
+from training.data.recordings import Excerpt
+from training.field.negatives import Negatives
 from training.keyword import __main__ as command, held_out, material, negatives, phonemes, samples, speech, words
 from training.spoken import speakers
 from training.spoken.acoustics import CLIP
@@ -183,6 +185,19 @@ def test_negatives_are_held_back_by_recording_and_none_is_in_both_parts(tmp_path
         soundfile.write(tmp_path / f"{number}.wav", said(2, seed=number), RATE)
     kept, back = negatives.split([tmp_path], 0)
     assert back.sounds and len(kept.names) + len(back.names) == 20 and not {*kept.names} & {*back.names}
+
+
+def test_negatives_in_which_the_trained_network_is_sure_of_a_word_are_named_with_their_second():
+    kept = negatives.Pieces(
+        [np.zeros(5 * RATE, np.int16), np.zeros(4 * RATE, np.int16)],
+        [Excerpt(Path("radio.mp3"), 60 * 44100, 5 * 44100, 44100), Excerpt(Path("talk.wav"), 0, 4 * RATE, RATE)],
+    )
+    learnt = Negatives([*kept.sounds, np.zeros(3 * RATE, np.int16)])
+    learnt.score[:] = [0.1, 0.2, 0.95, 0.3, 0.1, 0.1, 0.1, 0.1, 0.99, 1.0, 1.0, 1.0]
+    lines = negatives.doubtful(learnt, kept)
+    assert [line.split(": sounds")[0] for line in lines] == ["talk.wav at 0:03", "radio.mp3 at 1:02"]
+    learnt.score[:] = 0.9
+    assert negatives.doubtful(learnt, kept) == negatives.doubtful(learnt, negatives.Pieces([], [])) == []
 
 
 # ---- from a typed word to a checkpoint ----

@@ -186,7 +186,7 @@ def noises_and_outside(
     noises: of Speech Commands, or none. sentences, negatives: running speech, synthetic and recorded. again: what was
     falsely accepted.
     """
-    heard = [*sentences, *negatives.sounds, *[sound for sound in again.sounds for _ in range(AGAIN)]]
+    heard = [*negatives.sounds, *sentences, *[sound for sound in again.sounds for _ in range(AGAIN)]]
     pool = backgrounds.pool(SEED + seed, PIECES, PARTS, np.concatenate(heard))
     if noises:
         pool["noise"] = [noise for noise in noises if len(noise) >= 2 * RATE]

@@ -14,21 +14,29 @@ from common import progress
 from common.resampling import to_16_khz
 from training.data import recordings
 from training.data.recordings import Excerpt
+from training.field.negatives import Negatives
 from training.spoken.acoustics import RATE
 
 PIECE = 60  # seconds
 HELD_BACK = 5
 """One of so many recordings is held back, or of so many pieces where there are few recordings."""
 FEW = 10
+DOUBTS, SURE = 5, 0.9
+"""Places that are named, and the probability of a word from which they are."""
 MOST_HOURS, MOST_HELD_BACK = 4.0, 1.0
 """Hours of the pieces that are trained on, and held back: a random choice of more."""
 
 
 class Pieces(NamedTuple):
-    """Sound at 16 kHz, int16 [samples] each, and the name of each piece."""
+    """Sound at 16 kHz, int16 [samples] each, and where each piece is from."""
 
     sounds: list[np.ndarray]
-    names: list[str]
+    excerpts: list[Excerpt]
+
+    @property
+    def names(self) -> list[str]:
+        """A name for the file of each piece."""
+        return [f"{excerpt.path.stem}-{excerpt.start // excerpt.rate}" for excerpt in self.excerpts]
 
     @property
     def hours(self) -> float:
@@ -63,13 +71,13 @@ def sound(excerpt: Excerpt) -> np.ndarray:
 
 def read(found: Sequence[Excerpt], what: str) -> Pieces:
     """The pieces themselves, with progress; those without a sample are left out."""
-    sounds, names = [], []
+    sounds, kept = [], []
     for excerpt in progress.over(found, f"reading {what}", "piece"):
         samples = sound(excerpt)
         if len(samples):
             sounds.append(samples)
-            names.append(f"{excerpt.path.stem}-{excerpt.start // excerpt.rate}")
-    return Pieces(sounds, names)
+            kept.append(excerpt)
+    return Pieces(sounds, kept)
 
 
 def split(folders: Sequence[Path], seed: int) -> tuple[Pieces, Pieces]:
@@ -86,3 +94,25 @@ def split(folders: Sequence[Path], seed: int) -> tuple[Pieces, Pieces]:
 def all_of(folders: Sequence[Path]) -> Pieces:
     """All recordings below some folders, in pieces. UserError where a folder has none."""
     return read(recordings.excerpts(folders, PIECE), "false accepts")
+
+
+def doubtful(learnt: Negatives, kept: Pieces) -> list[str]:
+    """A line on each of the DOUBTS places of the recordings in which the trained network is surest of a word, where it is
+    surer than SURE: after all that training, the word may well be said there.
+
+    learnt: running speech of the run with its scores, the first of which is `kept`.
+    """
+    ends = np.cumsum([0, *map(len, kept.sounds)])
+    score = learnt.score[: np.searchsorted(learnt.starts, ends[-1])]
+    lines = []
+    for row in np.argsort(-score, kind="stable")[:DOUBTS]:
+        if score[row] <= SURE:
+            break
+        piece = int(np.searchsorted(ends, learnt.starts[row], "right")) - 1
+        excerpt = kept.excerpts[piece]
+        second = int(excerpt.start / excerpt.rate + (learnt.starts[row] - ends[piece]) / RATE)
+        lines.append(
+            f"{excerpt.path} at {second // 60}:{second % 60:02}: sounds like a word of yours ({score[row]:.0%}); "
+            "listen, and remove the recording if it is said there"
+        )
+    return lines
