@@ -14,6 +14,12 @@ def checkpoint_path(tau: float) -> Path:
     return CHECKPOINTS / f"tau{tau:g}.safetensors"
 
 
+def field_checkpoint_path(tau: float) -> Path:
+    """That of the shipped checkpoint of this width for rooms and running speech; of the other where there is none."""
+    path = CHECKPOINTS / f"tau{tau:g}-field.safetensors"
+    return path if path.is_file() else checkpoint_path(tau)
+
+
 def detector_path(tau: float) -> Path:
     """The detector's settings shipped with the checkpoint of this width, which may be missing."""
     return CHECKPOINTS / f"tau{tau:g}.detector.json"

@@ -10,10 +10,10 @@ acoustic augmentation and the field's follow (training/spoken, training/field). 
 that soundfile reads: each is cut to the word; NEGATIVES are recordings in which no word is said. A part of the voices, of
 the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs next.
 
-The network begins with the shipped checkpoint of the same width, but for its last layer. Writes into the folder
-build/keywords/<words>/: keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses ranges on;
-test/<label>/*.wav, recordings/<word>/*.wav and negatives/*.flac, none of which it was trained on. --more-negatives continues
-with the network that is there, and with what it falsely accepted (`python -m benchmarks.false_accepts --save DIR`).
+The network begins with the shipped checkpoint of the same width, the field's where there is one, but for its last layer. The
+folder build/keywords/<words>/ takes keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses
+ranges on; test/<label>/*.wav, recordings/<word>/*.wav and negatives/*.flac, none of which it was trained on. --more-negatives
+continues with the network that is there, and with what it falsely accepted (`python -m benchmarks.false_accepts --save DIR`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from common import checkpoint, locks, options
 from common.checkpoint import Checkpoint
 from common.description import SILENCE, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
-from common.shipped import checkpoint_path
+from common.shipped import field_checkpoint_path
 from training import __main__ as trainings, card, train
 from training.data.decoded import data_hash
 from training.features import log_mel
@@ -104,7 +104,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def beginning(args: argparse.Namespace) -> Checkpoint:
     """The checkpoint to begin with: that of the run which is continued, else the shipped one. UserError where there is none
     for these words and this width."""
-    path = args.out / NAME if args.more_negatives else checkpoint_path(args.tau)
+    path = args.out / NAME if args.more_negatives else field_checkpoint_path(args.tau)
     if not path.exists():
         raise UserError(
             f"{path}: no network to continue; run `make keyword` without MORE_NEGATIVES= first"
