@@ -10,10 +10,10 @@ acoustic augmentation and the field's follow (training/spoken, training/field). 
 that soundfile reads: each is cut to the word; NEGATIVES are recordings in which no word is said. A part of the voices, of
 the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs next.
 
-The network begins with the shipped checkpoint of the same width, the field's where there is one, but for its last layer. The
-folder build/keywords/<words>/ takes keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses
-ranges on; test/<label>/*.wav, recordings/<word>/*.wav and negatives/*.flac, none of which it was trained on. --more-negatives
-continues with the network that is there, and with what it falsely accepted (`python -m benchmarks.false_accepts --save DIR`).
+The network begins with the shipped checkpoint of its width, the field's where there is one, but for its last layer. Writes into
+build/keywords/<words>/: keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses ranges on;
+test/<label>/*.wav, recordings/<word>/*.wav and negatives/*.flac, none of which it was trained on. --more-negatives continues
+with the network that is there, and with what it falsely accepted (`python -m benchmarks.false_accepts --save DIR`).
 """
 
 from __future__ import annotations
