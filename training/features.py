@@ -30,7 +30,7 @@ def mel_filters() -> np.ndarray:
 
 
 class LogMel(nn.Module):
-    """Samples (N, 16000), float in +-1 -> log-mel (N, 1, 40, 101), float32."""
+    """Samples (N, samples), float in +-1 -> log-mel (N, 1, 40, samples/160 + 1), float32; of a second: 101 columns."""
 
     window: torch.Tensor
     filters: torch.Tensor
@@ -55,9 +55,9 @@ class LogMel(nn.Module):
 
 @torch.no_grad()
 def log_mel(audio: np.ndarray, batch: int = 100) -> np.ndarray:
-    """int16 [clips, 16000] -> float32 log-mel [clips, 40, 101]."""
+    """int16 [clips, samples] -> float32 log-mel [clips, 40, samples/160 + 1]; of a second: 101 columns."""
     extract = LogMel()
-    out = np.empty((len(audio), FEATURES.mels, FEATURES.frames), np.float32)
+    out = np.empty((len(audio), FEATURES.mels, audio.shape[1] // FEATURES.hop + 1), np.float32)
     for start in range(0, len(audio), batch):
         samples = torch.from_numpy(audio[start : start + batch].astype(np.float32) / 32768)
         out[start : start + batch] = extract(samples)[:, 0].numpy()

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from common.atomic import write_bytes
-from common.description import UNKNOWN
+from common.description import FEATURES, UNKNOWN
 from common.errors import UserError
 from common.schema import check
 from training import prior
@@ -25,6 +25,7 @@ from training.field.outside import Outside
 from training.model import BCResNet, load_weights
 from training.recipe import NEWER, PEAK_RATE, RENAMED, Recipe
 from training.step import Step
+from training.stream import without_edges
 
 WARMUP_EPOCHS = 5
 MOMENTUM = 0.9
@@ -51,7 +52,7 @@ def standing(row: dict) -> int:
 class Trainer:
     """A training run over decoded clips.
 
-    validation: float32 log-mel [clips, 40, 101]; validation_target: class indices int64 [clips].
+    validation: log-mel as `logits` takes it; validation_target: class indices int64 [clips].
     noises: background recordings, each int16 [samples].
     state: the file that the run is saved to after each epoch.
     outside, outside_validation: of the field recipe, and its changed validation clips, log-mel like `validation`.
@@ -219,9 +220,14 @@ class Trainer:
 
     @torch.no_grad()
     def logits(self, logmel: torch.Tensor | np.ndarray) -> np.ndarray:
-        """Float log-mel [clips, 40, 101] -> logits, float32 [clips, classes], in full precision."""
+        """Float log-mel -> logits, float32 [clips, classes], in full precision: of seconds, [clips, 40, 101], by the window;
+        of longer clips, [clips, 40, 150], as in a stream."""
         self.model.eval()
-        rows = [self.model(batch[:, None].to(self.device)).cpu() for batch in torch.as_tensor(logmel).split(500)]
+        batches = torch.as_tensor(logmel)[:, None].split(500)
+        if logmel.shape[2] > FEATURES.frames:
+            rows = [self.model(without_edges(batch.to(self.device)), valid=True).cpu() for batch in batches]
+        else:
+            rows = [self.model(batch.to(self.device)).cpu() for batch in batches]
         return torch.cat(rows).numpy()
 
     def load_best(self) -> dict[str, np.ndarray]:

@@ -1,4 +1,7 @@
-"""A folder of clips in one array: audio.npy, int16 [clips, 16000], and clips.json, the word of each."""
+"""A folder of clips in one array: audio.npy, int16 [clips, samples], and clips.json, the word of each.
+
+Clips are a second long but where the caller says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,15 @@ from common.errors import UserError
 from common.reading import json_object
 
 ARRAY, LIST = "audio.npy", "clips.json"
+SECOND = FEATURES.clip_samples
 
 
-def write(folder: Path, words: Sequence[str], seed: int, made: Iterable[tuple[int, np.ndarray]]) -> None:
-    """Write clips as they are made. words: of all clips. made: (index of the first, int16 [n, 16000]) in any order."""
+def write(
+    folder: Path, words: Sequence[str], seed: int, made: Iterable[tuple[int, np.ndarray]], samples: int = SECOND
+) -> None:
+    """Write clips as they are made. words: of all clips. made: (index of the first, int16 [n, samples]) in any order."""
     with replacing(folder / ARRAY) as temporary:
-        audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), FEATURES.clip_samples))
+        audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), samples))
         for first, clips in made:
             audio[first : first + len(clips)] = clips
         audio.flush()
@@ -42,8 +48,8 @@ def is_one(folder: Path) -> bool:
     return (folder / ARRAY).is_file() or (folder / LIST).is_file()
 
 
-def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:
-    """The clips of a folder, int16 [clips, 16000] (memory-mapped), and the word of each.
+def load(folder: Path, what: str, remedy: str, samples: int = SECOND) -> tuple[np.ndarray, list[str]]:
+    """The clips of a folder, int16 [clips, samples] (memory-mapped), and the word of each.
 
     UserError where they are missing or inconsistent. what, remedy: for its message, what the clips are and the command that
     makes them.
@@ -51,8 +57,8 @@ def load(folder: Path, what: str, remedy: str) -> tuple[np.ndarray, list[str]]:
     try:
         words = json_object((folder / LIST).read_bytes())["words"]
         audio = np.load(folder / ARRAY, mmap_mode="r")
-        clips, samples = audio.shape
-        whole = samples == FEATURES.clip_samples and audio.dtype == np.int16 and {*map(type, words)} <= {str}
+        clips, length = audio.shape
+        whole = length == samples and audio.dtype == np.int16 and {*map(type, words)} <= {str}
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         raise UserError(f"{folder}: no {what} here; make them with {remedy}") from None
     if not whole or clips != len(words):

@@ -41,8 +41,8 @@ class Outside:
 
 @torch.no_grad()
 def changed_log_mel(field: Field, audio: np.ndarray, silence: np.ndarray, batch: int = 100) -> np.ndarray:
-    """Validation clips int16 [clips, 16000], every one of them changed, the same in every run: log-mel float32
-    [clips, 40, 101]. silence: which clips are that, bool [clips]."""
+    """Validation clips int16 [clips, samples], every one of them changed, the same in every run: log-mel as `log_mel` gives
+    it. silence: which clips are that, bool [clips]."""
     rng, extract = np.random.default_rng(VALIDATION_SEED), LogMel()
     rows = []
     for start in range(0, len(audio), batch):

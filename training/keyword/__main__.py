@@ -10,7 +10,7 @@ acoustic augmentation and the field's follow (training/spoken, training/field). 
 that soundfile reads: each is cut to the word; NEGATIVES are recordings in which no word is said. A part of the voices, of
 the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs next.
 
-The network begins with the shipped checkpoint of its width, the field's where there is one, but for its last layer. Writes into
+It begins with the shipped checkpoint of its width, the field's where there is one, but for its last layer. Writes into
 build/keywords/<words>/: keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses ranges on;
 test/<label>/*.wav, recordings/<word>/*.wav and negatives/*.flac, none of which it was trained on. --more-negatives continues
 with the network that is there, and with what it falsely accepted (`python -m benchmarks.false_accepts --save DIR`).
@@ -41,6 +41,7 @@ from training.keyword.negatives import Pieces
 from training.keyword.samples import Samples
 from training.memory import keep_freed_memory
 from training.precision import default_precision
+from training.spoken.acoustics import CLIP
 from training.spoken.synthesisers import models
 
 ROOT = Path("build/keywords")
@@ -153,7 +154,7 @@ def make_trainer(
         AVERAGE,
         PARTS,
         start=start.sha256[:16],
-        stream=STREAM,
+        stream=STREAM if chosen.samples == CLIP else 1.0,
         dropout=DROPOUT,
         abrupt=ABRUPT,
         outside=digest,

@@ -78,7 +78,7 @@ def silences(trainer: Trainer, count: int) -> Iterable[np.ndarray]:
 
 
 def calibration(folder: Path, trainer: Trainer) -> None:
-    """CLIPS clips that the network was trained on, with the label of each."""
+    """CLIPS clips that the network was trained on, a second of each, with their labels."""
     labels, batches = trainer.recipe.labels, trainer.batches
     rng = np.random.default_rng([trainer.recipe.seed, 8])
     words = range(2, len(labels))
@@ -87,7 +87,9 @@ def calibration(folder: Path, trainer: Trainer) -> None:
     target = batches.target.numpy()
     rows = [words[index % len(words)] for index in range(spoken)] + [1] * (CLIPS - spoken - silent)
     chosen = [int(rng.choice(np.flatnonzero(target == label))) for label in rows]
-    audio = np.concatenate([batches.audio[chosen].cpu().numpy(), np.stack([*silences(trainer, silent)])])
+    before = (batches.audio.shape[1] - RATE) // 2
+    middle = batches.audio[chosen, before : before + RATE].cpu().numpy()
+    audio = np.concatenate([middle, np.stack([*silences(trainer, silent)])])
     names = [labels[label] for label in rows] + [SILENCE] * silent
     with clip_folder.making(folder):
         clip_folder.write(folder, names, trainer.recipe.seed, [(0, audio)])

@@ -72,7 +72,8 @@ SEED = 23
 
 
 class Spoken(NamedTuple):
-    """Synthetic speech of training and of test: the items of the clips, the clips int16 [clips, 16000], and running speech,
+    """Synthetic speech of training and of test: the items of the clips, the clips int16 [clips, samples], and running
+    speech,
     int16 [samples] each."""
 
     items: list[Item]
@@ -96,7 +97,7 @@ def spoken(
     )
     for number, (name, some, share, sentences, rows) in enumerate(parts):
         counts = {kind: math.ceil(multiple * share * clips) for kind, multiple in COUNTS.items()}
-        own = Texts([chosen.words[index] for index in sorted(rows)], chosen.mnemonics)
+        own = chosen._replace(words=[chosen.words[index] for index in sorted(rows)])
         items = speech.plan(words, language, counts, own, seed + number)
         programs = "-".join(sorted({voice.synthesiser for voice in some}))
         audio = speech.kept(folder / "spoken" / f"{name}-{language}-{programs}", items, own, some, seed + number)
@@ -121,33 +122,38 @@ def training_split(
         rows = kinds == kind
         draws[rows] = share * total / rows.sum()
     parts = [(made.audio, target, draws)]
+    length = made.audio.shape[1]
     rng = np.random.default_rng([seed, 6])
     for word in sorted({sample.word for sample in samples}):
         own = [sample for sample in samples if sample.word == word]
         draws[target == labels.index(word)] *= 1 - SAMPLE_SHARE
-        copies = np.stack([recorded(sample.said, RATE, SAMPLE_ECHOES, rng) for sample in own for _ in range(COPIES)])
-        plain = np.stack([placed(sample.said[:CLIP], 0, rng) for sample in own for _ in range(COPIES)])
+        repeated = [sample.said for sample in own for _ in range(COPIES)]
+        copies = np.stack([recorded(said, RATE, SAMPLE_ECHOES, rng, length) for said in repeated])
+        plain = np.stack([placed(said[:length], 0, rng, length) for said in repeated])
         copied = np.concatenate([copies, plain])
         often = np.full(len(copied), SAMPLE_SHARE * each / len(copied))
         parts.append((copied, np.full(len(copied), labels.index(word)), often))
     if len(others):
         often = np.full(len(others), RECORDED_OTHERS * total / len(others))
+        around = (length - CLIP) // 2
+        others = np.pad(others, ((0, 0), (around, length - CLIP - around)))
         parts.append((others, np.full(len(others), labels.index(UNKNOWN)), often))
     silence = round(SILENCES * total)
-    parts.append((np.zeros((silence, CLIP), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
+    parts.append((np.zeros((silence, length), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
     return Split(*(np.concatenate(arrays) for arrays in zip(*parts)))
 
 
 def over_speech(audio: np.ndarray, sounds: Sequence[np.ndarray], seed: int) -> np.ndarray:
-    """Clips int16 [clips, 16000], a fraction OVER_SPEECH of which lie over a random excerpt of the recordings `sounds`."""
-    long = [sound for sound in sounds if len(sound) > CLIP]
+    """Clips int16 [clips, samples], a fraction OVER_SPEECH of which lie over a random excerpt of the recordings `sounds`."""
+    samples = audio.shape[1]
+    long = [sound for sound in sounds if len(sound) > samples]
     if not long:
         return audio
     rng, made = np.random.default_rng([seed, 9]), np.array(audio)
     for row in np.flatnonzero(rng.random(len(made)) < OVER_SPEECH):
         sound = long[rng.integers(len(long))]
-        start = rng.integers(len(sound) - CLIP)
-        behind, clip = sound[start : start + CLIP].astype(np.float64), made[row].astype(np.float64)
+        start = rng.integers(len(sound) - samples)
+        behind, clip = sound[start : start + samples].astype(np.float64), made[row].astype(np.float64)
         loud = max(float(np.square(behind).mean()) ** 0.5, 1.0)
         gain = float(np.square(clip).mean()) ** 0.5 / loud * 10 ** (-rng.uniform(*SNR) / 20)
         made[row] = np.clip(np.rint(clip + gain * behind), -32768, 32767)
@@ -199,12 +205,11 @@ def noises_and_outside(
 
 
 def prepare(words: Sequence[str], language: str) -> tuple[Voices, Texts]:
-    """The voices and the texts of some words. UserError for words that no network could tell apart, that do not fit into a
-    clip, or that no synthesiser speaks."""
+    """The voices and the texts of some words, and how long a clip is. UserError for words that no network could tell apart,
+    that are too long, or that no synthesiser speaks."""
     voices = speakers.find(language)
     words_of.check(words, language)
-    speech.check_length(words, language, voices.training)
-    return voices, speech.texts(words, language)
+    return voices, speech.texts(words, language, speech.clip_length(words, voices.training))
 
 
 def enough(negatives: Pieces, folders: Sequence[Path]) -> None:

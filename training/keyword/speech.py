@@ -23,6 +23,7 @@ from training.spoken.acoustics import CLIP, RATE, placed, recorded, trim, voiced
 from training.spoken.codecs import coded
 from training.spoken.speakers import Voice
 from training.spoken.synthesisers import espeak
+from training.stream import SAMPLES
 
 WORD, ALIKE, OTHER, RUNNING, PART, REVERSED = KINDS = ("word", "alike", "other", "running", "part", "reversed")
 """What a clip holds: a word of the user's; what sounds like one; another word; a second of running speech; the first or last
@@ -32,9 +33,11 @@ TRIES = 6
 """Times that a word is spoken anew, faster or slower, until it fits into a clip."""
 PART_OF = 0.3, 0.6
 """Fraction of a word that a part of it holds."""
-LONGEST_MEDIAN = 0.95
-"""Seconds: a word whose median is longer does not fit into a clip."""
-MEASURED = 15
+PHRASE = SAMPLES
+"""Samples of the clips of a run in which a phrase does not fit into a second: all that a score of a stream depends on."""
+LONGEST_WORD, LONGEST_PHRASE = 0.95, 1.3
+"""Seconds: a word whose median is longer takes clips of PHRASE; a phrase whose median is longer does not fit into them."""
+MEASURED = 25
 """Utterances that a word's length is the median of."""
 WORDS_AT_ONCE = 6, 14
 CHUNK = 100  # clips per task of a process
@@ -56,31 +59,38 @@ class Item(NamedTuple):
 
 class Texts(NamedTuple):
     """What may be spoken as other words. words: a list in which none is, or contains, one of the user's. mnemonics: all
-    phonemes of it."""
+    phonemes of it. samples: of a clip."""
 
     words: list[str]
     mnemonics: list[str]
+    samples: int = CLIP
 
 
-def texts(words: Sequence[str], language: str) -> Texts:
-    """The list of other words without those that hold one of the user's words, by their sound."""
+def texts(words: Sequence[str], language: str, samples: int = CLIP) -> Texts:
+    """The list of other words without those that hold one of the user's words, by their sound; for clips of so many
+    samples."""
     others = synthesis.other_words()
     own = phonemes.of(words, language)
     sounds = phonemes.of(others, language)
     left = [text for text, sound in zip(others, sounds) if not any(phonemes.contains(sound, word) for word in own)]
-    return Texts(left, phonemes.inventory(left, language))
+    return Texts(left, phonemes.inventory(left, language), samples)
 
 
-def check_length(words: Sequence[str], language: str, voices: Sequence[Voice]) -> None:
-    """UserError where a word, as synthesisers say it, does not fit into the second that a network hears."""
-    rng = np.random.default_rng(0)
+def clip_length(words: Sequence[str], voices: Sequence[Voice]) -> int:
+    """Samples of the clips into which all words fit, as quick synthesisers say them; UserError for a phrase that is too
+    long."""
+    quick, length = speakers.quick(voices), CLIP
     for word in words:
-        median = float(np.median([len(utterance(word, voices, rng)) for _ in range(MEASURED)])) / RATE
-        if median > LONGEST_MEDIAN:
+        rng = np.random.default_rng(0)
+        median = float(np.median([len(utterance(word, quick, rng)) for _ in range(MEASURED)])) / RATE
+        if median > LONGEST_PHRASE:
             raise UserError(
-                f"WORDS: '{word}' takes {median:.2f} s, more than the {LONGEST_MEDIAN:g} s that fit into the second that a "
-                "network hears; choose a shorter one"
+                f"WORDS: '{word}' takes {median:.2f} s, more than the {LONGEST_PHRASE:g} s that a network hears at once; "
+                "choose a shorter one"
             )
+        if median > LONGEST_WORD:
+            length = PHRASE
+    return length
 
 
 def utterance(text: str, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
@@ -88,8 +98,8 @@ def utterance(text: str, voices: Sequence[Voice], rng: np.random.Generator) -> n
     return voiced(*speakers.say(text, speakers.draw(voices, text, rng), rng), rng)
 
 
-def fitting(word: str, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
-    """A word that fits into a clip; the shortest of some tries is cut."""
+def fitting(word: str, voices: Sequence[Voice], samples: int, rng: np.random.Generator) -> np.ndarray:
+    """A word that fits into a clip of so many samples; the shortest of some tries is cut."""
     shortest = np.zeros(0)
     for _ in range(TRIES):
         said = utterance(word, voices, rng)
@@ -97,13 +107,13 @@ def fitting(word: str, voices: Sequence[Voice], rng: np.random.Generator) -> np.
             continue
         if not len(shortest) or len(said) < len(shortest):
             shortest = said
-        if len(shortest) <= CLIP:
+        if len(shortest) <= samples:
             break
-    return shortest[:CLIP]
+    return shortest[:samples]
 
 
 def clip(item: Item, chosen: Texts, voices: Sequence[Voice], seed: Sequence[int]) -> np.ndarray:
-    """One second of an item, int16 [16000], most often after a codec."""
+    """A clip of an item, int16 [samples], most often after a codec."""
     rng = np.random.default_rng(seed)
     made = spoken_clip(item, chosen, voices, rng)
     return coded(made, rng) if rng.random() < CODED else made
@@ -113,24 +123,25 @@ def spoken_clip(item: Item, chosen: Texts, voices: Sequence[Voice], rng: np.rand
     """The same before the codec."""
     if item.kind == RUNNING:
         said = running(chosen, voices, rng)
-        start = rng.integers(max(1, len(said) - CLIP + 1))
-        return placed(said[start : start + CLIP], ECHOES, rng)
+        start = rng.integers(max(1, len(said) - chosen.samples + 1))
+        return placed(said[start : start + chosen.samples], ECHOES, rng, chosen.samples)
     if item.kind in (ALIKE, OTHER):
-        return recorded(*speakers.say(item.text, speakers.draw(voices, item.text, rng), rng), ECHOES, rng)
-    said = fitting(item.text, voices, rng)
+        spoken = speakers.say(item.text, speakers.draw(voices, item.text, rng), rng)
+        return recorded(*spoken, ECHOES, rng, chosen.samples)
+    said = fitting(item.text, voices, chosen.samples, rng)
     if item.kind == REVERSED:
         said = said[::-1]
     if item.kind == PART:
         length = round(len(said) * rng.uniform(*PART_OF))
         said = said[:length] if rng.random() < 0.5 else said[len(said) - length :]
-    return placed(said, ECHOES, rng)
+    return placed(said, ECHOES, rng, chosen.samples)
 
 
 def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
     """Several other words in a row by a quick synthesiser, float64 at 16 kHz; half of them as one of many languages says
     them."""
     text = " ".join(rng.choice(chosen.words, rng.integers(*WORDS_AT_ONCE)))
-    voice = speakers.draw([voice for voice in voices if voice.synthesiser not in speakers.SLOW], text, rng)
+    voice = speakers.draw(speakers.quick(voices), text, rng)
     if rng.random() < 0.5 and voice.synthesiser == espeak.PROGRAM:
         voice = voice._replace(name=f"{rng.choice(espeak.LANGUAGES)}+{voice.throats[0]}")
     return trim(voiced(*speakers.say(text, voice, rng), rng))
@@ -152,28 +163,29 @@ def plan(words: Sequence[str], language: str, counts: dict[str, int], chosen: Te
 
 
 def chunk(items: Sequence[Item], chosen: Texts, voices: Sequence[Voice], seed: int, first: int) -> np.ndarray:
-    """Clips of `items`, int16 [items, 16000], the first of which is number `first` of all."""
+    """Clips of `items`, int16 [items, samples], the first of which is number `first` of all."""
     return np.stack([clip(item, chosen, voices, (seed, first + index)) for index, item in enumerate(items)])
 
 
 def kept(folder: Path, items: Sequence[Item], chosen: Texts, voices: Sequence[Voice], seed: int) -> np.ndarray:
-    """The clips of a plan from a folder that holds them already, else spoken into it; int16 [items, 16000] (mapped)."""
+    """The clips of a plan from a folder that holds them already, else spoken into it; int16 [items, samples]
+    (mapped)."""
     names = [item.name for item in items]
     try:
-        audio, found = clip_folder.load(folder, "spoken clips", "`make keyword`")
+        audio, found = clip_folder.load(folder, "spoken clips", "`make keyword`", chosen.samples)
         if found == names and clip_folder.seed_of(folder) == seed:
             return audio
     except UserError:
         pass
     with clip_folder.making(folder):
-        clip_folder.write(folder, names, seed, spoken_parts(items, chosen, voices, seed))
-    return clip_folder.load(folder, "spoken clips", "`make keyword`")[0]
+        clip_folder.write(folder, names, seed, spoken_parts(items, chosen, voices, seed), chosen.samples)
+    return clip_folder.load(folder, "spoken clips", "`make keyword`", chosen.samples)[0]
 
 
 def spoken_parts(
     items: Sequence[Item], chosen: Texts, voices: Sequence[Voice], seed: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The clips as they are made: (number of the first, int16 [n, 16000])."""
+    """The clips as they are made: (number of the first, int16 [n, samples])."""
     parts = [(list(items[start : start + CHUNK]), chosen, voices, seed, start) for start in range(0, len(items), CHUNK)]
     with progress.counting(len(items), "speaking", "clip") as update:
         for index, clips in workers.run(chunk, parts):

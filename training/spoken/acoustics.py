@@ -16,12 +16,12 @@ RATE = FEATURES.sample_rate
 CLIP = FEATURES.clip_samples
 
 
-def recorded(samples: np.ndarray, rate: float, echoes: float, rng: np.random.Generator) -> np.ndarray:
-    """One second with a word in it, int16 [16000].
+def recorded(samples: np.ndarray, rate: float, echoes: float, rng: np.random.Generator, length: int = CLIP) -> np.ndarray:
+    """A clip with a word in it, int16 [length].
 
-    samples: the word, float64, at `rate` Hz; cut to a second. echoes: probability of an echo.
+    samples: the word, float64, at `rate` Hz; cut to the clip. echoes: probability of an echo.
     """
-    return placed(voiced(samples, rate, rng)[:CLIP], echoes, rng)
+    return placed(voiced(samples, rate, rng)[:length], echoes, rng, length)
 
 
 def voiced(samples: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -36,18 +36,18 @@ def recorded_again(clip: np.ndarray, echoes: float, rng: np.random.Generator) ->
     return placed(spoken[before : before + CLIP], echoes, rng)
 
 
-def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator) -> np.ndarray:
-    """Speech of at most a second, float64 -> at a random place within one, with random echo, microphone, level and noise:
-    int16 [16000]."""
-    whole = np.zeros(CLIP)
-    start = rng.integers(CLIP - len(spoken) + 1)
+def placed(spoken: np.ndarray, echoes: float, rng: np.random.Generator, length: int = CLIP) -> np.ndarray:
+    """Speech of at most a clip's length, float64 -> at a random place within one, with random echo, microphone, level and
+    noise: int16 [length]."""
+    whole = np.zeros(length)
+    start = rng.integers(length - len(spoken) + 1)
     if rng.random() < echoes:
-        spoken = echo(spoken, rng)[: CLIP - start]
+        spoken = echo(spoken, rng)[: length - start]
     whole[start : start + len(spoken)] = spoken
     whole = microphone(whole, rng)
     level = np.exp(rng.uniform(np.log(0.06), 0))
     floor = np.exp(rng.uniform(np.log(1e-4), np.log(0.01)))
-    whole = whole * (level / max(np.abs(whole).max(), 1e-6)) + floor * hiss(rng)
+    whole = whole * (level / max(np.abs(whole).max(), 1e-6)) + floor * hiss(length, rng)
     return np.rint(32767 * whole.clip(-1, 1)).astype(np.int16)
 
 
@@ -83,9 +83,9 @@ def microphone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.fft.irfft(np.fft.rfft(samples) * gain, len(samples))
 
 
-def hiss(rng: np.random.Generator) -> np.ndarray:
-    """A second of noise whose power falls with frequency to the power of 0 to 2; its RMS is 1."""
-    frequency = np.fft.rfftfreq(CLIP, 1 / RATE) + 20
-    spectrum = np.fft.rfft(rng.normal(size=CLIP)) * frequency ** (-rng.uniform(0, 1))
-    noise = np.fft.irfft(spectrum, CLIP)
+def hiss(samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise [samples] whose power falls with frequency to the power of 0 to 2; its RMS is 1."""
+    frequency = np.fft.rfftfreq(samples, 1 / RATE) + 20
+    spectrum = np.fft.rfft(rng.normal(size=samples)) * frequency ** (-rng.uniform(0, 1))
+    noise = np.fft.irfft(spectrum, samples)
     return noise / noise.std()

@@ -70,6 +70,11 @@ def find(language: str) -> Voices:
     return Voices(training, test)
 
 
+def quick(voices: Sequence[Voice]) -> list[Voice]:
+    """Those that are not SLOW."""
+    return [voice for voice in voices if voice.synthesiser not in SLOW]
+
+
 def draw(voices: Sequence[Voice], text: str, rng: np.random.Generator) -> Voice:
     """A random voice that can say a text: each synthesiser by its SHARE, and each of its voices alike."""
     by_name: dict[str, list[Voice]] = {}
