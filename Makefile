@@ -15,6 +15,7 @@ train.takes := TAU VER GPU DOWNLOAD DATA EPOCHS SEED OUT RESUME RECIPE START RAT
 	SPEECH RECORDINGS NOISE THREADS
 keyword.takes := WORDS SAMPLES NEGATIVES MORE_NEGATIVES LANGUAGE VOICES TAU DATA CLIPS EPOCHS SEED GPU OUT FALSE_ACCEPTS
 import.takes := CHECKPOINT LABELS TAU OUT
+synthetic.takes := VOICES
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD SAVE
 listen-test.takes := TAU DATA RECORDINGS SPLIT KEEP
@@ -104,7 +105,8 @@ help:
 	echo "  make import   CHECKPOINT=FILE LABELS=a,b,c"
 	echo "                                       a checkpoint of the official BC-ResNet code, or of Lightning around it -> one"
 	echo "       [TAU=1: must be its width] [OUT=FILE]    that make quantize CHECKPOINT=FILE takes"
-	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open and field"
+	echo "  make synthetic                       words from espeak-ng and flite, for RECIPE=open and field; [VOICES=DIR: of"
+	echo "                                       Piper or Kokoro, which speak as well]"
 	echo "  make speech   RECORDINGS=DIR         words cut out of recordings of speech, for SPEECH=build/speech"
 	echo "  make false-accepts TAU=1 RECORDINGS=DIR"
 	echo "                                       words an hour that a device hears in recordings in which none is said"
@@ -190,8 +192,8 @@ import: $(VENV)/training
 	$(BIN) -m training.import_checkpoint $(call option,--checkpoint,CHECKPOINT) $(call option,--labels,LABELS) \
 		$(if $(filter-out file,$(origin TAU)),$(TAU_OPTION)) $(call option,--out,OUT)
 
-synthetic: $(VENV)/training
-	$(BIN) -m training.synthesis
+synthetic: $(VENV)/training $(if $(value VOICES),$(VENV)/convert)
+	$(BIN) -m training.synthesis $(call option,--voices,VOICES)
 
 speech: $(VENV)/training
 	$(BIN) -m training.speech $(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))

@@ -159,6 +159,23 @@ def test_without_a_synthesiser_nothing_is_compared_and_a_line_says_so(spoken, mo
     assert "taken as it is, for flite is not here" in capsys.readouterr().out
 
 
+def test_clips_that_others_spoke_as_well_are_taken_as_they_are(spoken, monkeypatch, capsys):
+    audio, words = synthesis.load(spoken)
+    clip_folder.write(spoken, words, 5, [(0, np.array(audio))], speakers=["flite", "pico"])
+    say_otherwise(monkeypatch, spoken)
+    synthesis.check(spoken)
+    assert "taken as it is, for pico spoke as well, and is not compared" in capsys.readouterr().out
+
+
+def test_words_are_said_by_whom_the_caller_names_and_a_note_tells_it(needs_synthesisers, tones, tmp_path, monkeypatch):
+    mix = [synthesis.Voice("flite", "slt"), synthesis.Voice("espeak-ng", "en-gb+f1")]
+    monkeypatch.setattr(synthesis.speakers, "say", lambda text, voice, rng: synthesis.voices.say(text, voice.name, rng))
+    synthesis.chunk(["seven"] * 20 + [synthesis.RUNNING], 0, 0, mix)
+    assert {by for text, by in tones} == {"slt", "en-gb+f1", voices.LANGUAGES}
+    synthesis.generate(synthesis.plan(3, 2, 1, seed=0), 0, tmp_path / "made", 1, mix)
+    assert clip_folder.speakers_of(tmp_path / "made") == ["espeak-ng", "flite"]
+
+
 def test_a_command_killed_between_two_renames_leaves_no_list_beside_other_clips(spoken, monkeypatch):
     def killed(*arguments):
         raise KeyboardInterrupt

@@ -23,16 +23,22 @@ SECOND = FEATURES.clip_samples
 
 
 def write(
-    folder: Path, words: Sequence[str], seed: int, made: Iterable[tuple[int, np.ndarray]], samples: int = SECOND
+    folder: Path,
+    words: Sequence[str],
+    seed: int,
+    made: Iterable[tuple[int, np.ndarray]],
+    samples: int = SECOND,
+    speakers: Sequence[str] = (),
 ) -> None:
-    """Write clips as they are made. words: of all clips. made: (index of the first, int16 [n, samples]) in any order."""
+    """Write clips as they are made. words: of all clips. made: (index of the first, int16 [n, samples]) in any order.
+    speakers: who says them, where that is worth a note."""
     with replacing(folder / ARRAY) as temporary:
         audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), samples))
         for first, clips in made:
             audio[first : first + len(clips)] = clips
         audio.flush()
         (folder / LIST).unlink(missing_ok=True)  # the old list would not match the new clips, even between two renames
-    write_text(folder / LIST, json.dumps({"seed": seed, "words": list(words)}) + "\n")
+    write_text(folder / LIST, json.dumps({"seed": seed, "words": list(words), "speakers": list(speakers)}) + "\n")
 
 
 @contextlib.contextmanager
@@ -70,3 +76,9 @@ def seed_of(folder: Path) -> int | None:
     """The seed of the clips of a folder that `load` can read; None where it is not recorded."""
     seed = json.loads((folder / LIST).read_text()).get("seed")
     return seed if isinstance(seed, int) and seed >= 0 else None
+
+
+def speakers_of(folder: Path) -> list[str]:
+    """Who says the clips of a folder that `load` can read; empty where there is no note of it."""
+    noted = json.loads((folder / LIST).read_text()).get("speakers")
+    return [str(name) for name in noted] if isinstance(noted, list) else []

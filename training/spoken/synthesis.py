@@ -1,13 +1,15 @@
 """Training clips from speech synthesisers: hundreds of other words, the keywords, and running speech.
 
     python -m training.synthesis --out build/synthetic
+    python -m training.synthesis --voices ~/voices --out build/synthetic
     python -m training.synthesis --others 1000 --keywords 300 --running 500 --seed 1 --out build/few
 
 espeak-ng or flite (Debian's names) speaks each word in one of its English voices, followed by acoustic augmentation: length
 of the vocal tract, speed, pitch, echo, microphone, level, noise. Keywords are spoken as well, so that a network cannot learn
 "synthetic" as "unknown". Running speech is a second of several other words in a row, pronounced as in one of many languages:
-most of what a device hears is no single word. Every clip has a seed of its own: the same options give the same clips,
-whatever the number of processes.
+most of what a device hears is no single word. With --voices, a folder of published networks that speak, these and all other
+installed synthesisers say the words (training/spoken/speakers.py). Every clip has a seed of its own: the same options give
+the same clips, whatever the number of processes.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from common import options, progress, workers
 from common.description import KEYWORDS
 from common.errors import OptionParser, UserError, one_line_errors
 from training.data import clip_folder
-from training.spoken import voices
+from training.spoken import speakers, voices
 from training.spoken.acoustics import CLIP, placed, recorded, voiced
+from training.spoken.speakers import Voice
+from training.spoken.synthesisers import models
 
 WORDS = Path(__file__).with_name("words.txt")
 DATASET_WORDS = (
@@ -66,11 +70,14 @@ def plan(others: int, keywords: int, running: int, seed: int) -> list[str]:
     )
 
 
-def clip(word: str, seed: Sequence[int]) -> np.ndarray:
-    """One second with a spoken word in it, or of running speech, int16 [16000]."""
+def clip(word: str, seed: Sequence[int], mix: Sequence[Voice] = ()) -> np.ndarray:
+    """One second with a spoken word in it, or of running speech, int16 [16000]. mix: who says words; empty: espeak-ng and
+    flite."""
     rng = np.random.default_rng(seed)
     if word == RUNNING:
         return running_speech(rng)
+    if mix:
+        return recorded(*speakers.say(word, speakers.draw(mix, word, rng), rng), ECHOES, rng)
     return recorded(*voices.say(word, voices.ACCENTS, rng), ECHOES, rng)
 
 
@@ -82,21 +89,21 @@ def running_speech(rng: np.random.Generator) -> np.ndarray:
     return placed(spoken[start : start + CLIP], ECHOES, rng)
 
 
-def chunk(words: Sequence[str], seed: int, first: int) -> np.ndarray:
+def chunk(words: Sequence[str], seed: int, first: int, mix: Sequence[Voice] = ()) -> np.ndarray:
     """Clips of `words`, int16 [words, 16000], the first of which is number `first` of all clips."""
-    return np.stack([clip(word, (seed, first + index)) for index, word in enumerate(words)])
+    return np.stack([clip(word, (seed, first + index), mix) for index, word in enumerate(words)])
 
 
-def generate(words: Sequence[str], seed: int, out: Path, processes: int | None = None) -> None:
-    """Speak `words` into the folder `out` (see `training.data.clip_folder`)."""
+def generate(words: Sequence[str], seed: int, out: Path, processes: int | None = None, mix: Sequence[Voice] = ()) -> None:
+    """Speak `words` into the folder `out` (see `training.data.clip_folder`). mix: as for `clip`."""
     voices.need_synthesisers()
     with clip_folder.making(out):
-        speak(words, seed, out, processes)
+        speak(words, seed, out, processes, mix)
 
 
-def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> None:
+def speak(words: Sequence[str], seed: int, out: Path, processes: int | None, mix: Sequence[Voice]) -> None:
     """Speak the clips and write them into a locked folder."""
-    parts = [(list(words[start : start + CHUNK]), seed, start) for start in range(0, len(words), CHUNK)]
+    parts = [(list(words[start : start + CHUNK]), seed, start, mix) for start in range(0, len(words), CHUNK)]
     with progress.counting(len(words), "speaking", "clip") as update:
 
         def made() -> Iterator[tuple[int, np.ndarray]]:
@@ -104,7 +111,8 @@ def speak(words: Sequence[str], seed: int, out: Path, processes: int | None) -> 
                 yield index * CHUNK, clips
                 update(len(clips))
 
-        clip_folder.write(out, words, seed, made())
+        names = sorted({voice.synthesiser for voice in mix})
+        clip_folder.write(out, words, seed, made(), speakers=names)
 
 
 def load(folder: Path) -> tuple[np.ndarray, list[str]]:
@@ -120,12 +128,14 @@ def load(folder: Path) -> tuple[np.ndarray, list[str]]:
 def check(folder: Path) -> None:
     """UserError where the clips of a folder differ from those that this program and these synthesisers make by its seed.
 
-    Makes some of them again and compares. Where a synthesiser is not installed, prints that nothing is compared.
+    Makes some of them again and compares. Where a synthesiser is not installed, or others spoke as well, prints that
+    nothing is compared.
     """
     audio, words = load(folder)
-    absent = voices.missing()
-    if absent:
-        print(f"{folder}: taken as it is, for {absent[0]} is not here to compare it with")
+    others = [name for name in clip_folder.speakers_of(folder) if name not in voices.SYNTHESISERS]
+    for name in [*voices.missing(), *others]:
+        why = "spoke as well, and is not compared" if name in others else "is not here to compare it with"
+        print(f"{folder}: taken as it is, for {name} {why}")
         return
     seed = clip_folder.seed_of(folder)
     keywords, running = (sum(word in kind for word in words) for kind in (KEYWORDS, (RUNNING,)))
@@ -153,12 +163,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--others", type=int, default=12000, help="clips of other words (default 12000)")
     parser.add_argument("--keywords", type=int, default=4000, help="clips of keywords (default 4000)")
     parser.add_argument("--running", type=int, default=8000, help="clips of running speech (default 8000)")
+    parser.add_argument(
+        "--voices", type=Path, metavar="DIR", help="published voices of Piper or Kokoro, which speak as well"
+    )
     options.add_seed(parser)
     options.add_processes(parser)
     args = parser.parse_args(argv)
+    models.use(args.voices)
     if min(args.others, args.keywords, args.running, args.processes) < 1 or args.seed < 0:
         raise UserError("--others, --keywords, --running and --processes must be at least 1, --seed at least 0")
-    generate(plan(args.others, args.keywords, args.running, args.seed), args.seed, args.out, args.processes)
+    words = plan(args.others, args.keywords, args.running, args.seed)
+    mix = [voice for some in speakers.find("en") for voice in some] if args.voices else []
+    generate(words, args.seed, args.out, args.processes, mix)
     print(
         f"{args.out}: {args.keywords} clips of {len(KEYWORDS)} keywords, {args.others} of other words, "
         f"{args.running} of running speech"
