@@ -64,12 +64,12 @@ def half(name: str) -> int:
     return zlib.crc32(speaker(name).encode()) & 1
 
 
-def even_halves(names: Sequence[str], target: Sequence[int]) -> np.ndarray:
+def even_halves(names: Sequence[str], target: np.ndarray) -> np.ndarray:
     """Which half each recording is in, 0 or 1 [n]: of few recordings, so that each word has as many in both as its speakers
     allow. target: the words [n]."""
     of_speaker: dict[str, list[int]] = {}
-    for name, word in zip(names, target):
-        of_speaker.setdefault(speaker(name), []).append(int(word))
+    for name, word in zip(names, target.tolist()):
+        of_speaker.setdefault(speaker(name), []).append(word)
     side: dict[str, int] = {}
     counts: tuple[Counter[int], Counter[int]] = Counter(), Counter()
     for who, words in sorted(of_speaker.items(), key=lambda item: (-len(item[1]), zlib.crc32(item[0].encode()))):
