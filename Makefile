@@ -35,6 +35,8 @@ listen.takes := TAU DEVICE WAV SENSITIVITY REALTIME
 export.takes := TAU FORMAT
 report.takes := TAU
 calibration.takes := DATA
+test.takes := JOBS
+test-all.takes := JOBS
 
 .PHONY: help quantize verify family train keyword import synthetic speech false-accepts listen-test tune peers level \
 	field-test bench bench-check bench-baseline stack npu budget board-report run selftest demo listen export report \
@@ -81,7 +83,6 @@ VELA_BIN = $(call quoted,VELA)/bin/vela
 TAU_OPTION = $(call option,--tau,TAU)
 # Only where the user names one: a real board, not the emulated one that is the default of other targets.
 BOARD_OPTION = $(if $(filter-out file,$(origin BOARD)),$(call option,--board,BOARD))
-
 help:
 	echo "BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M"
 	echo
@@ -149,6 +150,7 @@ help:
 	echo "  make docs-figures                    rewrite the tables of README and docs/ from the recorded files"
 	echo "  make lint                            ruff, mypy and clang-format over everything that is written by hand"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
+	echo "       [JOBS=2: so many files of tests at a time]"
 	echo "  make clean                           remove build/, but for trained networks"
 	echo
 	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
@@ -286,11 +288,12 @@ lint: $(LINT)/lint $(VENV)/convert $(VENV)/training
 	$(LINTERS)/mypy --python-executable $(BIN)
 	find benchmarks demo examples tests \( -name '*.[ch]' -o -name '*.cc' \) -exec $(LINTERS)/clang-format --dry-run -Werror {} +
 
+# A file of tests stays with one process: what its tests share is made once.
 test: $(VENV)/convert $(VENV)/training $(VENV)/test
-	$(BIN) -m pytest
+	$(BIN) -m pytest $(if $(value JOBS),-n $(call quoted,JOBS) --dist=loadfile)
 
 test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
-	$(BIN) -m pytest -m ''
+	$(BIN) -m pytest -m '' $(if $(value JOBS),-n $(call quoted,JOBS) --dist=loadfile)
 
 clean:
 	$(call quoted,PYTHON) -m training.clean

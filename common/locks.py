@@ -81,6 +81,25 @@ def try_to_write(folder: Path) -> None:
         raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
+def check_folder(folder: Path) -> None:
+    """UserError where no file could be written in a folder, which need not be there: called before long work, makes
+    nothing."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.is_symlink())
+    if not there.is_dir():
+        raise UserError(f"{there}: not a folder, and none can be made in its place; move it away")
+    try:
+        try_to_write(there)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); name another place") from None
+
+
+def check_file(path: Path) -> None:
+    """As `check_folder`, for a file to be written, or replaced."""
+    if path.is_dir():
+        raise UserError(f"{path}: a folder; name a file")
+    check_folder(path.parent)
+
+
 @contextlib.contextmanager
 def locked(folder: Path, kind: int) -> Iterator[None]:
     """Lock a folder, exclusively (LOCK_EX) or shared (LOCK_SH), while the block runs, unless this thread has locked it."""

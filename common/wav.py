@@ -7,6 +7,7 @@ Microsoft's ksmedia.h.
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import NamedTuple
 
 PCM, EXTENSIBLE = 1, 0xFFFE
@@ -47,6 +48,22 @@ def parse(content: bytes) -> Sound:
             shape = format_of(body)
         start += 8 + size + size % 2
     raise ValueError("no samples in it" if shape else "no format in it")
+
+
+def missing_bytes(path: Path) -> int:
+    """How many bytes of samples the header of a wav file states but the file lacks; 0 where it is none, or states no length.
+    Only headers of chunks are read, however long the file is."""
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return 0
+        while len(chunk := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", chunk)
+            if name == b"data":
+                left = path.stat().st_size - file.tell()
+                return 0 if size >= UNKNOWN_LENGTH else max(0, size - left)
+            file.seek(size + size % 2, 1)
+    return 0
 
 
 def format_of(body: bytes) -> tuple[str, int, int, int]:

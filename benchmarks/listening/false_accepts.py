@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks.listening import continuous, recorded
 from benchmarks.listening.continuous import Report
-from common import build_folder, options
+from common import build_folder, locks, options
 from common.atomic import write_bytes
 from common.audio import wav_bytes
 from common.errors import OptionParser, UserError, one_line_errors
@@ -82,12 +82,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--record", metavar="NAME", help="keep the counts, of a shipped checkpoint, under that name")
     args = parser.parse_args(argv)
     build, tau = options.build_and_tau(args)
+    if args.save:
+        locks.check_folder(args.save)
     conversion = build_folder.load(build)
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
     found = recordings.find(args.folders)
     stream = continuous.listen(path, found.paths)
     if not stream:
-        raise UserError(f"{args.folders[0]}: no sound in these recordings; name a folder of recordings")
+        raise UserError(f"{args.folders[0]}: {recordings.nothing_in(found)}")
     hours = continuous.hours(stream)
     delay, decided = conversion["native"]["delay_columns"], inputs.detector_settings(build, conversion)
     reports = {name: continuous.reports(stream, decided.presets[name], delay) for name in SENSITIVITIES}

@@ -73,12 +73,11 @@ def files_of(named: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in recordings.folders_of(named):
         if path.is_dir():
-            raw = sorted(file for file in path.rglob("*") if file.suffix.lower() == RAW and file.is_file())
             heard = recordings.SUFFIXES | {RAW}
-            found += raw or []
-            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in heard - {RAW} and file.is_file())
-            if not found:
+            inside = [file for file in path.rglob("*") if file.suffix.lower() in heard and file.is_file()]
+            if not inside:
                 raise UserError(f"{path}: no recordings here ({', '.join(sorted(heard))}); name a folder of sound")
+            found += sorted(inside, key=lambda file: (file.suffix.lower() != RAW, file))
         else:
             found.append(path)
     return found

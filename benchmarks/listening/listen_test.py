@@ -120,7 +120,7 @@ def kinds(folder: Path | None) -> dict[str, Path]:
     if folder is None:
         return {}
     if not folder.is_dir():
-        raise UserError(f"{folder}: no folder of recordings; name one with --recordings")
+        raise UserError(f"{folder}: no folder of recordings; name one with --recordings (make: RECORDINGS=DIR)")
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     return {path.name: path for path in inner} or {folder.name: folder}
 
@@ -246,6 +246,8 @@ def main(argv: list[str] | None = None) -> None:
     build, tau = options.build_and_tau(args)
     if args.data is None:
         raise UserError("no audio named: give --data DIR (make listen-test DATA=DIR), or set GSC_ROOT")
+    if args.out:
+        locks.check_folder(args.out)
     with locks.rewriting(build):
         measure(build, tau, args)
 
@@ -255,7 +257,8 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     conversion = build_folder.load(build)
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
     decided = inputs.detector_settings(build, conversion)
-    where = kinds(args.recordings)
+    kept = shipped_with(tau, conversion, decided) if args.record else None
+    where = {name: recordings.find([folder]).paths for name, folder in kinds(args.recordings).items()}
     split = args.split or ("validation" if clips.archives(args.data)[0] else None)
     (part,) = clips.choose(args.data, split, labels)
     background = clips.background(args.data)
@@ -267,7 +270,7 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     own = [(ROOM, quiet_room()), *((NOISE, noise) for noise in background.noises), *((MUSIC, piece) for piece in pieces)]
     heard = hear_all(path, [*(scene.audio for scene in made), *(sound for _, sound in own)])
     of_own = [(name, sound) for (name, _), sound in zip(own, heard[len(made) :])]
-    streams = {name: continuous.listen(path, recordings.find([folder]).paths) for name, folder in where.items()}
+    streams = {name: continuous.listen(path, paths) for name, paths in where.items()}
     found, delay = {}, conversion["native"]["delay_columns"]
     for name in SENSITIVITIES:
         thresholds = decided.presets[name]
@@ -284,19 +287,18 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     write_text(build / FILE, json.dumps(measured | {"native": decided.native}, indent=1) + "\n")
     write_text(build / TRUTH, json.dumps(truth(made, labels)) + "\n")
     print(build / FILE)
-    if args.record:
-        keep(tau, conversion, decided, measured)
+    if kept:
+        settings.save(kept, dataclasses.replace(settings.load(kept), measured=measured))
+        print(kept)
 
 
-def keep(tau: float, conversion: dict, decided: Settings, measured: dict) -> None:
-    """Write the figures beside the thresholds of a shipped checkpoint; UserError where these are others."""
+def shipped_with(tau: float, conversion: dict, decided: Settings) -> Path:
+    """The file of a shipped checkpoint with these thresholds; UserError where they are others."""
     paths = detector_paths(tau)
     for path, shipped in ((path, settings.load(path)) for path in paths if path.is_file()):
         if shipped.native == conversion["native"]["sha256"] and shipped.presets == decided.presets:
-            settings.save(path, dataclasses.replace(shipped, measured=measured))
-            return
+            return path
     raise UserError(
         f"--record: the build's thresholds are not those of {', '.join(path.name for path in paths)}; "
         f"run `make quantize TAU={tau:g}`"
     )
-    print(path)

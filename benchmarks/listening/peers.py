@@ -300,7 +300,7 @@ def main(argv: list[str] | None = None) -> None:
     words = recordings.find([args.keywords]).paths if args.keywords else []
     placed, models = listen(python, packages, found.paths)
     if not placed:
-        raise UserError(f"{args.folders[0]}: no sound in these recordings; name a folder of recordings")
+        raise UserError(f"{args.folders[0]}: {recordings.nothing_in(found)}")
     hours = continuous.hours(placed)
     print(f"{hours:.2f} hours, {len(placed)} recordings of {', '.join(map(str, args.folders))}")
     print(f"{continuous.PROTOCOL}\n{SETTINGS}\n{rates_table(models, hours)}")

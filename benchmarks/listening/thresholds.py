@@ -21,6 +21,7 @@ from detector.settings import NEVER, Threshold, every_word
 PROBABILITIES = 128, 153, 179, 204, 217, 230, 236, 242, 246, 250, 252, 253, 254
 HOPS = 8, 10, 12, 15, 17, 20, 22, 25, 28, 30, 33, 36, 40, 45, 50, 55
 GRID = tuple(Threshold(probability, hops) for probability, hops in product(PROBABILITIES, HOPS))
+"""The last is the strictest."""
 ROWS = {threshold: row for row, threshold in enumerate(GRID)}
 POINTS = 40
 """Most points of a curve."""
@@ -68,9 +69,11 @@ def count(
 
 
 def at_price(counts: Counts, labels: Sequence[str], price: float) -> tuple[Threshold, ...]:
-    """Each word's best pair where a false accept an hour costs so much."""
+    """Each word's best pair where a false accept an hour costs so much; the strictest of a word without recordings, of which
+    any pair would miss none."""
     missed = 1 - counts.hits / np.maximum(counts.said, 1)
     best = (missed + price * counts.reports / counts.hours).argmin(0)
+    best[counts.said == 0] = len(GRID) - 1
     return tuple(GRID[best[index]] if is_word(label) else NEVER for index, label in enumerate(labels))
 
 

@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,10 +53,30 @@ LEAST = 4
 """Recordings, of a kind, without which halves say nothing."""
 
 
+def speaker(name: str) -> str:
+    """Who speaks in a recording: by its name, as Speech Commands has it, else each recording has a speaker of its own."""
+    found = re.match(r"(.+)_nohash_\d+$", Path(name).stem)
+    return found[1] if found else name
+
+
 def half(name: str) -> int:
-    """Which half a recording is in, 0 or 1: by the speaker in its name, as Speech Commands has it, else by its name."""
-    speaker = re.match(r"(.+)_nohash_\d+$", Path(name).stem)
-    return zlib.crc32((speaker[1] if speaker else name).encode()) & 1
+    """Which half a recording is in, 0 or 1, by its speaker: for many recordings."""
+    return zlib.crc32(speaker(name).encode()) & 1
+
+
+def even_halves(names: Sequence[str], target: np.ndarray) -> np.ndarray:
+    """Which half each recording is in, 0 or 1 [n]: of few recordings, so that each word has as many in both as its speakers
+    allow. target: the words [n]."""
+    of_speaker: dict[str, list[int]] = {}
+    for name, word in zip(names, target.tolist()):
+        of_speaker.setdefault(speaker(name), []).append(word)
+    side: dict[str, int] = {}
+    counts: tuple[Counter[int], Counter[int]] = Counter(), Counter()
+    for who, words in sorted(of_speaker.items(), key=lambda item: (-len(item[1]), zlib.crc32(item[0].encode()))):
+        had = [(sum(count[word] for word in words), count.total()) for count in counts]
+        side[who] = int(had[1] < had[0])
+        counts[side[who]].update(words)
+    return np.array([side[speaker(name)] for name in names])
 
 
 def negatives(stream: Sequence[Scored]) -> tuple[list[list[Answers]], list[float]]:
@@ -87,7 +109,9 @@ def data_keywords(data: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], 
 def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray, list[str], str]:
     """The recordings KEYWORDS/<word>/*, each with a quiet room's noise around it; as `data_keywords`. UserError where no
     folder is named like a word of the network, or one has no recordings."""
-    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; name one with recordings of the words, <word>/*.wav")
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
     found = [
         (index, path)
         for index, label in enumerate(labels)
@@ -104,8 +128,9 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
         for path in sorted([*both.paths, *both.passed_over]):
             _, rate = recordings.header(path)
             blocks = list(to_16_khz(recordings.blocks(path, continuous.BLOCK), rate))
-            sound = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
-            sounds.append(np.concatenate([continuous.pause(0), sound]))
+            if not blocks:
+                raise UserError(f"{path}: holds no samples; remove it")
+            sounds.append(np.concatenate([continuous.pause(0), *blocks]))
             target.append(index)
             names.append(f"{where.name}/{path.name}")
     return sounds, np.array(target), names, f"recordings in {folder.name}"
@@ -119,6 +144,14 @@ def too_short(hours: float, wanted: float) -> list[str]:
         for name, rate in ((name, factor * wanted) for name, factor in FACTORS.items())
         if rate * hours < 1
     ]
+
+
+def without_recordings(labels: Sequence[str], target: np.ndarray) -> list[str]:
+    """A line that names the words of which there is none to choose on. target: the words that there are [n]."""
+    missing = [label for index, label in enumerate(labels) if is_word(label) and index not in target]
+    if not missing:
+        return []
+    return [f"no recordings to choose on, so thresholds that hardly let it be heard: {', '.join(missing)}"]
 
 
 def describe(name: str, chosen: Sequence[Threshold], counts: Counts, labels: Sequence[str]) -> list[str]:
@@ -157,12 +190,15 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     build, _ = options.build_and_tau(args)
-    if not args.false_accepts > 0:
-        raise UserError(f"--false-accepts {args.false_accepts:g}: a number above 0 is wanted")
+    if not 0 < args.false_accepts < math.inf:
+        raise UserError(f"--false-accepts {args.false_accepts:g}: a number above 0 is wanted, an hour (0.5)")
     if args.keywords is None and args.data is None:
         raise UserError(
-            "no keywords: name recordings of them with --keywords DIR (<word>/*), or Speech Commands with --data"
+            "no keywords: name recordings of them with --keywords DIR, <word>/* (make: KEYWORDS=DIR), or Speech Commands "
+            "with --data DIR (make: DATA=DIR)"
         )
+    if args.out:
+        locks.check_file(args.out)
     with locks.rewriting(build):
         tune(build, args)
 
@@ -175,16 +211,19 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     keywords = own_keywords(args.keywords, labels) if args.keywords else data_keywords(args.data, labels)
     sounds, target, names, origin = keywords
     parts, hours = negatives(continuous.listen(path, found.paths))
-    for count, what, remedy in (
-        (sum(map(len, parts)), "recordings of at most five minutes without keywords", "name a folder with more"),
-        (len(sounds), "recordings of keywords", "record more"),
-    ):
-        if count < LEAST:
-            raise UserError(
-                f"{count} {what}: at least {LEAST} are needed, half to choose on and half to report on; {remedy}"
-            )
+    where = ", ".join(map(str, args.folders))
+    if (count := sum(map(len, parts))) < LEAST:
+        raise UserError(
+            f"{where}: {count} recordings of at most five minutes with sound, but at least {LEAST} are needed, half to "
+            "choose on and half to report on; name a folder with more"
+        )
+    which = even_halves(names, target) if args.keywords else np.array([half(name) for name in names])
+    if (count := min(int((which == side).sum()) for side in range(2))) < LEAST // 2:
+        raise UserError(
+            f"{args.keywords or args.data}: {len(sounds)} recordings of keywords, {count} of them in one half, but at least "
+            f"{LEAST // 2} are needed in each, and no speaker is in both; record more"
+        )
     heard = listen_test.hear_all(path, sounds)
-    which = np.array([half(name) for name in names])
     counts = [
         thresholds.count(
             [Answers(heard[i].winner, heard[i].probability) for i in np.flatnonzero(which == side)],
@@ -196,11 +235,11 @@ def tune(build: Path, args: argparse.Namespace) -> None:
         for side in range(2)
     ]
     presets = {name: thresholds.choose(counts[0], labels, factor * args.false_accepts) for name, factor in FACTORS.items()}
-    where = ", ".join(folder.resolve().name for folder in args.folders)
-    what = f"{hours[0]:.2f} hours of {where} and {int((which == 0).sum()):,} keywords of {origin}"
+    of = ", ".join(folder.resolve().name for folder in args.folders)
+    what = f"{hours[0]:.2f} hours of {of} and {int((which == 0).sum()):,} keywords of {origin}"
     print(f"{build}: chosen on {what};")
     print(f"reported on the other half: {hours[1]:.2f} hours, {int((which == 1).sum()):,} keywords")
-    for line in too_short(hours[0], args.false_accepts):
+    for line in [*without_recordings(labels, target[which == 0]), *too_short(hours[0], args.false_accepts)]:
         print(line)
     for name in (LOW, MEDIUM, HIGH):
         print("\n".join(describe(name, presets[name], counts[1], labels)))

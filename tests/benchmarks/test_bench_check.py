@@ -119,8 +119,10 @@ def one_core(monkeypatch, tmp_path):
     monkeypatch.setattr(baseline, "PATH", tmp_path / "baseline.json")
 
 
-def test_what_was_just_recorded_passes_and_a_cheaper_baseline_fails(one_core, capsys):
+def test_what_was_just_recorded_passes_and_a_cheaper_baseline_fails(one_core, capsys, monkeypatch):
     assert baseline.main(["--write"]) == 0
+    measure, measured = scaling.measure, []
+    monkeypatch.setattr(scaling, "measure", lambda *arguments: measured.append(measure(*arguments)) or measured[-1])
     assert baseline.main([]) == 0
     assert "tau 1 (random weights): none of 15 figures on 1 cores" in capsys.readouterr().out
     recorded = json.loads(baseline.PATH.read_text())
@@ -128,6 +130,7 @@ def test_what_was_just_recorded_passes_and_a_cheaper_baseline_fails(one_core, ca
     assert row["engine_flash_bytes"] == sum(row[key] for key in baseline.SHARES)
     row["network_hop"] = row["network_hop"] * 95 // 100
     baseline.PATH.write_text(json.dumps(recorded))
+    monkeypatch.setattr(scaling, "measure", lambda *_: measured[-1])
     assert baseline.main([]) == 1
     errors = capsys.readouterr().err
     assert errors.startswith("failed: cortex-m3, tau 1: network_hop grew from ") and errors.count("\n") == 1

@@ -109,7 +109,8 @@ def test_the_output_states_the_protocol_and_what_was_passed_over(recordings, tau
 
 def test_recordings_that_are_all_passed_over_are_one_line(tau1_build, tmp_path, failure):
     soundfile.write(tmp_path / "go.wav", example("go"), SECOND)
-    assert "no sound in these recordings" in failure(false_accepts.main, tmp_path, "--build", tau1_build)
+    line = failure(false_accepts.main, tmp_path, "--build", tau1_build)
+    assert "all recordings are named after keywords, as go.wav; name a folder of others" in line
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 17, 400])
@@ -137,3 +138,12 @@ def test_what_is_reported_is_cut_out_and_heard_again(recordings, tau1_build, tmp
         assert rate == SECOND and len(samples) == (false_accepts.BEFORE + false_accepts.AFTER) * SECOND
         loud = np.abs(samples.astype(float))
         assert np.square(loud).sum() > 0.9 * np.square(example(word).astype(float)).sum()
+
+
+def test_a_place_for_excerpts_that_cannot_be_written_is_told_before_anything_is_heard(
+    recordings, tau1_build, tmp_path, failure, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(continuous, "listen", None)
+    line = failure(false_accepts.main, recordings, "--build", tau1_build, "--save", tmp_path / "file")
+    assert "file: not a folder" in line

@@ -41,6 +41,8 @@ def test_bad_input_is_one_line(tmp_path, failure, monkeypatch):
     assert "no sound named" in failure(level.main)
     assert "no such file" in failure(level.main, tmp_path / "none.wav")
     assert "no recordings here" in failure(level.main, tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "empty: no recordings here" in failure(level.main, EXAMPLES, tmp_path / "empty")
     assert "no Speech Commands named" in failure(level.main, "--measure")
     (tmp_path / "text.wav").write_text("no sound")
     assert "text.wav: cannot be read" in failure(level.main, tmp_path / "text.wav")

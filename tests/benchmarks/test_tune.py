@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -66,6 +67,31 @@ def test_halves_share_no_speaker_and_no_recording():
     names = [f"{speaker}_nohash_{take}.wav" for speaker in ("ab12", "cd34", "ef56", "0a1b") for take in range(3)]
     assert all(tune.half(f"{name[:4]}_nohash_9.wav") == tune.half(name) for name in names)
     assert {tune.half(f"x{number}.wav") for number in range(20)} == {0, 1}
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_few_recordings_are_halved_word_by_word(count):
+    target = np.repeat([2, 5, 7], count)
+    side = tune.even_halves([f"{word}/{take}.wav" for word in ("down", "no", "on") for take in range(count)], target)
+    for word in (2, 5, 7):
+        assert abs(int((side[target == word] == 0).sum()) - int((side[target == word] == 1).sum())) == count % 2
+
+
+def test_few_recordings_of_a_speaker_are_in_one_half():
+    names = [f"{word}/{who}_nohash_{take}.wav" for word in ("no", "on") for who in "abcd" for take in range(3)]
+    side = tune.even_halves(names, np.repeat([5, 7], 12))
+    speakers = {who: {int(row) for name, row in zip(names, side) if f"/{who}_" in name} for who in "abcd"}
+    assert sorted(map(len, speakers.values())) == [1] * 4 and int(side.sum()) == 12
+
+
+def test_a_word_without_recordings_gets_the_strictest_thresholds_and_is_named(counts):
+    said = np.where(np.arange(len(LABELS)) == 3, 0, counts.said)
+    for wanted in (0.1, 100.0):
+        chosen = thresholds.choose(counts._replace(said=said, hits=counts.hits * (said > 0)), LABELS, wanted)
+        assert chosen[3] == GRID[-1] == Threshold(max(row.probability for row in GRID), max(row.hops for row in GRID))
+    (line,) = tune.without_recordings(LABELS, np.array([2, 2]))
+    assert line.startswith("no recordings to choose on") and line.endswith(": no")
+    assert tune.without_recordings(LABELS, np.array([2, 3])) == []
 
 
 @pytest.fixture
@@ -133,24 +159,42 @@ def test_bad_input_is_one_line(build, folders, tmp_path, failure, monkeypatch):
     own = ("--build", build, "--keywords", keywords)
     assert "RECORDINGS=DIR" in failure(tune.main, *own)
     assert "--keywords DIR" in failure(tune.main, noise, "--build", build)
-    assert "a number above 0" in failure(tune.main, noise, *own, "--false-accepts", "0")
+    for rate in ("0", "-1", "nan", "inf", "1e400"):
+        assert "a number above 0" in failure(tune.main, noise, *own, f"--false-accepts={rate}")
+    assert f"{tmp_path}: a folder; name a file" in failure(tune.main, noise, *own, "--out", tmp_path)
+    assert "nowhere: no such folder" in failure(tune.main, tmp_path / "nowhere", *own)
+    assert "nowhere: no such folder; name one with recordings of the words" in failure(
+        tune.main, noise, "--build", build, "--keywords", tmp_path / "nowhere"
+    )
     assert "no folder here is named like one of the words" in failure(
         tune.main, noise, "--build", build, "--keywords", noise
     )
     (tmp_path / "few").mkdir()
     soundfile.write(tmp_path / "few" / "one.wav", np.zeros(16000), 16000)
-    assert "1 recordings of at most five minutes" in failure(tune.main, tmp_path / "few", *own)
+    assert "few: 1 recordings of at most five minutes" in failure(tune.main, tmp_path / "few", *own)
+    (tmp_path / "words" / "yes").mkdir(parents=True)
+    one_speaker = ("--build", build, "--keywords", tmp_path / "words")
+    for take in range(5):
+        soundfile.write(tmp_path / "words" / "yes" / f"ab12_nohash_{take}.wav", np.ones(8000), 16000)
+    assert "5 recordings of keywords, 0 of them in one half" in failure(tune.main, noise, *one_speaker)
+    soundfile.write(tmp_path / "words" / "yes" / "none.wav", np.zeros(0), 16000)
+    assert "none.wav: holds no samples; remove it" in failure(tune.main, noise, *one_speaker)
+    assert not (build / settings.FILE).exists() and not (build / build_folder.CURVE).exists()
     assert "no such file" in failure(quantize.main, "--tau", "1", "--detector", tmp_path / "nowhere.json")
 
 
-def test_the_listening_test_counts_what_it_says(build, tiny_speech_commands, folders, capsys, monkeypatch):
+def test_the_listening_test_counts_what_it_says_and_keeps_it(
+    build, tiny_speech_commands, folders, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(listen_test, "ROOM_SECONDS", 20)
     monkeypatch.setattr(listen_test, "MUSIC_PIECES", 2)
     monkeypatch.setattr(listen_test, "MUSIC_SECONDS", 4)
-    out = build / "scenes"
-    listen_test.main(
-        ["--build", str(build), "--data", str(tiny_speech_commands), "--recordings", str(folders[1]), "--out", str(out)]
-    )
+    out, shipped = build / "scenes", tmp_path / "shipped.json"
+    decided = inputs.detector_settings(build, build_folder.load(build))
+    settings.save(shipped, dataclasses.replace(decided, measured=None))
+    monkeypatch.setattr(listen_test, "detector_paths", lambda tau: [shipped])
+    own = ["--build", str(build), "--data", str(tiny_speech_commands), "--record"]
+    listen_test.main([*own, "--recordings", str(folders[1]), "--out", str(out)])
     text = capsys.readouterr().out
     found, truth = (json.loads((build / name).read_text()) for name in (listen_test.FILE, listen_test.TRUTH))
     for name in SENSITIVITIES:
@@ -160,6 +204,9 @@ def test_the_listening_test_counts_what_it_says(build, tiny_speech_commands, fol
         assert all(row["hit"] <= row["said"] == len(truth["scenes"][0]["said"]) for row in rows)
         assert [row["kind"] for row in kinds] == ["quiet room", "noise", "music", "noise"]
         assert kinds[-1]["hours"] == pytest.approx(12 * 3 / 3600)
+    kept = settings.load(shipped)
+    assert text.endswith(f"{shipped}\n") and kept.presets == decided.presets
+    assert kept.measured["presets"] == found["presets"]
     assert len(truth["scenes"]) == 8 and {path.name for path in out.iterdir()} == {row["file"] for row in truth["scenes"]}
     audio, rate = soundfile.read(out / "music_10_db.wav", dtype="int16")
     assert (
@@ -167,10 +214,24 @@ def test_the_listening_test_counts_what_it_says(build, tiny_speech_commands, fol
     )
 
 
-def test_figures_of_other_thresholds_are_not_recorded(build, tiny_speech_commands, monkeypatch, tmp_path):
-    conversion = build_folder.load(build)
-    decided = settings.default(conversion["labels"])
+def test_figures_of_other_thresholds_are_refused_before_anything_is_heard(
+    build, tiny_speech_commands, monkeypatch, tmp_path, failure
+):
+    decided = settings.default(build_folder.load(build)["labels"])
+    monkeypatch.setattr(listen_test, "hear_all", None)
     monkeypatch.setattr(listen_test, "detector_paths", lambda tau: [tmp_path / "shipped.json", tmp_path / "none.json"])
     settings.save(tmp_path / "shipped.json", decided)
-    with pytest.raises(Exception, match="the build's thresholds are not those of"):
-        listen_test.keep(1, conversion, decided, {})
+    line = failure(listen_test.main, "--build", build, "--data", tiny_speech_commands, "--record")
+    assert "the build's thresholds are not those of shipped.json, none.json" in line
+
+
+def test_places_and_recordings_are_looked_at_before_anything_is_heard(
+    build, tiny_speech_commands, monkeypatch, tmp_path, failure
+):
+    monkeypatch.setattr(listen_test, "hear_all", None)
+    own = ("--build", build, "--data", tiny_speech_commands)
+    (tmp_path / "file").touch()
+    (tmp_path / "kinds" / "radio").mkdir(parents=True)
+    assert "file: not a folder" in failure(listen_test.main, *own, "--out", tmp_path / "file")
+    assert "radio: no recordings here" in failure(listen_test.main, *own, "--recordings", tmp_path / "kinds")
+    assert "make: RECORDINGS=DIR" in failure(listen_test.main, *own, "--recordings", tmp_path / "none")

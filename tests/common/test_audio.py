@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from benchmarks.cost import on_board
+from common import wav
 from common.audio import read_clip, read_wav
 from common.description import FEATURES
 from common.errors import UserError
@@ -88,6 +89,21 @@ def test_an_extensible_format_of_another_family_is_refused(tmp_path, samples):
     body = pcm_format(0xFFFE) + struct.pack("<HHI", 22, 16, 4) + b"\1\0" + bytes(14)
     path.write_bytes(chunks((b"fmt ", body), (b"data", samples.tobytes())))
     assert "encoding 65534" in refusal(path)
+
+
+@pytest.mark.parametrize("size", [0xFFFF_FFFF, 0x7FFF_F000])
+def test_what_came_through_a_pipe_and_what_is_no_wav_file_lack_nothing(tmp_path, samples, size):
+    assert wav.missing_bytes(piped(tmp_path / "a.wav", samples, size)) == 0
+    for content in (b"", b"OggS and more", b"RIFF\0\0\0\0WAVE", chunks((b"fmt ", pcm_format()))):
+        (tmp_path / "b.wav").write_bytes(content)
+        assert wav.missing_bytes(tmp_path / "b.wav") == 0
+
+
+@pytest.mark.parametrize("missing", [0, 1, 1001, 2 * SECOND])
+def test_what_a_wav_file_lacks_is_told_from_its_headers(tmp_path, samples, missing):
+    content = chunks((b"fmt ", pcm_format()), (b"LIST", b"even"), (b"data", samples.tobytes()))
+    (tmp_path / "a.wav").write_bytes(content[: len(content) - missing])
+    assert wav.missing_bytes(tmp_path / "a.wav") == missing
 
 
 @pytest.mark.parametrize("name", [b"LIST", b"fmt "])

@@ -123,3 +123,24 @@ def test_a_folder_in_which_nothing_can_be_written_is_named(tmp_path, monkeypatch
     with pytest.raises(OSError) as caught:
         locks.try_to_write(tmp_path)
     assert caught.value.filename == str(tmp_path) and caught.value.strerror == "Read-only file system"
+
+
+@pytest.mark.parametrize("name", [".", "new/deeper"])
+def test_a_place_that_can_be_written_is_left_as_it_is(tmp_path, name):
+    locks.check_folder(tmp_path / name)
+    locks.check_file(tmp_path / name / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, read_only):
+    for check in (locks.check_folder, locks.check_file):
+        with pytest.raises(UserError, match=r"cannot be written \(Read-only file system\); name another place"):
+            check(tmp_path / "new" / "deeper")
+
+
+def test_a_file_in_the_place_of_a_folder_and_a_folder_in_that_of_a_file_are_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file: not a folder, .*; move it away"):
+        locks.check_folder(tmp_path / "file" / "deeper")
+    with pytest.raises(UserError, match=f"{tmp_path}: a folder; name a file"):
+        locks.check_file(tmp_path)

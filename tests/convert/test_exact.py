@@ -28,7 +28,7 @@ from engine import network
 from common import checkpoint
 from common.description import FEATURES
 
-features = calibration.shipped().features[::8]
+features = calibration.shipped().features[::16]
 folded = fold.fold(checkpoint.load(sys.argv[1]))
 logits = fold.forward(folded, FEATURES.dequantize(features))
 blas = next(row for row in threadpoolctl.threadpool_info() if "numpy" in row["filepath"])

@@ -46,6 +46,28 @@ def test_a_damaged_recording_is_one_line(tmp_path):
             read(path)
 
 
+@pytest.mark.parametrize("left", [44, 45, 1000])
+def test_a_wav_file_that_ends_too_early_is_one_line(tmp_path, left):
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, np.ones(16000), 16000)
+    path.write_bytes(path.read_bytes()[:left])
+    for read in (recordings.header, lambda path: recordings.excerpts([path.parent], 1)):
+        with pytest.raises(UserError, match=f"cut.wav: truncated, {32044 - left:,} bytes .*; fetch it again, or remove it"):
+            read(path)
+
+
+def test_a_missing_folder_and_a_file_in_its_place_are_told_from_an_empty_folder(tmp_path):
+    (tmp_path / "one.wav").touch()
+    (tmp_path / "empty").mkdir()
+    for name, reason in (
+        ("none", "no such folder; name one"),
+        ("one.wav", "a file; name the folder that it is in"),
+        ("empty", "no recordings here"),
+    ):
+        with pytest.raises(UserError, match=f"{name}: {reason}"):
+            recordings.find([tmp_path, tmp_path / name])
+
+
 def test_a_streamed_recording_that_states_no_length_is_one_line(tmp_path):
     path = tmp_path / "streamed.flac"
     soundfile.write(path, np.zeros(9), 16000)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from common import wav
 from common.description import FEATURES, KEYWORDS
 from common.errors import UserError
 from common.resampling import by_spectrum
@@ -63,9 +64,12 @@ def folders_of(named: Sequence[Path]) -> list[Path]:
 
 
 def header(path: Path) -> tuple[int, int]:
-    """Length in samples and rate in Hz of a recording. UserError where it cannot be read, or states no length."""
+    """Length in samples and rate in Hz of a recording. UserError where it cannot be read, states no length, or is a wav file
+    that ends before its samples do: libsndfile would take what is left for all of it."""
     with naming_damage(path):
         info = soundfile.info(str(path))
+    if path.suffix.lower() == ".wav" and (missing := wav.missing_bytes(path)):
+        raise UserError(f"{path}: truncated, {missing:,} bytes of its samples are missing; fetch it again, or remove it")
     if info.frames == UNKNOWN_LENGTH:
         raise UserError(f"{path}: states no length, as what was streamed; write it anew (`ffmpeg -i IN OUT.flac`)")
     return info.frames, info.samplerate
@@ -74,12 +78,15 @@ def header(path: Path) -> tuple[int, int]:
 def find(folders: Sequence[Path]) -> Found:
     """All recordings below `folders`, each once. Files named after a keyword are skipped.
 
-    UserError where a folder has none, or `folders` is empty.
+    UserError where a folder is missing or has none, or `folders` is empty.
     """
     if not folders:
         raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
     found: dict[Path, Path] = {}
     for folder in folders_of(folders):
+        if not folder.is_dir():
+            what = "a file; name the folder that it is in" if folder.is_file() else "no such folder; name one of recordings"
+            raise UserError(f"{folder}: {what}")
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         if not paths:
             raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")
@@ -87,6 +94,13 @@ def find(folders: Sequence[Path]) -> Found:
             found.setdefault(path.resolve(), path)
     named = [path for path in found.values() if path.stem.lower() in KEYWORDS]
     return Found([path for path in found.values() if path not in named], named)
+
+
+def nothing_in(found: Found) -> str:
+    """Why there was nothing to hear, and the remedy, for a message after the folder's name."""
+    if not found.paths:
+        return f"all recordings are named after keywords, as {found.passed_over[0].name}; name a folder of others"
+    return "no sound in these recordings; name a folder of recordings"
 
 
 def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
