@@ -67,6 +67,7 @@ $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blank
 LINT := $(VENV)-lint
 PEERS := $(VENV)-peers
 VELA := $(VENV)-vela
+AXE := $(VENV)-axe
 
 # quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
@@ -292,8 +293,8 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 clean:
 	$(call quoted,PYTHON) -m training.clean
 
-# The virtual environments: the project's, the linters', the peers' and Vela's. Each part is installed once, from pinned versions, when
-# something needs it.
+# The virtual environments: the project's, the linters', the peers' and Vela's. Each part is installed once, from pinned
+# versions, when something needs it.
 $(VENV)/bin/activate $(VENV)/bin/python:
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
 
@@ -317,3 +318,12 @@ $(VELA)/bin/activate $(VELA)/bin/python:
 
 $(VELA)/%: requirements/%.txt | $(VELA)/bin/activate $(VELA)/bin/python
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VELA) '$*'
+
+# axe-core, which the tests of the pages put into them, by npm into a folder of its own.
+$(AXE)/axe: requirements/axe/package.json requirements/axe/package-lock.json
+	command -v npm >/dev/null || { echo "error: no npm found; install Debian's package npm" >&2; exit 1; }
+	mkdir -p $(call quoted,AXE)
+	cp $^ $(call quoted,AXE)
+	npm ci --prefix $(call quoted,AXE) --ignore-scripts --no-audit --no-fund --silent || { \
+		echo "error: requirements/axe could not be installed into $(AXE); run it again where there is a network" >&2; exit 1; }
+	touch $@

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
-from html import escape
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import axe
 import numpy as np
 import pytest
+from PIL import Image
 from test_report import bench, verification, write_json
 
 from benchmarks.cost import bench as run_bench, engine_layers
 from benchmarks.report import accuracy_plots, contents, html, memory, plots, values
 from benchmarks.report.plots import Figure, Stack, Whisker
 from common import build_folder
+from demo.browser import Browser
 from engine import network
 
 MOST_BYTES = 1_000_000
@@ -379,43 +383,10 @@ def test_ticks_are_few_round_and_within(low, high):
     assert np.allclose(np.diff(ticks), ticks[1] - ticks[0])
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("needs Chromium: Debian's package chromium")
-    return found
-
-
-def browse(chromium: str, page: Path, *options: str) -> subprocess.CompletedProcess:
-    """Open a page in a fresh headless browser; the DOM or messages of the page are in its output."""
-    done = subprocess.run(
-        [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--enable-logging=stderr",
-            "--v=0",
-            f"--user-data-dir={page.parent / 'browser'}",
-            *options,
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-MEASURE = """<script>
-const wide = [...document.body.querySelectorAll("*")].filter(
-  found => found.getBoundingClientRect().right > innerWidth + 1).map(found => found.outerHTML.slice(0, 80));
-parent.document.title = [innerWidth, document.documentElement.scrollWidth, wide.length, ...wide.slice(0, 3)].join("|");
-</script>"""
-"""Appended to the page in a frame: what is wider than the frame goes into the title of the whole."""
+WIDE = """[...document.body.querySelectorAll("*")].filter((element) =>
+  element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .map((element) => element.outerHTML.slice(0, 80))"""
+"""What is wider than the window."""
 
 
 @pytest.fixture
@@ -423,62 +394,64 @@ def page(written, build) -> Path:
     return build / build_folder.REPORT_HTML
 
 
-def widths(chromium: str, page: Path, width: int) -> tuple[int, int, int, str]:
-    """Of a page in a window: the window's width, the page's, how many elements are wider, and which."""
-    inner = page.read_text().replace("</body>", MEASURE + "</body>")
-    outer = page.with_name("outer.html")  # a browser's own window has a least width
-    outer.write_text(
-        f'<title>none</title><iframe width="{width}" height="900" style="border: 0" srcdoc="{escape(inner)}"></iframe>'
-    )
-    found = re.search(r"<title>(.*?)</title>", browse(chromium, outer, "--dump-dom").stdout, re.S)[1].split("|", 3)
-    return *map(int, found[:3]), found[-1]
+@pytest.fixture
+def opened(chromium, page) -> Iterator[Browser]:
+    """The browser with the page, which must have nothing to complain about by the end of the test."""
+    chromium.problems = []
+    chromium.shape(1280, 900)
+    chromium.open(page.as_uri())
+    yield chromium
+    assert chromium.problems == []
 
 
 @pytest.mark.parametrize("build", ["complete", "nothing measured"], indirect=True)
 @pytest.mark.parametrize("width", [320, 500, 1280])
-def test_nothing_is_wider_than_the_window(chromium, page, width):
-    inner, scrolled, count, which = widths(chromium, page, width)
-    assert inner == width and scrolled <= width and count == 0, which
+def test_nothing_is_wider_than_the_window(opened, width):
+    opened.shape(width, 900)
+    assert opened.evaluate("innerWidth") == width and opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.evaluate(WIDE) == []
 
 
 def test_something_wider_than_the_window_would_be_seen(chromium, tmp_path):
     path = tmp_path / "page.html"
-    path.write_text('<body><p style="width: 400px">wide</p></body>')
-    inner, scrolled, count, which = widths(chromium, path, 320)
-    assert inner == 320 and scrolled > 320 and count >= 1 and "wide" in which
+    path.write_text('<meta name="viewport" content="width=device-width"><p style="width: 400px">wide</p>')
+    chromium.shape(320, 900)
+    chromium.open(path.as_uri())
+    assert chromium.evaluate("document.documentElement.scrollWidth") > 320 and "wide" in chromium.evaluate(WIDE)[0]
 
 
 @COMPLETE
-def test_the_browser_has_nothing_to_complain_about_and_shows_every_figure(chromium, written, page):
-    done = browse(chromium, page, "--dump-dom")
-    assert "CONSOLE" not in done.stderr
-    assert Reader(done.stdout.replace("<!DOCTYPE html>", "")).figures == Reader(written[1]).figures
-    assert mismatches(done.stdout, written[0]) == []
+def test_the_browser_shows_every_figure(opened, written):
+    shown = opened.evaluate("document.documentElement.outerHTML")
+    assert Reader(shown).figures == Reader(written[1]).figures
+    assert mismatches(shown, written[0]) == []
 
 
 def test_a_message_on_the_console_would_be_seen(chromium, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("<script>console.error('broken')</script>")
-    assert "CONSOLE" in browse(chromium, path, "--dump-dom").stderr
+    chromium.problems = []
+    chromium.open(path.as_uri())
+    assert chromium.problems == ["error: broken"]
 
 
 @COMPLETE
 @pytest.mark.parametrize("width", [320, 1280])
-def test_the_page_is_light_or_dark_as_preferred(chromium, page, width):
-    import tensorflow as tf
-
+def test_the_page_is_light_or_dark_as_preferred(opened, width):
     brightness = {}
-    for scheme, preference in (("dark", 0), ("light", 1)):
-        picture = page.with_name(f"{scheme}.png")
-        browse(
-            chromium,
-            page,
-            f"--window-size={width},900",
-            f"--blink-settings=preferredColorScheme={preference}",
-            f"--screenshot={picture}",
-        )
-        pixels = tf.io.decode_png(picture.read_bytes(), channels=3).numpy()
+    for scheme in ("dark", "light"):
+        opened.shape(width, 900, scheme)
+        pixels = np.asarray(Image.open(io.BytesIO(opened.picture())).convert("RGB"))
         assert pixels.shape[1] == width
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
         brightness[scheme] = float(np.median(pixels))
     assert brightness["dark"] < 60 and brightness["light"] > 200
+
+
+@pytest.mark.parametrize("build", ["complete", "nothing measured"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(opened, scheme):
+    axe.put_into(opened)
+    opened.shape(1280, 900, scheme)
+    found = axe.check(opened)
+    assert found["violations"] == [] and found["undecided"] == [] and "color-contrast" in found["passed"]

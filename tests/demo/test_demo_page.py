@@ -92,7 +92,7 @@ def test_the_word_that_the_microphone_hears_is_shown(opened, address, where):
     opened.evaluate("document.getElementById('start').click()")
     opened.wait_for(f"{WORDS}.length >= 3 && document.getElementById('advice').textContent", 60)
     assert set(opened.evaluate(WORDS)) == {"yes"}
-    assert re.fullmatch(r"yes \d+ % at \d+\.\d\d s", text(opened, "#words li"))
+    assert re.fullmatch(r"yes \d+ % at \d+\.\d\d s", text(opened, "#words div"))
     assert text(opened, "#advice").startswith("ok (peak ")
     assert -80 <= int(opened.evaluate("document.getElementById('meter').getAttribute('aria-valuenow')")) < 0
     opened.evaluate("document.getElementById('start').click()")
