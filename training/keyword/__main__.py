@@ -6,8 +6,9 @@
 
 Every installed synthesiser says the words, words that sound like them, others and running speech, in many voices; the
 acoustic augmentation and the field's follow (training/spoken, training/field). SAMPLES/<word>/* are recordings of yours, any
-that soundfile reads, or a .zip of them: each is cut to the word; NEGATIVES are recordings in which no word is said. A part of
-the voices, of the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs next.
+that soundfile reads, or a .zip of them: each is cut to the word; NEGATIVES are recordings in which no word is said. A part
+of the voices, of the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs
+next.
 
 The network begins with the shipped checkpoint of the same width, but for its last layer. Writes into the folder
 build/keywords/<words>/: keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses ranges on;
