@@ -19,7 +19,7 @@ from PIL import Image
 from test_report import bench, verification, write_json
 
 from benchmarks.cost import bench as run_bench, engine_layers
-from benchmarks.report import accuracy_plots, contents, html, memory, plots, values
+from benchmarks.report import accuracy_plots, contents, html, memory, npu_section, plots, values
 from benchmarks.report.plots import Figure, Stack, Whisker
 from common import build_folder
 from demo.browser import Browser
@@ -42,6 +42,38 @@ def layers(build: Path) -> dict:
     return {"head": next(numbers), "blocks": blocks, **tail, "rest": 4711}
 
 
+def npu_row(build: Path, name: str) -> dict:
+    """What Vela might have estimated."""
+    conversion = build_folder.load(build)
+    layers = [
+        {
+            "operator": operator,
+            "target": "NPU",
+            "sram_bytes": 4_711 * number,
+            "cycles": cycles,
+            "flash_cycles": 17,
+            "macs": 808_000,
+        }
+        for number, (operator, cycles) in enumerate([("Conv2D", 58_916), ("Relu", 0), ("Mul", 1_212), ("Conv2D", 592)])
+    ]
+    return {
+        "npu": name,
+        "measured": "2031-05-06",
+        "command": f"make npu NPU={name}",
+        "vela": "9.9",
+        "model": conversion["graphs"][conversion["graph"]]["sha256"],
+        "system": "Ethos_U55_High_End_Embedded",
+        "memory_mode": "Shared_Sram",
+        "tflite_bytes": 45_678,
+        "cycles": 60_720,
+        "sram_bytes": 66_512,
+        "dram_bytes": 0,
+        "flash_bytes": 35_920,
+        "clock_hz": 500_000_000,
+        "layers": layers,
+    }
+
+
 @pytest.fixture(params=KINDS)
 def build(request, tau1_build, tmp_path) -> Path:
     """A build of which more or less was measured."""
@@ -59,6 +91,7 @@ def build(request, tau1_build, tmp_path) -> Path:
         return path
     origin = {"clips": 40, "top1": {"pytorch": 0.95, "tflm": 0.925}, "device_top1": {"native": 0.9, "tflm": 0.9}}
     write_json(path / build_folder.VERIFY, verification(path, parts={"test-set archive (v0.02/x~y)": origin}, split="all"))
+    write_json(path / build_folder.NPU, {"rows": [npu_row(path, name) for name in ("ethos-u55-128", "ethos-u85-256")]})
     costs = bench(path)
     if request.param != "costs without layers":
         more = {
@@ -211,6 +244,36 @@ def test_what_was_not_measured_has_its_command_and_no_figure(written, request):
         assert "make verify TAU=1" in page and "make bench TAU=1" in page
     if "refused" in content["native"]:
         assert "a sum is &lt;too&gt; large" in page and "<too>" not in page
+
+
+def test_an_npu_stands_beside_the_native_engine_where_it_was_compiled_for_one(written):
+    content, page = written
+    section = page.partition("<h2>On an Ethos-U</h2>")[2].partition("<h2>")[0]
+    assert bool(section) == bool(content["npu"])
+    if not section:
+        return
+    for text in (
+        'data-key="/npu/1/cycles">60,720</data>',
+        'data-key="/npu/0/operators/0/cycles">59,508</data>',
+        'data-key="/npu/0/layers/3/cycles">592</data>',
+        'ethos-u55-128, cycles (Ethos_U55_High_End_Embedded, Shared_Sram)</th><td data-head="what it is">estimate</td>',
+        "<code>make npu NPU=ethos-u85-256</code>",
+    ):
+        assert text in section
+    beside, advised = content["beside_npu"], "<strong>For listening without end the native engine on the CPU is the better"
+    assert (beside is None) == ("refused" in content["native"])
+    if beside:
+        assert f'data-key="/beside_npu/network_window">{beside["network_window"]:,}</data>' in section
+        assert ", instructions</th>" in section and section.count(advised) == 2
+    else:
+        assert section.count(npu_section.NOT_COUNTED) == 2 and ", instructions</th>" not in section
+
+
+def test_a_bench_of_other_cores_leaves_the_advice_out(written):
+    content = written[0]
+    if content["native"].get("costs"):
+        del content["native"]["costs"]["boards"][npu_section.CORE]
+        assert npu_section.beside(content) is None
 
 
 def test_a_native_engine_without_accuracy_is_said_to_be_unmeasured(tau1_build, tmp_path):
