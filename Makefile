@@ -70,6 +70,7 @@ $(if $(filter-out 1,$(words $(VENV))),$(error VENV=$(VENV): a path without blank
 LINT := $(VENV)-lint
 PEERS := $(VENV)-peers
 VELA := $(VENV)-vela
+AXE := $(VENV)-axe
 
 # quoted,VARIABLE: its value as one word of the shell's; option,--option,VARIABLE: --option='value' where that is set;
 # flag,--option,VARIABLE: --option where it is set, but not to 0
@@ -100,9 +101,10 @@ help:
 	echo "       [SPEECH=build/speech: more other words] [RECORDINGS=DIR: speech, and NOISE=DIR: noises, for RECIPE=field]"
 	echo "       [THREADS=1: of the CPU]"
 	echo "  make keyword  WORDS=\"hey computer\"   a network that listens for words of your own; [SAMPLES=DIR: <word>/*, recordings"
-	echo "       of them] [NEGATIVES=DIR: recordings in which none is said] [MORE_NEGATIVES=DIR: continue with what it falsely"
-	echo "       accepted] [VOICES=DIR: of Piper or Kokoro] [LANGUAGE=en] [TAU=1] [DATA=DIR: other words of Speech Commands]"
-	echo "       [FALSE_ACCEPTS=0.5: wanted an hour] [CLIPS=2400: of each word] [EPOCHS=14] [SEED=0] [GPU=0] [OUT=DIR]"
+	echo "       of them; SAMPLES=words.zip: saved by the page of make demo] [NEGATIVES=DIR: recordings in which none is said]"
+	echo "       [MORE_NEGATIVES=DIR: continue with what it falsely accepted] [VOICES=DIR: of Piper or Kokoro] [LANGUAGE=en]"
+	echo "       [TAU=1] [DATA=DIR: other words of Speech Commands] [FALSE_ACCEPTS=0.5: wanted an hour]"
+	echo "       [CLIPS=1200: of each word] [EPOCHS=40] [SEED=0] [GPU=0] [OUT=DIR]"
 	echo "  make import   CHECKPOINT=FILE LABELS=a,b,c"
 	echo "                                       a checkpoint of the official BC-ResNet code, or of Lightning around it -> one"
 	echo "       [TAU=1: must be its width] [OUT=FILE]    that make quantize CHECKPOINT=FILE takes"
@@ -298,8 +300,8 @@ test-all: $(VENV)/convert $(VENV)/training $(VENV)/test
 clean:
 	$(call quoted,PYTHON) -m training.clean
 
-# The virtual environments: the project's, the linters', the peers' and Vela's. Each part is installed once, from pinned versions, when
-# something needs it.
+# The virtual environments: the project's, the linters', the peers' and Vela's. Each part is installed once, from pinned
+# versions, when something needs it.
 $(VENV)/bin/activate $(VENV)/bin/python:
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VENV)
 
@@ -323,3 +325,12 @@ $(VELA)/bin/activate $(VELA)/bin/python:
 
 $(VELA)/%: requirements/%.txt | $(VELA)/bin/activate $(VELA)/bin/python
 	sh requirements/install.sh $(call quoted,PYTHON) $(call quoted,VELA) '$*'
+
+# axe-core, which the tests of the pages put into them, by npm into a folder of its own.
+$(AXE)/axe: requirements/axe/package.json requirements/axe/package-lock.json
+	command -v npm >/dev/null || { echo "error: no npm found; install Debian's package npm" >&2; exit 1; }
+	mkdir -p $(call quoted,AXE)
+	cp $^ $(call quoted,AXE)
+	npm ci --prefix $(call quoted,AXE) --ignore-scripts --no-audit --no-fund --silent || { \
+		echo "error: requirements/axe could not be installed into $(AXE); run it again where there is a network" >&2; exit 1; }
+	touch $@

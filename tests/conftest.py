@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from tiny_clips import OTHER_WORDS, tone
 
 from common import checkpoint, locks
 from common.description import FEATURES, KEYWORDS, LABELS
+from common.errors import UserError
+from demo import browser
+from demo.browser import Browser
 from training.data import dataset
 
 ROOT = Path(__file__).parent.parent
@@ -90,6 +94,19 @@ def tau1_build() -> Path:
         )
         assert done.returncode == 0, done.stderr
     return build
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory) -> Iterator[Browser]:
+    """One browser for all tests, which open pages in it anew; its microphone hears examples/yes.wav again and again."""
+    try:
+        browser.program()
+    except UserError as missing:
+        pytest.skip(f"needs a browser: {missing}")
+    microphone = f"--use-file-for-fake-audio-capture={ROOT / 'examples' / 'yes.wav'}"
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--mute-audio", microphone)
+    with Browser(tmp_path_factory.mktemp("browser"), *fake) as running:
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)

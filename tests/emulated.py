@@ -18,9 +18,10 @@ from common.shipped import EXAMPLES
 from training.data import dataset
 
 
-def need_emulator() -> None:
-    """Skip the test, and say so, where the Arm toolchain, the emulator or the host's compiler is missing."""
-    for program in emulator.PACKAGES:
+def need_emulator(toolchain: emulator.Toolchain = emulator.ARM) -> None:
+    """Skip the test, and say so, where a toolchain, its emulator or the host's compiler is missing."""
+    others = {emulator.ARM, emulator.RISC_V} - {toolchain}
+    for program in emulator.PACKAGES.keys() - {name for other in others for name in (other.compiler, other.emulator)}:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed (Debian: {emulator.PACKAGES[program]})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -333,6 +334,34 @@ def test_vela_has_an_environment_of_its_own_and_the_report_is_written_behind_it(
     first, second = recorded(make("npu", f"VENV={recorder}", "NPU=ethos-u65-256"))
     assert first == ["-m", "benchmarks.npu", "--tau=1", f"--vela={recorder}-vela/bin/vela", "--npu=ethos-u65-256"]
     assert second == ["-m", "benchmarks.report", "--tau=1", "--quiet"]
+
+
+def test_axe_core_is_installed_by_npm_into_a_folder_of_its_own_once(tmp_path, log):
+    npm = executable(tmp_path / "npm", f'echo "$*" >> {log}')
+    for path in (f"{npm.parent}:{os.environ['PATH']}",) * 2:
+        assert make(f"{tmp_path}/venv-axe/axe", f"VENV={tmp_path}/venv", PATH=path).returncode == 0
+    (words,) = log.read_text().splitlines()
+    assert words.startswith(f"ci --prefix {tmp_path}/venv-axe --ignore-scripts")
+    locked = json.loads((tmp_path / "venv-axe" / "package-lock.json").read_text())["packages"]
+    asked = json.loads((tmp_path / "venv-axe" / "package.json").read_text())["dependencies"]
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in asked} == asked
+    assert all(package.get("integrity") for name, package in locked.items() if name)
+
+
+def test_an_npm_that_fails_or_is_missing_is_one_line(tmp_path):
+    executable(tmp_path / "npm", "exit 3")
+    for programs, said in (
+        (f"{tmp_path}:{os.environ['PATH']}", "could not be installed"),
+        (str(tmp_path / "sh"), "no npm found"),
+    ):
+        (tmp_path / "sh").mkdir(exist_ok=True)
+        for program in ("sh", "make", "mkdir", "cp", "touch"):
+            if not (tmp_path / "sh" / program).exists():
+                (tmp_path / "sh" / program).symlink_to(shutil.which(program))
+        done = make(f"{tmp_path}/venv-axe/axe", f"VENV={tmp_path}/venv", PATH=programs)
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+        assert done.returncode != 0 and len(lines) == 1 and lines[0].startswith("error: ") and said in lines[0], lines
+        assert not (tmp_path / "venv-axe" / "axe").exists()
 
 
 def test_the_emulated_board_that_others_take_by_default_is_none_of_the_user_s(recorder):

@@ -1,4 +1,4 @@
-"""Build programs for Cortex-M, run them in QEMU and count their instructions.
+"""Build programs for Cortex-M, or RISC-V, run them in QEMU and count their instructions.
 
     image = compile(CORES["cortex-m4"], [program], [folder], Path("program.elf"))
     done = run(image, data=b"what host_read returns", marks=("kws_frontend_push",))
@@ -29,15 +29,20 @@ HERE = Path(__file__).resolve().parent
 BOARDS = HERE / "boards"
 BAREMETAL = EXAMPLES / "baremetal"
 """Startup code, semihosting and linker scripts, shared with the example."""
+RISCV32_PORT = BAREMETAL / "riscv32"
+"""What of them is another on a RISC-V core."""
 CACHE = ROOT / "build" / "cache"
 COMPILER, NM, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-nm", "arm-none-eabi-size"
 EMULATOR, HOST_COMPILER = "qemu-system-arm", "cc"
+RISCV_COMPILER, RISCV_EMULATOR = "riscv64-unknown-elf-gcc", "qemu-system-riscv32"
 PACKAGES = {
     COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     NM: "binutils-arm-none-eabi",
     SIZE: "binutils-arm-none-eabi",
     EMULATOR: "qemu-system-arm",
     HOST_COMPILER: "gcc",
+    RISCV_COMPILER: "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    RISCV_EMULATOR: "qemu-system-misc",
 }
 """The Debian package of each program."""
 FAULT_EXIT = 125  # boards/measuring.c
@@ -68,13 +73,30 @@ class GuestError(UserError):
 
 
 @dataclasses.dataclass(frozen=True)
+class Toolchain:
+    """Compiler and emulator of an architecture, the options that each always has, and the folder of startup code and linker
+    scripts."""
+
+    compiler: str = COMPILER
+    flags: tuple[str, ...] = ("-mthumb",)
+    emulator: str = EMULATOR
+    options: tuple[str, ...] = ()
+    port: Path = BAREMETAL
+
+
+ARM = Toolchain()
+RISC_V = Toolchain(RISCV_COMPILER, ("--specs=picolibc.specs",), RISCV_EMULATOR, ("-bios", "none"), RISCV32_PORT)
+
+
+@dataclasses.dataclass(frozen=True)
 class Core:
     """A core to compile for, and the emulated board that runs it."""
 
     name: str
     flags: tuple[str, ...]
-    board: str  # QEMU's name; linker script examples/baremetal/<board>.ld
+    board: str  # QEMU's name, and that of the linker script
     note: str = ""
+    toolchain: Toolchain = ARM
 
 
 CORES = {
@@ -93,6 +115,8 @@ CORES = {
         Core("cortex-m55", ("-mcpu=cortex-m55", "-mfloat-abi=hard"), "mps3-an547"),
     )
 }
+RISCV32 = Core("rv32imc", ("-march=rv32imc", "-mabi=ilp32"), "virt", toolchain=RISC_V)
+"""32 bits without an FPU, as of the ESP32-C3. It runs programs; nothing of `CORES` is measured on it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,18 +179,19 @@ def compile_bare(
     core: Core, sources: Sequence[Path], include_dirs: Sequence[Path], out: Path, flags: Sequence[str] = ()
 ) -> Image:
     """As `compile`, but only with the startup code and semihosting of examples/baremetal."""
-    shared = [BAREMETAL / "startup.c", BAREMETAL / "semihosting.c"]
+    toolchain = core.toolchain
+    shared = [toolchain.port / "startup.c", BAREMETAL / "semihosting.c"]
     includes = [f"-I{folder}" for folder in (*include_dirs, BAREMETAL)]
     call(
         [
-            COMPILER,
-            "-mthumb",
+            toolchain.compiler,
+            *toolchain.flags,
             *core.flags,
             *OPTIMISATION,
             *WARNINGS,
             *includes,
             *LINKING,
-            f"-L{BAREMETAL}",
+            *(f"-L{folder}" for folder in dict.fromkeys((toolchain.port, BAREMETAL))),
             f"-T{core.board}.ld",
             *flags,
             *shared,
@@ -264,9 +289,10 @@ def run_qemu(
     Raises GuestError where it does not end in time; its exit status is left to the caller.
     """
     command = [
-        need(EMULATOR),
+        need(image.core.toolchain.emulator),
         "-M",
         image.core.board,
+        *image.core.toolchain.options,
         "-display",
         "none",
         "-monitor",

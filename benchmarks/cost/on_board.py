@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.cost import emulator
-from benchmarks.cost.emulator import BAREMETAL, CORES, Core, GuestError, Image
+from benchmarks.cost.emulator import BAREMETAL, CORES, RISCV32, Core, GuestError, Image
 from common import locks, names, options
 from common.audio import read_wav
 from common.build_folder import build_of, remedy
@@ -24,7 +24,7 @@ from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 from firmware_gen.folder import prefix
 
-BOARDS = {core.board: core for core in CORES.values() if not core.note}
+BOARDS = {core.board: core for core in (*CORES.values(), RISCV32) if not core.note}
 """Boards and their cores, without cores that are emulated on the board of another one."""
 LISTEN, SELFTEST = "main.c", "selftest.c"
 TIMEOUT = 60
@@ -84,9 +84,10 @@ def main(argv: list[str] | None = None) -> int:
     with locks.reading(build), tempfile.TemporaryDirectory() as folder:
         firmware = firmware_of(build)
         samples = np.empty(0, np.int16) if args.selftest else read_wav(args.wav)
-        emulator.need(emulator.EMULATOR)
+        core = BOARDS[args.board]
+        emulator.need(core.toolchain.emulator)
         program = SELFTEST if args.selftest else LISTEN
-        image = build_program(BOARDS[args.board], program, firmware, Path(folder) / f"{Path(program).stem}.elf")
+        image = build_program(core, program, firmware, Path(folder) / f"{Path(program).stem}.elf")
         status, text = run_program(image, samples)
     print(text, end="")
     if status and not args.selftest:

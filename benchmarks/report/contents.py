@@ -14,8 +14,9 @@ from pathlib import Path
 from benchmarks import schemas
 from benchmarks.accuracy.backends import IN_NOISE, NATIVES
 from benchmarks.cost import engine_layers
+from benchmarks.cost.npu import by_operator
 from benchmarks.listening import streaming
-from benchmarks.report import comparison, html, memory, text as report_text
+from benchmarks.report import comparison, html, memory, npu_section, text as report_text
 from common import build_folder, locks, options
 from common.atomic import write_text
 from common.errors import OptionParser, UserError, one_line_errors
@@ -168,7 +169,8 @@ def field(build: Path, conversion: dict) -> dict | None:
 
 
 def npu(build: Path, tau: float, model_sha256: str) -> list[dict]:
-    """What Vela estimates of exactly this model, a row for each NPU. UserError where the file is damaged."""
+    """What Vela estimates of exactly this model, a row for each NPU, with its layers added up as `operators`. UserError
+    where the file is damaged."""
     path = build / build_folder.NPU
     remedy = f"remove it and run `make npu TAU={tau:g}`"
     found = read_json(path, remedy)
@@ -178,7 +180,11 @@ def npu(build: Path, tau: float, model_sha256: str) -> list[dict]:
         check(found, schemas.NPU)
     except ValueError as error:
         raise UserError(f"{path}: not of this project ({error}); {remedy}") from None
-    return [row for row in found["rows"] if row["model"] == model_sha256]
+    return [
+        row | {"operators": [{"operator": name} | sums for name, sums in by_operator(row["layers"]).items()]}
+        for row in found["rows"]
+        if row["model"] == model_sha256
+    ]
 
 
 def merge(build: Path, recorded: Path | None = None) -> dict:
@@ -245,6 +251,8 @@ def merge(build: Path, recorded: Path | None = None) -> dict:
         "firmware": firmware if firmware and firmware.get("model_sha256") == sha256 else None,
         "versions": conversion["versions"],
     }
+    if content["npu"]:
+        content["beside_npu"] = npu_section.beside(content)
     return content | {"comparison": comparison.rows(content)}
 
 

@@ -16,11 +16,12 @@ from benchmarks.report.accuracy_plots import NOT_MEASURED, SHORT_TITLES, Accurac
 from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
 from benchmarks.report.detector_plots import DetectorPlots
 from benchmarks.report.field_plots import FieldPlots
+from benchmarks.report.npu_section import NpuFigures
 from benchmarks.report.text import TITLES, recordings
 from common.labels import title
 
 
-class Page(AccuracyPlots, FieldPlots, DetectorPlots, CostPlots):
+class Page(AccuracyPlots, FieldPlots, DetectorPlots, CostPlots, NpuFigures):
     """The figures and plots of a report, for the template report.html.j2."""
 
 

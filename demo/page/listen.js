@@ -103,7 +103,7 @@ class Listener {
   report({ word, confidence, ms }) {
     const name = this.kws.names[word];
     const sure = Math.round((100 * confidence) / 255);
-    const line = make("li", "", make("b", "", name), ` ${sure} % at ${(Math.floor(ms / 10) / 100).toFixed(2)} s`);
+    const line = make("div", "", make("b", "", name), ` ${sure} % at ${(Math.floor(ms / 10) / 100).toFixed(2)} s`);
     byId("words").prepend(line);
     if (this.microphone.on && byId("words").children.length > LIVE_WORDS) {
       byId("words").lastElementChild.remove();
@@ -215,7 +215,7 @@ class Listener {
     slider.parentElement.hidden = this.history.total <= SPAN;
     this.show(SPAN);
     if (!this.history.words.length) {
-      byId("words").append(make("li", "", "no word in this recording"));
+      byId("words").append(make("div", "", "no word in this recording"));
     }
     say("load", this.load());
   }

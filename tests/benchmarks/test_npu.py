@@ -123,8 +123,10 @@ def test_another_model_s_estimates_are_left_out_and_a_damaged_file_is_one_line(b
 
 @pytest.mark.parametrize("cycles, said", [(1_000_000, "the NPU is the faster one by 2.2"), (10_000_000, "native engine is")])
 def test_the_advice_weighs_windows_and_a_stream(cycles, said):
-    costs = {"network_window": 1_500_000, "network_hop": 15_000, "engine_state_bytes": 11_000, "stream_state_bytes": 800}
-    advice = npu_section.advice({"cycles": cycles, "sram_bytes": 60_000}, costs, "counted today")
+    board = {"network_window": 1_500_000, "network_hop": 15_000, "engine_flash_bytes": 30_000}
+    board |= {"engine_state_bytes": 11_000, "stream_state_bytes": 800}
+    costs = npu_section.beside({"native": {"costs": {"boards": {npu_section.CORE: board}}}})
+    advice = npu_section.advice({"cycles": cycles, "sram_bytes": 60_000}, costs)
     assert said in advice and f"more often than {2_250_000 / cycles:.1f} times a second" in advice and "11,800" in advice
 
 

@@ -15,7 +15,7 @@ from emulated import need_emulator
 from firmware_builds import flip_bit
 
 from benchmarks.cost import emulator, on_board
-from benchmarks.cost.emulator import CORES, GuestError
+from benchmarks.cost.emulator import CORES, RISCV32, GuestError
 from common.audio import read_wav
 from common.description import FEATURES
 from common.errors import UserError
@@ -31,8 +31,9 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 SILENT_HOPS = 150
 """As in main.c."""
-FORMS = {"cortex-m3": "portable C", "cortex-m55": "MVE"}
+FORMS = {"cortex-m3": "portable C", "cortex-m55": "MVE", "rv32imc": "portable C"}
 """Of the layers; DSP on the other boards' cores."""
+BUILDS = CORES | {RISCV32.name: RISCV32}
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +53,11 @@ def listener(tau1_build, tmp_path_factory) -> Callable[[str], emulator.Image]:
     images, out = {}, tmp_path_factory.mktemp("listener")
 
     def image(core: str) -> emulator.Image:
-        need_emulator()
+        need_emulator(BUILDS[core].toolchain)
         if core not in images:
-            images[core] = on_board.build_program(CORES[core], on_board.LISTEN, tau1_build / "firmware", out / f"{core}.elf")
+            images[core] = on_board.build_program(
+                BUILDS[core], on_board.LISTEN, tau1_build / "firmware", out / f"{core}.elf"
+            )
         return images[core]
 
     return image
@@ -160,7 +163,7 @@ def test_the_readme_tells_how_to_build_and_run_it_by_hand(tau1_build, listener, 
 
 
 def test_the_example_needs_nothing_of_the_benchmarks():
-    for path in emulator.BAREMETAL.iterdir():
+    for path in (path for path in emulator.BAREMETAL.rglob("*") if path.is_file()):
         included = re.findall(r'^(?:#include|INCLUDE) "?([\w.]+)', path.read_text(), re.M)
         generated = {"frontend.h", "kws_detector.h", "kws_engine.h", "kws_level.h", "kws_selftest.h"}
         assert all(name in generated or (emulator.BAREMETAL / name).is_file() for name in included), path.name
@@ -169,11 +172,11 @@ def test_the_example_needs_nothing_of_the_benchmarks():
 # ---- the self-test ----
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", BUILDS)
 def test_the_self_test_passes_on_every_core(tau1_build, tmp_path, core):
     """QEMU has no cycle counter, so there is nothing to say of cycles."""
-    need_emulator()
-    image = on_board.build_program(CORES[core], on_board.SELFTEST, tau1_build / "firmware", tmp_path / "selftest.elf")
+    need_emulator(BUILDS[core].toolchain)
+    image = on_board.build_program(BUILDS[core], on_board.SELFTEST, tau1_build / "firmware", tmp_path / "selftest.elf")
     status, text = on_board.run_program(image, np.empty(0, np.int16))
     compared = r"((window|stream) (features|scores|words) +ok\n){5}"
     assert status == 0 and re.fullmatch(rf"kws self-test, tau 1, engine \w{{16}}\n{compared}pass\n", text)

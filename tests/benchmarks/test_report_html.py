@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
-from html import escape
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import axe
 import numpy as np
 import pytest
+from PIL import Image
 from test_report import bench, verification, write_json
 
 from benchmarks.cost import bench as run_bench, engine_layers
-from benchmarks.report import accuracy_plots, contents, html, memory, plots, values
+from benchmarks.report import accuracy_plots, contents, html, memory, npu_section, plots, values
 from benchmarks.report.plots import Figure, Stack, Whisker
 from common import build_folder
+from demo.browser import Browser
 from engine import network
 
 MOST_BYTES = 1_000_000
@@ -38,6 +42,38 @@ def layers(build: Path) -> dict:
     return {"head": next(numbers), "blocks": blocks, **tail, "rest": 4711}
 
 
+def npu_row(build: Path, name: str) -> dict:
+    """What Vela might have estimated."""
+    conversion = build_folder.load(build)
+    layers = [
+        {
+            "operator": operator,
+            "target": "NPU",
+            "sram_bytes": 4_711 * number,
+            "cycles": cycles,
+            "flash_cycles": 17,
+            "macs": 808_000,
+        }
+        for number, (operator, cycles) in enumerate([("Conv2D", 58_916), ("Relu", 0), ("Mul", 1_212), ("Conv2D", 592)])
+    ]
+    return {
+        "npu": name,
+        "measured": "2031-05-06",
+        "command": f"make npu NPU={name}",
+        "vela": "9.9",
+        "model": conversion["graphs"][conversion["graph"]]["sha256"],
+        "system": "Ethos_U55_High_End_Embedded",
+        "memory_mode": "Shared_Sram",
+        "tflite_bytes": 45_678,
+        "cycles": 60_720,
+        "sram_bytes": 66_512,
+        "dram_bytes": 0,
+        "flash_bytes": 35_920,
+        "clock_hz": 500_000_000,
+        "layers": layers,
+    }
+
+
 @pytest.fixture(params=KINDS)
 def build(request, tau1_build, tmp_path) -> Path:
     """A build of which more or less was measured."""
@@ -55,6 +91,7 @@ def build(request, tau1_build, tmp_path) -> Path:
         return path
     origin = {"clips": 40, "top1": {"pytorch": 0.95, "tflm": 0.925}, "device_top1": {"native": 0.9, "tflm": 0.9}}
     write_json(path / build_folder.VERIFY, verification(path, parts={"test-set archive (v0.02/x~y)": origin}, split="all"))
+    write_json(path / build_folder.NPU, {"rows": [npu_row(path, name) for name in ("ethos-u55-128", "ethos-u85-256")]})
     costs = bench(path)
     if request.param != "costs without layers":
         more = {
@@ -207,6 +244,36 @@ def test_what_was_not_measured_has_its_command_and_no_figure(written, request):
         assert "make verify TAU=1" in page and "make bench TAU=1" in page
     if "refused" in content["native"]:
         assert "a sum is &lt;too&gt; large" in page and "<too>" not in page
+
+
+def test_an_npu_stands_beside_the_native_engine_where_it_was_compiled_for_one(written):
+    content, page = written
+    section = page.partition("<h2>On an Ethos-U</h2>")[2].partition("<h2>")[0]
+    assert bool(section) == bool(content["npu"])
+    if not section:
+        return
+    for text in (
+        'data-key="/npu/1/cycles">60,720</data>',
+        'data-key="/npu/0/operators/0/cycles">59,508</data>',
+        'data-key="/npu/0/layers/3/cycles">592</data>',
+        'ethos-u55-128, cycles (Ethos_U55_High_End_Embedded, Shared_Sram)</th><td data-head="what it is">estimate</td>',
+        "<code>make npu NPU=ethos-u85-256</code>",
+    ):
+        assert text in section
+    beside, advised = content["beside_npu"], "<strong>For listening without end the native engine on the CPU is the better"
+    assert (beside is None) == ("refused" in content["native"])
+    if beside:
+        assert f'data-key="/beside_npu/network_window">{beside["network_window"]:,}</data>' in section
+        assert ", instructions</th>" in section and section.count(advised) == 2
+    else:
+        assert section.count(npu_section.NOT_COUNTED) == 2 and ", instructions</th>" not in section
+
+
+def test_a_bench_of_other_cores_leaves_the_advice_out(written):
+    content = written[0]
+    if content["native"].get("costs"):
+        del content["native"]["costs"]["boards"][npu_section.CORE]
+        assert npu_section.beside(content) is None
 
 
 def test_a_native_engine_without_accuracy_is_said_to_be_unmeasured(tau1_build, tmp_path):
@@ -379,43 +446,10 @@ def test_ticks_are_few_round_and_within(low, high):
     assert np.allclose(np.diff(ticks), ticks[1] - ticks[0])
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("needs Chromium: Debian's package chromium")
-    return found
-
-
-def browse(chromium: str, page: Path, *options: str) -> subprocess.CompletedProcess:
-    """Open a page in a fresh headless browser; the DOM or messages of the page are in its output."""
-    done = subprocess.run(
-        [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--enable-logging=stderr",
-            "--v=0",
-            f"--user-data-dir={page.parent / 'browser'}",
-            *options,
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-MEASURE = """<script>
-const wide = [...document.body.querySelectorAll("*")].filter(
-  found => found.getBoundingClientRect().right > innerWidth + 1).map(found => found.outerHTML.slice(0, 80));
-frameElement.title = [innerWidth, document.documentElement.scrollWidth, wide.length, ...wide.slice(0, 3)].join("|");
-</script>"""
-"""Appended to the page in a frame: what is wider than the frame goes into the frame's title."""
+WIDE = """[...document.body.querySelectorAll("*")].filter((element) =>
+  element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .map((element) => element.outerHTML.slice(0, 80))"""
+"""What is wider than the window."""
 
 
 @pytest.fixture
@@ -423,74 +457,64 @@ def page(written, build) -> Path:
     return build / build_folder.REPORT_HTML
 
 
-def widths(chromium: str, page: Path, *every: int) -> list[tuple[int, int, int, str]]:
-    """Of a page in windows of these widths: the window's width, the page's, how many elements are wider, and which."""
-    inner = escape(page.read_text().replace("</body>", MEASURE + "</body>"))
-    outer = page.with_name("outer.html")  # a browser's own window has a least width
-    frames = (f'<iframe width="{width}" height="900" style="border: 0" srcdoc="{inner}"></iframe>' for width in every)
-    outer.write_text("<body>" + "".join(frames))
-    shown = Frames(browse(chromium, outer, "--dump-dom").stdout).titles
-    return [(*map(int, figures), which) for *figures, which in (title.split("|", 3) for title in shown)]
-
-
-class Frames(HTMLParser):
-    """The titles of a page's frames."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.titles: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "iframe":
-            self.titles.append(dict(attrs)["title"] + "|")
+@pytest.fixture
+def opened(chromium, page) -> Iterator[Browser]:
+    """The browser with the page, which must have nothing to complain about by the end of the test."""
+    chromium.problems = []
+    chromium.shape(1280, 900)
+    chromium.open(page.as_uri())
+    yield chromium
+    assert chromium.problems == []
 
 
 @pytest.mark.parametrize("build", ["complete", "nothing measured"], indirect=True)
-def test_nothing_is_wider_than_the_window(chromium, page):
-    every = 320, 500, 1280
-    for width, (inner, scrolled, count, which) in zip(every, widths(chromium, page, *every), strict=True):
-        assert inner == width and scrolled <= width and count == 0, which
+@pytest.mark.parametrize("width", [320, 500, 1280])
+def test_nothing_is_wider_than_the_window(opened, width):
+    opened.shape(width, 900)
+    assert opened.evaluate("innerWidth") == width and opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.evaluate(WIDE) == []
 
 
 def test_something_wider_than_the_window_would_be_seen(chromium, tmp_path):
     path = tmp_path / "page.html"
-    path.write_text('<body><p style="width: 400px">wide</p></body>')
-    ((inner, scrolled, count, which),) = widths(chromium, path, 320)
-    assert inner == 320 and scrolled > 320 and count >= 1 and "wide" in which
+    path.write_text('<meta name="viewport" content="width=device-width"><p style="width: 400px">wide</p>')
+    chromium.shape(320, 900)
+    chromium.open(path.as_uri())
+    assert chromium.evaluate("document.documentElement.scrollWidth") > 320 and "wide" in chromium.evaluate(WIDE)[0]
 
 
 @COMPLETE
-def test_the_browser_has_nothing_to_complain_about_and_shows_every_figure(chromium, written, page):
-    done = browse(chromium, page, "--dump-dom")
-    assert "CONSOLE" not in done.stderr
-    assert Reader(done.stdout.replace("<!DOCTYPE html>", "")).figures == Reader(written[1]).figures
-    assert mismatches(done.stdout, written[0]) == []
+def test_the_browser_shows_every_figure(opened, written):
+    shown = opened.evaluate("document.documentElement.outerHTML")
+    assert Reader(shown).figures == Reader(written[1]).figures
+    assert mismatches(shown, written[0]) == []
 
 
 def test_a_message_on_the_console_would_be_seen(chromium, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("<script>console.error('broken')</script>")
-    assert "CONSOLE" in browse(chromium, path, "--dump-dom").stderr
+    chromium.problems = []
+    chromium.open(path.as_uri())
+    assert chromium.problems == ["error: broken"]
 
 
 @COMPLETE
 @pytest.mark.parametrize("width", [320, 1280])
-def test_the_page_is_light_or_dark_as_preferred(chromium, page, width):
-    import tensorflow as tf
-
+def test_the_page_is_light_or_dark_as_preferred(opened, width):
     brightness = {}
-    for scheme, preference in (("dark", 0), ("light", 1)):
-        picture = page.with_name(f"{scheme}.png")
-        browse(
-            chromium,
-            page,
-            f"--window-size={width},900",
-            f"--blink-settings=preferredColorScheme={preference}",
-            f"--screenshot={picture}",
-        )
-        pixels = tf.io.decode_png(picture.read_bytes(), channels=3).numpy()
+    for scheme in ("dark", "light"):
+        opened.shape(width, 900, scheme)
+        pixels = np.asarray(Image.open(io.BytesIO(opened.picture())).convert("RGB"))
         assert pixels.shape[1] == width
-        assert len(np.unique(pixels.astype(int) @ (1 << 16, 1 << 8, 1))) > 50
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
         brightness[scheme] = float(np.median(pixels))
     assert brightness["dark"] < 60 and brightness["light"] > 200
+
+
+@pytest.mark.parametrize("build", ["complete", "nothing measured"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(opened, scheme):
+    axe.put_into(opened)
+    opened.shape(1280, 900, scheme)
+    found = axe.check(opened)
+    assert found["violations"] == [] and found["undecided"] == [] and "color-contrast" in found["passed"]

@@ -1,4 +1,4 @@
-"""The page of tau 1, and a browser whose microphone hears examples/yes.wav again and again."""
+"""The page of tau 1, and a browser that shows it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from common.shipped import ROOT
-from demo import browser, serve, wasm
+from demo import serve, wasm
 from demo.__main__ import page_of
 from demo.browser import Browser
-
-EXAMPLES = sorted((ROOT / "examples").glob("*.wav"))
 
 
 @pytest.fixture(scope="session")
@@ -40,19 +37,6 @@ def address(page) -> Iterator[str]:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://{serve.HOST}:{running.server_address[1]}/"
         running.shutdown()
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory) -> Iterator[Browser]:
-    """One browser for all tests, which open the page in it anew."""
-    try:
-        browser.program()
-    except UserError as missing:
-        pytest.skip(f"needs a browser: {missing}")
-    microphone = f"--use-file-for-fake-audio-capture={ROOT / 'examples' / 'yes.wav'}"
-    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--mute-audio", microphone)
-    with Browser(tmp_path_factory.mktemp("browser"), *fake) as running:
-        yield running
 
 
 @pytest.fixture

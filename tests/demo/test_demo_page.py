@@ -21,6 +21,7 @@ from detector.settings import MEDIUM, SENSITIVITIES
 from engine import golden as engine_golden
 from firmware_gen import inputs
 from frontend import golden as frontend_golden, level_binding
+from training.keyword import recorded
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.wav"))
 YES = ROOT / "examples" / "yes.wav"
@@ -92,7 +93,7 @@ def test_the_word_that_the_microphone_hears_is_shown(opened, address, where):
     opened.evaluate("document.getElementById('start').click()")
     opened.wait_for(f"{WORDS}.length >= 3 && document.getElementById('advice').textContent", 60)
     assert set(opened.evaluate(WORDS)) == {"yes"}
-    assert re.fullmatch(r"yes \d+ % at \d+\.\d\d s", text(opened, "#words li"))
+    assert re.fullmatch(r"yes \d+ % at \d+\.\d\d s", text(opened, "#words div"))
     assert text(opened, "#advice").startswith("ok (peak ")
     assert -80 <= int(opened.evaluate("document.getElementById('meter').getAttribute('aria-valuenow')")) < 0
     opened.evaluate("document.getElementById('start').click()")
@@ -199,21 +200,26 @@ def record(browser, word: str, times: int) -> None:
     )
 
 
+def save(browser, folder: Path) -> Path:
+    """Press the button that saves all, and wait for the file."""
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    browser.evaluate("document.getElementById('save').click()")
+    path = folder / "words.zip"
+    for _ in range(100):
+        if path.exists():
+            break
+        browser.evaluate("new Promise((done) => setTimeout(done, 100))")
+    return path
+
+
 def test_own_words_and_the_room_are_saved_as_one_zip_file(opened, tmp_path):
-    opened.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     record(opened, "My Word", 2)
     opened.evaluate("document.getElementById('record-room').click()")
     opened.wait_for("Number(/\\d+/.exec(count.textContent)?.[0]) >= 1")
     opened.evaluate("document.getElementById('record-room').click()")
     opened.wait_for("rooms.children.length === 1")
     assert re.fullmatch(r"Recorded: my_word: 2, room: [12] s\. Doubtful: \d\.", text(opened, "#inventory"))
-    opened.evaluate("document.getElementById('save').click()")
-    path = tmp_path / "words.zip"
-    for _ in range(100):
-        if path.exists():
-            break
-        opened.evaluate("new Promise((done) => setTimeout(done, 100))")
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(save(opened, tmp_path)) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["my_word/1.wav", "my_word/2.wav", "_background_/1.wav"]
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
@@ -222,6 +228,25 @@ def test_own_words_and_the_room_are_saved_as_one_zip_file(opened, tmp_path):
         clip = read_wav(tmp_path / "my_word" / f"{number}.wav")
         assert len(clip) == FEATURES.clip_samples and level_binding.measure(clip).peak > -300
     assert len(read_wav(tmp_path / "_background_" / "1.wav")) >= FEATURES.sample_rate
+
+
+def test_what_is_saved_is_what_a_network_for_own_words_is_trained_on(opened, tmp_path):
+    opened.evaluate("document.getElementById('record-tab').click()")
+    opened.evaluate(
+        f"""kws.ready.then(({{ recorder }}) => {{
+          const yes = [{",".join(map(str, read_wav(YES)))}];
+          const take = judge(Int16Array.from([...Array(8000).fill(0), ...yes, ...Array(8000).fill(0)]), recorder.kws);
+          recorder.takes.set("my_word", Array(5).fill(take));
+          recorder.rooms.push(new Int16Array(16000 * 90));
+          recorder.list();
+        }})"""
+    )
+    path = save(opened, tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == [*(f"my_word/{number}.wav" for number in range(1, 6)), "_background_/1.wav"]
+    found = recorded.read(path, ["my word"], [], 0)
+    assert [sample.word for sample in found.good] == ["my word"] * 5 and found.bad == []
+    assert found.kept.hours + found.back.hours == 90 / 3600
 
 
 def test_a_take_is_deleted_and_recorded_again(opened):

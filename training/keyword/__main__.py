@@ -7,8 +7,9 @@
 
 Every installed synthesiser says the words, words that sound like them, others and running speech, in many voices; the
 acoustic augmentation and the field's follow (training/spoken, training/field). SAMPLES/<word>/* are recordings of yours, any
-that soundfile reads: each is cut to the word; NEGATIVES are recordings in which no word is said. A part of the voices, of
-the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs next.
+that soundfile reads, or a .zip of them: each is cut to the word; NEGATIVES are recordings in which no word is said. A part
+of the voices, of the texts and of the recordings is held back for `python -m benchmarks.keyword`, which `make keyword` runs
+next.
 
 It begins with the shipped checkpoint of its width, the field's where there is one, but for its last layer. Writes into
 build/keywords/<words>/: keyword.safetensors and its card; keyword.calibration/, clips that the conversion chooses ranges on;
@@ -36,7 +37,7 @@ from training.data.decoded import data_hash
 from training.features import log_mel
 from training.field.augment import PARTS
 from training.field.outside import changed_log_mel
-from training.keyword import held_out, material, negatives, samples, speech, words as words_of
+from training.keyword import held_out, material, negatives, recorded, samples, speech, words as words_of
 from training.keyword.negatives import Pieces
 from training.keyword.samples import Samples
 from training.memory import keep_freed_memory
@@ -46,7 +47,7 @@ from training.spoken.synthesisers import models
 
 ROOT = Path("build/keywords")
 NAME = "keyword.safetensors"
-EPOCHS, EPOCHS_AGAIN = 14, 6
+EPOCHS, EPOCHS_AGAIN = 40, 12
 RATE, RATE_AGAIN = 0.05, 0.02
 """Peak learning rate, of a first run and of one that continues."""
 LEAST_CLIPS = 50
@@ -58,7 +59,7 @@ WEIGHT = 1.5
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m training.keyword", __doc__)
     parser.add_argument("--words", default="", help='the words, with commas between them: "hey computer, lights out"')
-    parser.add_argument("--samples", type=Path, metavar="DIR", help="recordings of them, <word>/*")
+    parser.add_argument("--samples", type=Path, metavar="DIR", help="recordings of them, <word>/*; or a .zip of that")
     parser.add_argument(
         "--negatives",
         type=Path,
@@ -174,13 +175,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     started, spent = time.monotonic(), time.process_time()
     start = beginning(args)
-    good, bad = samples.read(args.samples, args.words) if args.samples else ([], [])
+    good, bad, kept, back = recorded.read(args.samples, args.words, args.negatives, args.seed)
     print("\n".join(bad), end="\n" * bool(bad))
     heard = samples.split(good, args.seed)
-    empty = Pieces([], [])
-    kept, back = negatives.split(args.negatives, args.seed) if args.negatives else (empty, empty)
     material.enough(kept, args.negatives)
-    again = negatives.all_of(args.more_negatives) if args.more_negatives else empty
+    again = negatives.all_of(args.more_negatives) if args.more_negatives else Pieces([], [])
     with locks.writing(args.out, ".last.pt.*"):
         locks.try_to_write(args.out)
         trainer, test = make_trainer(args, start, heard, kept, again, args.out)
