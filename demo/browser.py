@@ -24,7 +24,7 @@ from common.errors import UserError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe", "about:blank")
-TIMEOUT = 60
+TIMEOUT = 180
 """Seconds that an answer may take."""
 PIECE = 1 << 16
 """Bytes of a read."""

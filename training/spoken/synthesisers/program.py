@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from common import wav
 from common.errors import UserError
 
 
-def run(command: Sequence[str]) -> tuple[np.ndarray, int]:
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[np.ndarray, int]:
     """Run a synthesiser that writes a mono wav file to stdout: samples, float64 in +-1, and their rate in Hz."""
-    done = subprocess.run(command, capture_output=True)
+    done = subprocess.run(command, capture_output=True, env=environment)
     try:
         sound = wav.parse(done.stdout)
         if done.returncode or len(sound.data) < 2:
