@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From reset to main on a 32-bit RISC-V core in machine mode: stack, traps, variables. The linker script names the memory.
+// From reset to main on a 32-bit RISC-V core in machine mode: stack, traps, variables. The linker script names the
+// memory.
 #include <stdint.h>
 
 #include "semihosting.h"
@@ -42,8 +43,8 @@ __attribute__((used, naked, aligned(4))) void trap(void) {
                    "j fault");
 }
 
-// What a board needs before anything else; defined elsewhere, this one is left out. Here: below the stack lies code, which
-// an overflow must not overwrite. Variables do not have their values yet.
+// What a board needs before anything else; defined elsewhere, this one is left out. Here: below the stack lies code,
+// which an overflow must not overwrite. Variables do not have their values yet.
 __attribute__((weak)) void prepare(void) {
   const uint32_t guard = ((uint32_t)(uintptr_t)__stack_bottom - GUARD_BYTES) >> 2 | (GUARD_BYTES / 8 - 1);
   __asm__ volatile(".option push\n\t"
