@@ -1,6 +1,8 @@
 # BC-ResNet keyword spotting, from PyTorch to Arm Cortex-M. `make` alone lists what can be done.
 
 TAU ?= 1
+# Files of tests at a time.
+JOBS ?= 2
 VER ?= 2
 BOARD ?= mps2-an386
 ifeq ($(origin PYTHON),undefined)
@@ -152,7 +154,7 @@ help:
 	echo "  make docs-figures                    rewrite the tables of README and docs/ from the recorded files"
 	echo "  make lint                            ruff, mypy and clang-format over everything that is written by hand"
 	echo "  make test                            all fast tests;  make test-all: the slow ones too"
-	echo "       [JOBS=2: so many files of tests at a time]"
+	echo "       [JOBS=2: files of tests at a time; JOBS= one process]"
 	echo "  make clean                           remove build/, but for trained networks"
 	echo
 	echo "TAU is one of 1, 1.5, 2, 3, 6, 8. Every stage is also a command: python -m training|convert|"
