@@ -133,9 +133,10 @@ def check(folder: Path) -> None:
     """
     audio, words = load(folder)
     others = [name for name in clip_folder.speakers_of(folder) if name not in voices.SYNTHESISERS]
-    for name in [*voices.missing(), *others]:
-        why = "spoke as well, and is not compared" if name in others else "is not here to compare it with"
-        print(f"{folder}: taken as it is, for {name} {why}")
+    reasons = [f"{name} is not here to compare it with" for name in voices.missing()]
+    reasons += [f"{name} spoke as well, and is not compared" for name in others]
+    if reasons:
+        print(f"{folder}: taken as it is, for {reasons[0]}")
         return
     seed = clip_folder.seed_of(folder)
     keywords, running = (sum(word in kind for word in words) for kind in (KEYWORDS, (RUNNING,)))

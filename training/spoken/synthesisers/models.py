@@ -32,8 +32,12 @@ def use(folder: Path | None) -> None:
 def found(pattern: str) -> list[Path]:
     """The files below the folder that match a pattern, sorted; none where no folder is named."""
     folder = os.environ.get(VARIABLE)
-    if not folder:
-        return []
+    return below(folder, pattern) if folder else []
+
+
+@functools.cache
+def below(folder: str, pattern: str) -> list[Path]:
+    """The files below a folder that match a pattern, sorted: read once, and not for every clip."""
     return sorted(Path(path) for path in glob.glob(f"{glob.escape(folder)}/**/{pattern}", recursive=True))
 
 
