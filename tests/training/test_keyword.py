@@ -76,8 +76,16 @@ def test_a_phrase_longer_than_a_second_takes_longer_clips_and_a_sentence_is_refu
     voices = speakers.find("en").training
     assert speech.clip_length(["computer"], voices) == CLIP
     assert speech.clip_length(["computer", "turn on the living room"], voices) == speech.PHRASE
-    with pytest.raises(UserError, match="more than the 1.3 s"):
+    with pytest.raises(UserError, match="more than the 1.5 s"):
         speech.clip_length(["would you kindly switch on all the lights"], voices)
+
+
+def test_of_a_phrase_that_never_fits_a_random_part_is_kept(monkeypatch):
+    ramp = np.linspace(0.1, 1, CLIP + CLIP // 4)
+    monkeypatch.setattr(speech, "utterance", lambda text, voices, rng: ramp)
+    parts = [speech.fitting("a sentence", [], CLIP, np.random.default_rng(seed)) for seed in range(12)]
+    starts = {int(np.flatnonzero(ramp == part[0])[0]) for part in parts}
+    assert {len(part) for part in parts} == {CLIP} and len(starts) > 6 and max(starts) <= CLIP // 4
 
 
 def test_a_long_phrase_is_not_cut(espeak):

@@ -35,8 +35,9 @@ PART_OF = 0.3, 0.6
 """Fraction of a word that a part of it holds."""
 PHRASE = SAMPLES
 """Samples of the clips of a run in which a phrase does not fit into a second: all that a score of a stream depends on."""
-LONGEST_WORD, LONGEST_PHRASE = 0.95, 1.3
-"""Seconds: a word whose median is longer takes clips of PHRASE; a phrase whose median is longer does not fit into them."""
+LONGEST_WORD, LONGEST_PHRASE = 0.95, 1.5
+"""Seconds: a word whose median is longer takes clips of PHRASE; of a phrase whose median is longer they would hold too
+little."""
 MEASURED = 25
 """Utterances that a word's length is the median of."""
 WORDS_AT_ONCE = 6, 14
@@ -99,7 +100,7 @@ def utterance(text: str, voices: Sequence[Voice], rng: np.random.Generator) -> n
 
 
 def fitting(word: str, voices: Sequence[Voice], samples: int, rng: np.random.Generator) -> np.ndarray:
-    """A word that fits into a clip of so many samples; the shortest of some tries is cut."""
+    """A word that fits into a clip of so many samples; of the shortest of some tries a random part, where none does."""
     shortest = np.zeros(0)
     for _ in range(TRIES):
         said = utterance(word, voices, rng)
@@ -109,7 +110,8 @@ def fitting(word: str, voices: Sequence[Voice], samples: int, rng: np.random.Gen
             shortest = said
         if len(shortest) <= samples:
             break
-    return shortest[:samples]
+    start = rng.integers(max(1, len(shortest) - samples + 1))
+    return shortest[start : start + samples]
 
 
 def clip(item: Item, chosen: Texts, voices: Sequence[Voice], seed: Sequence[int]) -> np.ndarray:
