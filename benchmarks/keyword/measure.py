@@ -138,6 +138,15 @@ def counted(said: Said, heard: Sequence[Answers], which: np.ndarray, without: Se
     return thresholds.count([heard[row] for row in rows], said.target[rows], negatives, hours, labels)
 
 
+def halves(said: Said) -> np.ndarray:
+    """Which half each sound is in, int [sounds]: 0 to choose thresholds on, 1 to report on. The user's recordings are few, so
+    they are shared out word by word; a single one is reported on."""
+    side = np.array([tune.half(name) for name in said.names])
+    own = np.flatnonzero(said.recorded)
+    side[own] = 1 - tune.even_halves([said.names[row] for row in own], said.target[own])
+    return side
+
+
 def check_negatives(stream: Sequence[Scored], preset: Sequence[Threshold]) -> None:
     """UserError where a word is reported in most recordings of the user's without words: it is probably said in them."""
     own = [recording for recording in stream if not recording.path.name.startswith(SYNTHETIC)]
@@ -160,10 +169,11 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
     heard = [Answers(row.winner, row.probability) for row in listen_test.hear_all(engine, said.sounds)]
     stream = continuous.listen(engine, recordings.find([folder / NEGATIVES]).paths)
     parts, hours = tune.negatives(stream)
-    side = np.array([tune.half(name) for name in said.names])
+    side = halves(said)
     chosen_on = counted(said, heard, side == 0, parts[0], hours[0], labels)
     voices = counted(said, heard, (side == 1) & ~said.recorded, parts[1], hours[1], labels)
-    recorded = counted(said, heard, said.recorded, parts[1], hours[1], labels) if said.recorded.any() else None
+    reported = (side == 1) & said.recorded
+    recorded = counted(said, heard, reported, parts[1], hours[1], labels) if reported.any() else None
     presets = {name: thresholds.choose(chosen_on, labels, factor * wanted) for name, factor in tune.FACTORS.items()}
     check_negatives(stream, presets[HIGH])
     text = f"{hours[0]:.2f} hours of held-back negatives and {int((side == 0).sum())} held-out words"
