@@ -15,24 +15,27 @@ WIDTH, HEIGHT, MARGIN = 560, 300, 46
 LEAST_RATE = 0.1
 """False accepts an hour at the left edge of the curve, where none are drawn."""
 STYLE = (
+    ":root{color-scheme:light dark;background:Canvas;color:CanvasText}svg text{fill:currentColor}"
     "body{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
     "td,th{padding:.2em .8em .2em 0;text-align:left;vertical-align:middle}audio{height:2em}svg text{font-size:12px}"
 )
 
 
-def sound(samples: np.ndarray) -> str:
-    """Samples int16 [samples] at 16 kHz as a player whose sound is in the page."""
+def sound(samples: np.ndarray, name: str) -> str:
+    """Samples int16 [samples] at 16 kHz as a player of that name whose sound is in the page."""
     data = base64.b64encode(wav_bytes(samples)).decode()
-    return f'<audio controls preload="none" src="data:audio/wav;base64,{data}"></audio>'
+    return f'<audio controls preload="none" aria-label="{html.escape(name)}" src="data:audio/wav;base64,{data}"></audio>'
 
 
 def sounds(title: str, found: Sequence[Found]) -> str:
     """A table of sounds."""
     rows = "".join(
-        f"<tr><td>{sound(row.sound)}</td><td>{row.probability:.0f} of 255</td><td>{html.escape(row.name)}</td></tr>"
+        f"<tr><td>{sound(row.sound, row.name)}</td><td>{row.probability:.0f} of 255</td>"
+        f"<td>{html.escape(row.name)}</td></tr>"
         for row in found
     )
-    return f"<h2>{title}</h2>\n<table><tr><th>sound</th><th>probability</th><th>where</th></tr>{rows}</table>"
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("sound", "probability", "where"))
+    return f"<h2>{title}</h2>\n<table><tr>{heads}</tr>{rows}</table>"
 
 
 def curve(points: Sequence[dict]) -> str:
@@ -65,8 +68,9 @@ def page(title: str, lines: Sequence[str], measured: Measured) -> str:
     """The text of keyword.html. lines: what is measured, in sentences."""
     said = "".join(f"<p>{html.escape(line)}</p>\n" for line in lines)
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>\n'
-        f"<h1>{html.escape(title)}</h1>\n{said}<h2>Misses against false accepts</h2>\n{curve(measured.points)}\n"
+        f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title><style>{STYLE}</style>\n'
+        f"<main><h1>{html.escape(title)}</h1>\n{said}<h2>Misses against false accepts</h2>\n{curve(measured.points)}\n"
         f"{sounds('What was most nearly, or falsely, accepted', measured.false_accepts)}\n"
-        f"{sounds('What was least recognised', measured.misses)}\n</html>\n"
+        f"{sounds('What was least recognised', measured.misses)}\n</main></html>\n"
     )

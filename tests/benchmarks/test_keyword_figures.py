@@ -7,6 +7,7 @@ import io
 import re
 from pathlib import Path
 
+import axe
 import numpy as np
 import pytest
 import soundfile
@@ -112,6 +113,20 @@ def test_the_page_holds_its_sounds_and_its_curve():
     assert "a &lt; b" in text and "radio &lt;1&gt;.wav" in text and "http" not in text
     left, right = (point.split(",") for point in re.search(r'<polyline points="([^"]+)"', text)[1].split()[::-1])
     assert float(left[0]) < float(right[0]) and float(left[1]) < float(right[1])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_in_the_page(chromium, tmp_path, scheme):
+    path = tmp_path / "keyword.html"
+    path.write_text(page.page("computer", ["a < b"], measured(90, 7)), "utf-8")
+    chromium.problems = []
+    chromium.open(path.as_uri())
+    axe.put_into(chromium)
+    chromium.shape(700, 900, scheme)
+    found = axe.check(chromium)
+    assert found["violations"] == [] and found["undecided"] == [] and "color-contrast" in found["passed"]
+    players = "[...document.querySelectorAll('audio')].map((player) => player.getAttribute('aria-label'))"
+    assert chromium.evaluate(players) == ["radio <1>.wav"] * 2 and chromium.problems == []
 
 
 def test_the_calibration_clips_beside_a_checkpoint_for_other_words_are_taken(tmp_path):
