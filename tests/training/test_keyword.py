@@ -207,6 +207,12 @@ def test_negatives_are_held_back_by_recording_and_none_is_in_both_parts(tmp_path
     assert back.sounds and len(kept.names) + len(back.names) == 20 and not {*kept.names} & {*back.names}
 
 
+@pytest.mark.parametrize("name", ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav", "f.wav"])
+def test_one_minute_of_a_room_is_for_training_and_of_two_one_is_held_back(name):
+    minutes = [Excerpt(Path(name), start * 60 * RATE, 60 * RATE, RATE) for start in range(2)]
+    assert negatives.held_back(minutes[:1]) == [False] and sum(negatives.held_back(minutes)) == 1
+
+
 def test_negatives_in_which_the_trained_network_is_sure_of_a_word_are_named_with_their_second():
     kept = negatives.Pieces(
         [np.zeros(5 * RATE, np.int16), np.zeros(4 * RATE, np.int16)],

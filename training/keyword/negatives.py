@@ -51,14 +51,16 @@ def choose(found: Sequence[Excerpt], hours: float, seed: int) -> list[Excerpt]:
 
 
 def held_back(found: Sequence[Excerpt]) -> list[bool]:
-    """Which pieces are for the test: whole recordings, unless there are FEW of them."""
+    """Which pieces are for the test: whole recordings, unless there are FEW of them. A single piece is for training."""
     few = len({excerpt.path for excerpt in found}) < FEW
 
     def key(excerpt: Excerpt) -> str:
         return f"{excerpt.path.name} {excerpt.start}" if few else excerpt.path.name
 
     flags = [zlib.crc32(key(excerpt).encode()) % HELD_BACK == 0 for excerpt in found]
-    return flags if any(flags) else [index == 0 for index in range(len(found))]
+    if any(flags) and not all(flags):
+        return flags
+    return [index == 0 and len(found) > 1 for index in range(len(found))]
 
 
 def sound(excerpt: Excerpt) -> np.ndarray:
