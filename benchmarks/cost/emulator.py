@@ -158,7 +158,9 @@ def call(command: Sequence[str | Path]) -> str:
     need(str(command[0]))
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace")
     if done.returncode:
-        lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
+        # What collect2 says is that the linker failed; a warning before it, which is an error here, says why.
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("collect2:")]
+        lines = lines or [f"exit status {done.returncode}"]
         first = next((line for line in lines if re.search("error:|Error:|undefined reference", line)), lines[0])
         raise UserError(f"{command[0]}: {first.strip()}")
     return done.stdout

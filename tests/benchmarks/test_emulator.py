@@ -220,3 +220,12 @@ def test_a_missing_program_names_its_package(monkeypatch, tmp_path, program):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=f"{program}: not installed; apt-get install {emulator.PACKAGES[program]}"):
         emulator.need(program)
+
+
+def test_a_linker_s_warning_is_told_as_the_cause(tmp_path):
+    program = tmp_path / "cc"
+    said = "ld: warning: x.o uses 32-bit enums", "collect2: error: ld returned 1"
+    program.write_text("".join(["#!/bin/sh\n", *(f"echo '{line}' >&2\n" for line in said), "exit 1\n"]))
+    program.chmod(0o755)
+    with pytest.raises(UserError, match="cc: ld: warning: x.o uses 32-bit enums$"):
+        emulator.call([program])
