@@ -4,6 +4,11 @@ Every word and every pair of the grid has hits, over recordings of keywords, and
 without. For a price in misses of one false accept an hour, each word takes the pair whose misses and price are least; the
 price is raised until all words together have no more false accepts an hour than is wanted. Words hardly interact, so this
 is the best choice on these recordings but for rounding (Lagrange's method).
+
+Of a strict pair, recordings of some hours have few false accepts or none, and the luckiest pair would be chosen. So few are
+not believed: their expected number is extrapolated from looser pairs, as an exponential fall along the logit of the
+probability, which is what the excess of large values tends to (Pickands, "Statistical inference using extreme order
+statistics", 1975).
 """
 
 from __future__ import annotations
@@ -25,6 +30,11 @@ GRID = tuple(Threshold(probability, hops) for probability, hops in product(PROBA
 ROWS = {threshold: row for row, threshold in enumerate(GRID)}
 POINTS = 40
 """Most points of a curve."""
+FEW = 10
+"""False accepts below which a count is not believed."""
+USUAL_FALL = 1.0
+"""Logits over which they fall to 1/e, where there is no false accept to tell it by."""
+LOGITS = np.log(np.array(PROBABILITIES) / (255.5 - np.array(PROBABILITIES)))
 PRICES = np.geomspace(1e-6, 1e3, 200)
 """Of one false accept an hour, in misses of one word's recordings, as a share of them."""
 
@@ -68,11 +78,27 @@ def count(
     return Counts(hits, said, reports, hours)
 
 
-def at_price(counts: Counts, labels: Sequence[str], price: float) -> tuple[Threshold, ...]:
+def expected(counts: Counts) -> np.ndarray:
+    """False accepts an hour of every pair of GRID and class, float [pairs, classes]: those that were counted, or those that
+    looser pairs let expect, where these are more."""
+    by_hops = counts.reports.reshape(len(PROBABILITIES), len(HOPS), -1)
+    found = np.maximum.accumulate(by_hops[::-1])[::-1].astype(np.float64)  # a refractory time can make the looser have fewer
+    many = np.maximum((found >= FEW).sum(0) - 1, 0)
+    start, fall_from = np.take_along_axis(found, many[None], 0)[0], LOGITS[many]
+    above = np.arange(len(PROBABILITIES))[:, None, None] >= many
+    steps = np.diff(LOGITS)[:, None, None] * (found[:-1] + found[1:]) / 2 * above[:-1]
+    total = start.sum(0)
+    fall = np.where(total > 0, steps.sum((0, 1)) / np.maximum(total, 1), USUAL_FALL)
+    excess = (LOGITS[:, None, None] - fall_from) / np.maximum(fall, np.diff(LOGITS).min())
+    tail = np.maximum(start, 0.5) * np.exp(-np.maximum(excess, 0))
+    return (np.where(above, np.maximum(found, tail), found) / counts.hours).reshape(counts.reports.shape)
+
+
+def at_price(counts: Counts, rates: np.ndarray, labels: Sequence[str], price: float) -> tuple[Threshold, ...]:
     """Each word's best pair where a false accept an hour costs so much; the strictest of a word without recordings, of which
-    any pair would miss none."""
+    any pair would miss none. rates: `expected` of the counts."""
     missed = 1 - counts.hits / np.maximum(counts.said, 1)
-    best = (missed + price * counts.reports / counts.hours).argmin(0)
+    best = (missed + price * rates).argmin(0)
     best[counts.said == 0] = len(GRID) - 1
     return tuple(GRID[best[index]] if is_word(label) else NEVER for index, label in enumerate(labels))
 
@@ -101,11 +127,12 @@ def rate(counts: Counts, thresholds: Sequence[Threshold]) -> float:
 
 
 def choose(counts: Counts, labels: Sequence[str], wanted: float) -> tuple[Threshold, ...]:
-    """The thresholds of the lowest price at which there are at most `wanted` false accepts an hour; those of the highest
+    """The thresholds of the lowest price at which at most `wanted` false accepts an hour are expected; those of the highest
     price where even they have more."""
+    rates = expected(counts)
     for price in PRICES:
-        found = at_price(counts, labels, price)
-        if rate(counts, found) <= wanted:
+        found = at_price(counts, rates, labels, price)
+        if sum(rates[ROWS[threshold], word] for word, threshold in enumerate(found) if threshold.hops) <= wanted:
             break
     return found
 
@@ -115,9 +142,9 @@ def curve(chosen: Counts, reported_on: Counts, labels: Sequence[str]) -> list[di
     {"rate": an hour, "missed": share, "words": {word: [an hour, share]}}, JSON-ready; equal neighbours are left out, and so
     many that POINTS remain."""
     points: list[dict] = []
-    before = None
+    before, rates = None, expected(chosen)
     for price in PRICES:
-        found = at_price(chosen, labels, price)
+        found = at_price(chosen, rates, labels, price)
         if found == before:
             continue
         before = found

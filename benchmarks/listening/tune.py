@@ -139,7 +139,7 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
 def too_short(hours: float, wanted: float) -> list[str]:
     """A line for each sensitivity whose wanted false accepts an hour are less than one in `hours`. wanted: of medium."""
     return [
-        f"{name}: no false accept was let through, as {hours:.2f} hours cannot tell {rate:g} an hour from none; "
+        f"{name}: extrapolated, as {hours:.2f} hours cannot tell {rate:g} false accepts an hour from none; "
         f"{2 / rate:.3g} hours of recordings, half of them to choose on, can"
         for name, rate in ((name, factor * wanted) for name, factor in FACTORS.items())
         if rate * hours < 1

@@ -48,12 +48,49 @@ def test_hits_and_reports_are_what_the_detector_gives(counts):
 
 
 def test_each_word_pays_where_it_costs_least(counts):
-    many, few = (thresholds.choose(counts, LABELS, wanted) for wanted in (5.0, 4.9))
+    many, few = (thresholds.choose(counts, LABELS, wanted) for wanted in (5.1, 4.9))
     assert thresholds.rate(counts, many) == 5.0 and thresholds.rate(counts, few) == 0.0
     assert many[:2] == few[:2] == (NEVER, NEVER)
     assert many[2].hops > 20, "yes loses nothing by longer persistence"
     hits = [counts.hits[GRID.index(row[3]), 3] for row in (many, few)]
     assert hits == [10, 0], "no has to go where fewer false accepts are wanted"
+
+
+LOGITS, HOPS = np.repeat(thresholds.LOGITS, len(thresholds.HOPS)), np.array([pair.hops for pair in GRID])
+RATE, FALL, LENGTH = 200.0, 0.9, 8.0
+"""False accepts an hour of the loosest pair; logits, and hops, over which they fall to 1/e."""
+
+
+def drawn(hours: float, seed: int) -> Counts:
+    """Random recordings of one word, and of false accepts that grow fewer with the logit and with the hops."""
+    rng = np.random.default_rng(seed)
+    events = rng.poisson(RATE * hours)
+    logit, length = rng.exponential(FALL, events), min(thresholds.HOPS) + rng.exponential(LENGTH, events)
+    sure, lasts = rng.normal(3.5, 1.5, 60), rng.normal(45, 12, 60)
+    hits, reports = (np.zeros((len(GRID), 3), np.int64) for _ in range(2))
+    hits[:, 2] = ((sure >= LOGITS[:, None]) & (lasts >= HOPS[:, None])).sum(1)
+    reports[:, 2] = ((logit >= LOGITS[:, None]) & (length >= HOPS[:, None])).sum(1)
+    return Counts(hits, np.array([0, 0, 60]), reports, hours)
+
+
+@pytest.mark.parametrize("hours, wanted", [(0.4, 0.2), (0.4, 1.0), (1.2, 0.2), (1.2, 1.0), (20.0, 1.0)])
+def test_few_hours_give_the_wanted_rate_too_and_not_that_of_the_luckiest_pair(hours, wanted):
+    true = []
+    for seed in range(30):
+        threshold = thresholds.choose(drawn(hours, seed), LABELS[:3], wanted)[2]
+        row = GRID.index(threshold)
+        true.append(RATE * np.exp(-(LOGITS[row] - LOGITS[0]) / FALL - (threshold.hops - min(thresholds.HOPS)) / LENGTH))
+    assert wanted / 2 < np.mean(true) < 2.2 * wanted
+
+
+def test_what_is_expected_is_what_was_counted_where_that_is_enough():
+    counts = drawn(50.0, 0)
+    rates = thresholds.expected(counts)
+    many = counts.reports >= thresholds.FEW
+    assert many.any() and np.array_equal(rates[many], (counts.reports / counts.hours)[many])
+    assert (rates >= counts.reports / counts.hours).all() and (rates[:, 2] > 0).all()
+    nothing = thresholds.expected(counts._replace(reports=np.zeros_like(counts.reports)))
+    assert (0 < nothing).all() and nothing.max() == 0.5 / 50
 
 
 def test_the_curve_falls_and_is_of_the_other_half(counts):
@@ -117,7 +154,7 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
 
 def test_recordings_that_are_too_short_for_the_wanted_rate_are_named():
     assert [line.split(":")[0] for line in tune.too_short(1.5, 0.5)] == ["low", "medium"]
-    assert "0.1 an hour from none; 20 hours" in tune.too_short(1.5, 0.5)[0]
+    assert "0.1 false accepts an hour from none; 20 hours" in tune.too_short(1.5, 0.5)[0]
     assert tune.too_short(10, 0.5) == []
 
 
