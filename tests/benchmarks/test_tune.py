@@ -90,7 +90,7 @@ def test_what_is_expected_is_what_was_counted_where_that_is_enough():
     assert many.any() and np.array_equal(rates[many], (counts.reports / counts.hours)[many])
     assert (rates >= counts.reports / counts.hours).all() and (rates[:, 2] > 0).all()
     nothing = thresholds.expected(counts._replace(reports=np.zeros_like(counts.reports)))
-    assert (0 < nothing).all() and nothing.max() == 0.5 / 50
+    assert (nothing > 0).all() and nothing.max() == 0.5 / 50
 
 
 def test_the_curve_falls_and_is_of_the_other_half(counts):
