@@ -19,7 +19,7 @@ from common import build_folder
 from common.audio import read_wav
 from detector import settings
 from detector.settings import NEVER, SENSITIVITIES, Threshold
-from firmware_gen import inputs
+from firmware_gen import __main__ as firmware_gen, inputs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LABELS = ("_silence_", "_unknown_", "yes", "no")
@@ -121,10 +121,16 @@ def test_recordings_that_are_too_short_for_the_wanted_rate_are_named():
     assert tune.too_short(10, 0.5) == []
 
 
-def test_thresholds_of_own_recordings_go_into_the_firmware(build, folders, capsys):
+def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build, folders, capsys, tmp_path):
     keywords, noise = folders
-    tune.main([str(noise), "--build", str(build), "--keywords", str(keywords)])
+    firmware_gen.main(["--build", str(build), "--prefix", "door"])
+    before = (build / "firmware" / "door_detector.c").read_text()
+    own = [str(noise), "--build", str(build), "--keywords", str(keywords)]
+    tune.main([*own, "--out", str(tmp_path / "alone.json")])
+    assert (build / "firmware" / "door_detector.c").read_text() == before
+    tune.main(own)
     text = capsys.readouterr().out
+    assert (build / "firmware" / "door_detector.c").read_text() != before and "next:" not in text
     assert "for 0.5 false accepts" not in text and "reported on the other half" in text
     for name in SENSITIVITIES:
         assert f"{name}: 0.0 [0.0," in text
