@@ -24,7 +24,9 @@ int main(void) {
   return 0;
 }
 """
-REPORT = "static void report(const char *word, uint8_t confidence, uint32_t ms) { (void)word; (void)confidence; (void)ms; }\n"
+REPORT = (
+    "static void report(const char *word, uint8_t confidence, uint32_t ms) { (void)word; (void)confidence; (void)ms; }\n"
+)
 
 
 def block(page: str, language: str, holds: str) -> str:
