@@ -19,6 +19,8 @@ from common import build_folder
 from common.audio import read_wav
 from detector import settings
 from detector.settings import NEVER, SENSITIVITIES, Threshold
+from engine import network
+from engine.binding import Engine
 from firmware_gen import __main__ as firmware_gen, inputs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -218,6 +220,32 @@ def test_the_listening_test_counts_what_it_says_and_keeps_it(
     assert (
         rate == 16000 and len(audio) == next(row for row in truth["scenes"] if row["file"] == "music_10_db.wav")["samples"]
     )
+
+
+def test_another_number_of_columns_is_shown_and_nothing_is_kept(
+    build, tiny_speech_commands, folders, tmp_path, capsys, monkeypatch, failure
+):
+    monkeypatch.setattr(listen_test, "ROOM_SECONDS", 20)
+    monkeypatch.setattr(listen_test, "MUSIC_PIECES", 1)
+    monkeypatch.setattr(listen_test, "MUSIC_SECONDS", 4)
+    heard, hear = [], Engine.stream
+
+    def in_this_process(function, tasks, what, unit, processes, prepare, arguments):
+        prepare(*arguments)
+        return [function(*task) for task in tasks]
+
+    monkeypatch.setattr(listen_test.worker_tools, "_maker", [])
+    monkeypatch.setattr(listen_test.workers, "in_order", in_this_process)
+    monkeypatch.setattr(Engine, "stream", lambda self, columns: heard.append(self.stream_bytes) or hear(self, columns))
+    before = sorted(path.name for path in build.iterdir())
+    own = ["--build", str(build), "--data", str(tiny_speech_commands)]
+    assert listen_test.main([*own, "--columns", "10"]) == 0
+    assert "sensitivity medium" in capsys.readouterr().out and sorted(path.name for path in build.iterdir()) == before
+    assert set(heard) == {Engine(network.load(build / "native.npz"), ("-DKWS_STREAM_COLUMNS=10",)).stream_bytes}
+    for columns in ("0", "102"):
+        assert "1 to 101 are wanted" in failure(listen_test.main, *own, "--columns", columns)
+    for more in (["--record"], ["--recordings", folders[1]]):
+        assert "keeps nothing; leave out" in failure(listen_test.main, *own, "--columns", "10", *more)
 
 
 def test_figures_of_other_thresholds_are_refused_before_anything_is_heard(
