@@ -299,6 +299,8 @@ def test_the_packs_of_two_networks_have_components_of_their_own(libraries, tau1_
     packages = [pdsc_of(libraries["cmsis-pack"]), pdsc_of(build / "export" / "cmsis-pack" / "BCResNet.DOOR")]
     keys = ("Cclass", "Cgroup", "Csub", "Cvariant", "Cversion")
     found = [tuple(package.find("components/component").get(key) for key in keys) for package in packages]
+    checkpoint = json.loads((tau1_build / "conversion.json").read_text())["checkpoint"]["sha256"]
+    assert all(checkpoint[:12] in package.findtext("components/component/description") for package in packages)
     assert found[0] != found[1] and [names[2] for names in found] == ["KWS", "DOOR"]
     for package, component in zip(("KWS", "DOOR"), found):
         readme = (
