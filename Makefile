@@ -144,7 +144,7 @@ help:
 	echo "                                       the word in a sound, heard by the native engine on an emulated board"
 	echo "  make selftest TAU=1 BOARD=mps2-an386 does the board compute what the golden model does?"
 	echo "  make demo     TAU=1                  one page with the firmware as WebAssembly: microphone, recordings, own words"
-	echo "       [CHECKPOINT=FILE: convert that first] [SERVE=1: serve it on this machine and open the browser]"
+	echo "       [CHECKPOINT=FILE: of that, converted into build/demo] [SERVE=1: serve it on this machine and open the browser]"
 	echo "  make listen   TAU=1                  the words that it hears on this machine's microphone"
 	echo "       [DEVICE=NAME] [WAV=FILE: hear that instead] [REALTIME=1: as long as it plays] [SENSITIVITY=medium]"
 	echo "  make export   TAU=1 FORMAT=arduino|cmsis-pack|zephyr|esp-idf|platformio"
@@ -212,12 +212,11 @@ listen-test: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.listen_test $(TAU_OPTION) $(call option,--data,DATA) $(call option,--split,SPLIT) \
 		$(call option,--recordings,RECORDINGS) $(call flag,--record,KEEP)
 
-# The report draws the curve that the choice is on, and the firmware takes its thresholds.
+# The report draws the curve that the choice is on.
 tune: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.tune $(TAU_OPTION) $(call option,--data,DATA) $(call option,--keywords,KEYWORDS) \
 		$(call option,--false-accepts,FALSE_ACCEPTS) $(call option,--out,OUT) \
 		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
-	$(if $(value OUT),,$(BIN) -m firmware_gen $(TAU_OPTION))
 	$(BIN) -m benchmarks.report $(TAU_OPTION) --quiet
 
 peers: $(VENV)/convert $(VENV)/training $(PEERS)/peers
@@ -263,10 +262,11 @@ run: $(VENV)/convert
 selftest: $(VENV)/convert
 	$(BIN) -m benchmarks.on_board $(TAU_OPTION) $(call option,--board,BOARD) --selftest
 
-# Another checkpoint becomes the build, as with make quantize.
+# Another checkpoint has a build of its own: what make export ships stays.
 demo: $(VENV)/convert
-	$(if $(value CHECKPOINT),$(BIN) -m benchmarks.quantize $(TAU_OPTION) $(call option,--checkpoint,CHECKPOINT))
-	$(BIN) -m demo $(TAU_OPTION) $(call flag,--serve,SERVE)
+	$(if $(value CHECKPOINT),$(BIN) -m convert $(TAU_OPTION) --build=build/demo $(call option,--checkpoint,CHECKPOINT))
+	$(if $(value CHECKPOINT),$(BIN) -m firmware_gen --build=build/demo)
+	$(BIN) -m demo $(if $(value CHECKPOINT),--build=build/demo,$(TAU_OPTION)) $(call flag,--serve,SERVE)
 
 # sounddevice is installed where the microphone is asked for.
 listen: $(VENV)/convert $(VENV)/training $(if $(value WAV),,$(VENV)/listen)

@@ -26,6 +26,8 @@ NPU = "npu.json"
 CURVE = "detector_curve.json"
 """Misses against false accepts, as `make tune` found them."""
 REPORT_JSON, REPORT_MARKDOWN, REPORT_HTML = "report.json", "report.md", "report.html"
+NUMBER = r"\d+(\.\d+)?"
+"""Of a tau, in a folder's name."""
 KEYS = frozenset(
     {
         "tau",
@@ -110,8 +112,12 @@ def build_of(tau: float) -> Path:
 
 
 def remedy(build: Path) -> str:
-    """The command that makes the build folder: run `make quantize TAU=1` for build/tau1."""
-    return f"run `make quantize TAU={Path(build).name.removeprefix('tau')}`"
+    """The command that makes the build folder: run `make quantize TAU=1` for build/tau1. For a folder of another name, which
+    says no tau, that other one as well."""
+    tau = Path(build).name.removeprefix("tau")
+    if re.fullmatch(NUMBER, tau):
+        return f"run `make quantize TAU={tau}`"
+    return "run `make quantize` and name its folder, such as build/tau1"
 
 
 def load(build: Path) -> dict:
@@ -132,7 +138,7 @@ def load(build: Path) -> dict:
         check(result["graphs"].get(result["graph"]), GRAPH, f"graphs.{result['graph']}")
     except ValueError as error:
         raise UserError(f"{path}: damaged ({error}); {remedy(build)}") from None
-    if re.fullmatch(r"\d+(\.\d+)?", tau) and result["tau"] != float(tau):
+    if re.fullmatch(NUMBER, tau) and result["tau"] != float(tau):
         raise UserError(f"{path}: holds tau {result['tau']}, not {tau}; {remedy(build)}")
     for name in (MODEL, ONNX):
         if not Path(build, name).is_file():

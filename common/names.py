@@ -13,8 +13,9 @@ from common.errors import UserError
 PREFIX = "kws"
 LONGEST = 16
 """Letters of a prefix: names and lines stay readable."""
-OF_A_NAME = re.compile(r"(?<![A-Za-z0-9])(kws|KWS)(?=_)")
-OTHER_FILES = re.compile(r"(?<!\w)(?:frontend(?:_[a-z]+|\*)?\.[ch]|model(?:_settings)?\.(?:h|cc)|op_resolver\.h)\b")
+OF_A_NAME = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=-[DU]))(kws|KWS)(?=_)")
+"""Also where a compiler's option defines it, as in -DKWS_ENGINE_PORTABLE."""
+OTHER_FILES = re.compile(r"(?<!\w)(?:frontend(?:_[a-z]+|\*)?\.[ch]|model(?:_settings|_vela)?\.(?:h|cc)|op_resolver\.h)\b")
 """The generated files whose default names have no prefix."""
 
 

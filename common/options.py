@@ -25,9 +25,12 @@ def add_build(parser: Parser) -> None:
     parser.add_argument("--build", type=Path, help="folder of the build (default build/tau<T>)")
 
 
-def add_prefix(parser: Parser) -> None:
-    """`--prefix`: of every name of the generated C; `names.checked` says whether it is one."""
-    parser.add_argument("--prefix", default=names.PREFIX, help=f"of every name of the C (default {names.PREFIX})")
+def add_prefix(parser: Parser, default: str | None = names.PREFIX, without: str = names.PREFIX) -> None:
+    """`--prefix`: of every name of the generated C; `names.checked` says whether it is one.
+
+    default: its value where it is left out. without: what that means, as the help says it.
+    """
+    parser.add_argument("--prefix", default=default, help=f"of every name of the C (default {without})")
 
 
 def build_and_tau(args: argparse.Namespace) -> tuple[Path, float]:

@@ -36,7 +36,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def page_of(build: Path) -> bytes:
     """The page of a build. UserError as `library.load` and `wasm.compiled`, and where it would be too large."""
     source = library.load(build)
-    page = assemble.page(source, wasm.compiled(source.sources), HOP_MS * REACH + HOP_MS * STREAM_COLUMNS // 2).encode()
+    page = assemble.page(
+        source,
+        wasm.compiled(source.sources, prefix=source.prefix),
+        HOP_MS * REACH + HOP_MS * STREAM_COLUMNS // 2,
+    ).encode()
     if len(page) > assemble.MOST_BYTES:
         raise UserError(f"{build / FILE}: {len(page):,} bytes, more than {assemble.MOST_BYTES:,}; take a smaller tau")
     return page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from common import names
 from common.templates import source_environment
 from firmware_gen.export.library import Library
 
@@ -26,6 +27,6 @@ def page(library: Library, wasm: bytes, lag_ms: int) -> str:
         kilobytes=round(len(wasm) / 1024),
         style=(PAGE / STYLE).read_text("utf-8"),
         worklet=(PAGE / WORKLET).read_text("utf-8"),
-        script="\n".join((PAGE / name).read_text("utf-8") for name in SCRIPTS),
+        script="\n".join(names.renamed((PAGE / name).read_text("utf-8"), library.prefix) for name in SCRIPTS),
         wasm=base64.b64encode(wasm).decode(),
     )

@@ -41,6 +41,8 @@ SILENT_HOPS = 150
 LEVEL_SECONDS = 4
 """Of a microphone, that one look at its level takes."""
 BLOCK_SECONDS = 0.1
+NAME_ONE = "name a sound file"
+"""The remedy where WAV= is none."""
 
 
 class Ear:
@@ -67,9 +69,14 @@ class Ear:
         return [event for _, event in self.detector.feed(*self.engine.best(scores))]
 
 
+def percent(confidence: int) -> int:
+    """255ths as per cent, halves up: as the examples, the page and the bare-metal program show it."""
+    return (100 * confidence + 127) // 255
+
+
 def line(label: str, event: Event) -> str:
     """As the examples print it, such as `yes (98 %)  at 0.46 s`."""
-    return f"{label} ({(100 * event.confidence + 127) // 255} %)  at {event.ms // 1000}.{event.ms % 1000 // 10:02} s"
+    return f"{label} ({percent(event.confidence)} %)  at {event.ms // 1000}.{event.ms % 1000 // 10:02} s"
 
 
 def level_line(reading: Reading) -> str:
@@ -84,8 +91,8 @@ def in_file(path: Path, real_time: bool) -> Iterator[np.ndarray]:
     """The samples of a file at 16 kHz, int16 [k], in blocks; in real time, each when it has been played. UserError where it
     cannot be read."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file; name a sound file")
-    _, rate = recordings.header(path)
+        raise UserError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; {NAME_ONE}")
+    _, rate = recordings.header(path, NAME_ONE)
     start, played = time.monotonic(), 0
     for block in resampling.to_16_khz(recordings.blocks(path, 1), rate):
         size = round(BLOCK_SECONDS * FEATURES.sample_rate) if real_time else max(1, len(block))
@@ -130,9 +137,10 @@ def at_device(device: str) -> Iterator[np.ndarray]:
         )
     except (ValueError, package.PortAudioError) as error:
         names = [f"{row['index']} {row['name']}" for row in package.query_devices() if row["max_input_channels"]]
-        raise UserError(
-            f"microphone {device or 'of the system'}: {error}; choose one of {', '.join(names) or 'none, for none is there'}"
-        ) from None
+        remedy = (
+            f"choose one of {', '.join(names)}" if names else "none is there: connect one, or name a file (make: WAV=FILE)"
+        )
+        raise UserError(f"microphone {device or 'of the system'}: {error}; {remedy}") from None
 
     def samples() -> Iterator[np.ndarray]:
         with stream:

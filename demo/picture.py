@@ -1,14 +1,17 @@
 """Take the documentation's picture of the page: the words of the examples, heard one after another.
 
     python -m demo.picture --tau 1
+    python -m demo.picture --build build/mine --out mine.png
 
-Writes docs/pictures/demo.png. Needs Chromium; the build's demo.html is taken as it is (`python -m demo` makes it).
+Writes docs/pictures/demo.png, of tau 1 in build/tau1 alone; --out FILE is for any other. Needs Chromium; the build's
+demo.html is taken as it is (`python -m demo` makes it).
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import tempfile
 import wave
@@ -19,6 +22,7 @@ from PIL import Image
 
 from common import atomic, options
 from common.audio import read_wav
+from common.build_folder import default_build
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.shipped import ROOT
@@ -71,17 +75,22 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group()
     options.add_build(which)
     options.add_tau(which)
+    parser.add_argument("--out", type=Path, metavar="FILE", help=f"file to write (of build/tau1 {OUT.relative_to(ROOT)})")
     return parser.parse_args(argv)
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
-    build, _ = options.build_and_tau(parse_arguments(argv))
+    args = parse_arguments(argv)
+    build, _ = options.build_and_tau(args)
+    if args.out is None and build.resolve() != (ROOT / default_build(1)).resolve():
+        raise UserError(f"{build}: the documentation shows tau 1 of {default_build(1)}; name a file with --out")
+    out = args.out or OUT
     page = build / FILE
     if not page.is_file():
         raise UserError(f"{page}: missing; make it with `make demo`")
-    atomic.write_bytes(OUT, taken(page))
-    print(f"{OUT.relative_to(ROOT)}: {OUT.stat().st_size:,} bytes")
+    atomic.write_bytes(out, taken(page))
+    print(f"{os.path.relpath(out)}: {out.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python -m firmware_gen --build build/tau1 --prefix door
 
 Reads model_int8.tflite, native.npz, conversion.json and, where it is there, detector.json from the build folder, writes
-its firmware/ folder.
+its firmware/ folder. Without --prefix the names keep the one that they have there.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group()
     options.add_build(which)
     options.add_tau(which)
-    options.add_prefix(parser)
+    options.add_prefix(parser, None, f"that of the firmware there, {names.PREFIX} without one")
     parser.add_argument("--version", action="version", version=f"firmware_gen {__version__}")
     return parser.parse_args(argv)
 
@@ -118,8 +118,9 @@ def generate(source: Inputs) -> dict[str, str]:
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     build, _ = options.build_and_tau(args)
+    chosen = None if args.prefix is None else names.checked(args.prefix)
     with locks.rewriting(build):
-        bring_up_to_date(build, names.checked(args.prefix))
+        bring_up_to_date(build, chosen or folder.prefix(build / "firmware"))
 
 
 def bring_up_to_date(build: Path, prefix: str) -> None:

@@ -215,6 +215,14 @@ def test_paths_with_blanks_reach_the_command(tmp_path):
     assert done.returncode != 0 and f"{tmp_path}/my own.safetensors: no such checkpoint" in done.stderr
 
 
+def test_a_demo_of_another_checkpoint_leaves_the_build_that_is_exported_alone():
+    recipe = make("-n", "demo", "CHECKPOINT=mine.safetensors", "TAU=3").stdout
+    commands = [line for line in recipe.replace("\\\n", " ").splitlines() if "/bin/python -m " in line]
+    assert [re.search(r" -m (\S+)", line)[1] for line in commands] == ["convert", "firmware_gen", "demo"]
+    assert all("--build=build/demo" in line for line in commands)
+    assert "build/demo" not in make("-n", "demo", "TAU=3").stdout
+
+
 def test_another_python_is_one_line_and_leaves_nothing(tmp_path):
     python = tmp_path / "python3.9"
     pretend = "import sys; sys.version_info = (3, 9, 2, 'final', 0); exec(sys.argv[1])"

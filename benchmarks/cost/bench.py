@@ -22,7 +22,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy import clips
-from benchmarks.cost import bench_text, detector_on_core, emulator, engine_layers, engine_on_core, frontend_on_core, limits
+from benchmarks.cost import (
+    bench_text,
+    default_names,
+    detector_on_core,
+    emulator,
+    engine_layers,
+    engine_on_core,
+    frontend_on_core,
+    limits,
+)
 from benchmarks.cost.emulator import CORES, Core
 from benchmarks.cost.engine_on_core import Firmware
 from common import locks, options
@@ -236,10 +245,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, str]) -> list[str]:
     """Measure a build, print and write its figures; returns a line for each that is not bit-exact or beyond its limit."""
-    firmware = engine_on_core.find(build, tau)
-    name, clip, origin, audio = choose_audio(args.data)
-    sources = build / "firmware"
     with contextlib.ExitStack() as stack:
+        sources = stack.enter_context(default_names.firmware_of(build))
+        firmware = engine_on_core.find(build, tau, sources)
+        name, clip, origin, audio = choose_audio(args.data)
         folder = stack.enter_context(frontend_on_core.source_folder(sources))
         pool = stack.enter_context(ThreadPoolExecutor(2))
         detector = None

@@ -72,8 +72,8 @@ def read_log(path: Path) -> tuple[str, str, dict[str, int]]:
         count = re.fullmatch(r"(\d+) cycles", told.get(name, ""))
         if not count or int(count[1]) == 0:
             raise UserError(
-                f"{path}: no cycles of {name}; the core has no counter (Cortex-M0), or it was compiled with "
-                "KWS_SELFTEST_NO_CYCLES"
+                f"{path}: no cycles of {name}; log it on a board: an emulator (`make selftest`) has no counter of them, nor "
+                "has a Cortex-M0, nor a firmware compiled with KWS_SELFTEST_NO_CYCLES"
             )
         cycles[name.replace(" ", "_")] = int(count[1])
     return head[1], head[2], cycles
@@ -154,6 +154,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--core", default="", help=f"its core: {', '.join(CORES)}")
     args = parser.parse_args(argv)
     board = args.board.strip()
+    if not board:
+        raise UserError("BOARD: not given; say for example BOARD=nucleo-u575")
     if not re.fullmatch(r"[\w .,()+/-]{1,60}", board):
         raise UserError(f"BOARD={args.board}: say for example BOARD=nucleo-u575")
     core = quantities.choice("CORE", args.core, tuple(CORES))

@@ -20,12 +20,10 @@ from benchmarks.cost.emulator import Core, Image, Run
 from common.build_folder import CONVERSION, NATIVE
 from common.description import FEATURES
 from common.errors import UserError
-from common.names import PREFIX
 from common.reading import json_object
 from engine import golden, network, render
 from engine.binding import Status
 from engine.network import Network
-from firmware_gen.folder import prefix as prefix_of
 
 GUESTS = emulator.HERE / "guests"
 WINDOW, HOP = "engine_window", "engine_hop"
@@ -85,18 +83,15 @@ class Outcome:
     run: Run
 
 
-def find(build: Path, tau: float) -> Firmware | None:
+def find(build: Path, tau: float, firmware: Path | None = None) -> Firmware | None:
     """The engine of a build folder such as `build/tau1`; None where it has none: see `why_none`.
 
-    Raises UserError where a file is missing, or is of another tau or network, or of another version of the engine.
+    firmware: its sources by the default names, of `default_names.firmware_of`; left out, those in the build folder. Raises
+    UserError where a file is missing, or is of another tau or network, or of another version of the engine.
     """
-    folder, remedy = build / "firmware" / "native", f"run `make quantize TAU={tau:g}`"
+    folder, remedy = (firmware or build / "firmware") / "native", f"run `make quantize TAU={tau:g}`"
     if not folder.is_dir():
         return None
-    if (prefix := prefix_of(build / "firmware")) != PREFIX:
-        raise UserError(
-            f"{build / 'firmware'}: its names begin with {prefix}_, and what is measured with {PREFIX}_; {remedy}"
-        )
     made = network.load(build / NATIVE)
     if made.tau != tau:
         raise UserError(f"{build}: holds tau {made.tau:g}, not {tau:g}; name its folder with --build, or {remedy}")

@@ -3,9 +3,11 @@
     python -m benchmarks.npu --tau 1 --npu ethos-u55-128
 
 Runs Vela, of the version in requirements/vela.txt, which `make npu` installs into an environment of its own. Writes
-npu/<NPU>/ into the build folder: model_vela.cc (the command stream as a C array), model_vela.tflite and layers.csv, and
-npu.json, which the report shows. Vela's cycles, SRAM and flash are its estimates by a model of the NPU and of the memory of
-its own default system; nothing is executed. A graph from which an operator falls back to the CPU is refused.
+npu/<NPU>/ into the build folder: model_vela.cc and model_vela.h (the command stream as a C array, by the prefix of the
+build's firmware), model_vela.tflite and layers.csv, and npu.json, which the report shows. Vela's cycles and what it places
+into SRAM, DRAM and flash are its estimates by a model of the NPU and of the memory of its own default system; nothing is
+executed. What is to be flashed is the array, whose bytes are counted. A graph from which an operator falls back to the CPU
+is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cost import quantities
-from common import build_folder, locks, options
+from common import build_folder, locks, names, options
 from common.atomic import write_text
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_json
@@ -107,7 +109,9 @@ def refuse_fallback(layers: Sequence[dict], npu: str, model: Path) -> None:
 
 
 def totals(text: str) -> dict:
-    """Vela's totals: `cycles`, `sram_bytes`, `flash_bytes`, `clock_hz` and `memory_mode` of the system it assumes."""
+    """Vela's totals: `cycles`, the `sram_bytes`, `dram_bytes` and `flash_bytes` that it places there, `clock_hz` and
+    `memory_mode` of the system it assumes. Weights lie in flash or, where that has a DRAM, in it; the command stream is
+    counted nowhere."""
     try:
         (row,) = csv.DictReader(io.StringIO(text))
         flash = float(row["off_chip_flash_memory_used"]) + float(row["on_chip_flash_memory_used"])
@@ -170,18 +174,23 @@ def main(argv: list[str] | None = None) -> None:
             **totals(only(out, "*summary*.csv").read_text()),
             "layers": layers,
         }
-        text = rendering.render(
-            "model_vela.cc.j2",
-            generator=__version__,
-            model_sha256=sha256,
-            vela=version,
-            accelerator=npu,
-            size=len(compiled),
-            rows=rendering.byte_rows(compiled),
-        )
+        prefix = folder.prefix(build / "firmware")
+        array = {
+            names.file_name(name, prefix): rendering.render(
+                f"{name}.j2",
+                prefix,
+                generator=__version__,
+                model_sha256=sha256,
+                vela=version,
+                accelerator=npu,
+                size=len(compiled),
+                rows=rendering.byte_rows(compiled),
+            )
+            for name in ("model_vela.cc", "model_vela.h")
+        }
         target = build / "npu" / npu
         target.parent.mkdir(exist_ok=True)
-        folder.replace_folder(target, {"model_vela.cc": text, "model_vela.tflite": compiled, "layers.csv": table})
+        folder.replace_folder(target, {**array, "model_vela.tflite": compiled, "layers.csv": table})
         path = build / build_folder.NPU
         before = read_json(path, f"remove it and run `make npu TAU={tau:g}`") or {}
         kept = [row for row in before.get("rows", []) if row.get("npu") != npu and row.get("model") == sha256]
@@ -190,7 +199,8 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{npu}, by ethos-u-vela {version} (estimates, nothing is executed; {len(model):,} bytes of int8 model):")
     print(f"  cycles      {made['cycles']:,} a window, {made['cycles'] / made['clock_hz'] * 1e3:.2f} ms at ", end="")
     print(f"{made['clock_hz'] / 1e6:g} MHz ({made['system']}, {made['memory_mode']})")
-    print(f"  memory      SRAM {made['sram_bytes']:,} bytes, flash {made['flash_bytes']:,} bytes")
+    print(f"  to flash    {len(compiled):,} bytes, the array of {next(iter(array))}")
+    print(f"  in use      SRAM {made['sram_bytes']:,} bytes, DRAM {made['dram_bytes']:,}, flash {made['flash_bytes']:,}")
     for name, row in by_operator(layers).items():
         print(f"  {name:<16} {row['layers']:>4} layers {row['cycles']:>9,} cycles")
     print(f"  files       {target}/")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +42,15 @@ def firmware_of(build: Path) -> Path:
     return firmware
 
 
-def build_program(core: Core, program: str, firmware: Path, out: Path) -> Image:
-    """Compile examples/baremetal with `program`, its `LISTEN` or `SELFTEST`. UserError where it does not compile."""
+def build_program(core: Core, program: str, firmware: Path, out: Path, flags: Sequence[str] = ()) -> Image:
+    """Compile examples/baremetal with `program`, its `LISTEN` or `SELFTEST`. flags: of the compiler, behind the others.
+    UserError where it does not compile."""
     folders = [firmware, firmware / "native"]
     sources = [path for folder in folders for path in sorted(folder.glob("*.c"))]
     text = names.renamed((BAREMETAL / program).read_text(), prefix(firmware))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / program).write_text(text)
-        return emulator.compile_bare(core, [Path(folder) / program, *sources], folders, out)
+        return emulator.compile_bare(core, [Path(folder) / program, *sources], folders, out, flags)
 
 
 def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:

@@ -57,6 +57,8 @@ def number(name: str, text: str | None, example: str, most: float = float("inf")
 
 def choice(name: str, text: str, known: Collection[str]) -> str:
     """One of some words."""
+    if not text:
+        raise UserError(f"{name}: not given; choose one of {', '.join(known)}")
     if text not in known:
         raise UserError(f"{name}={text}: does not exist; choose one of {', '.join(known)}")
     return text

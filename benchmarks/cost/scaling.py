@@ -20,7 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cost import bench, bench_text, detector_on_core, emulator, engine_on_core, frontend_on_core, limits
+from benchmarks.cost import (
+    bench,
+    bench_text,
+    default_names,
+    detector_on_core,
+    emulator,
+    engine_on_core,
+    frontend_on_core,
+    limits,
+)
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Firmware
 from common import locks, options
@@ -44,8 +53,8 @@ def firmware(tau: float) -> Iterator[tuple[str, Firmware]]:
     Raises UserError where the build has an engine, but not the present one.
     """
     build = default_build(tau)
-    with locks.reading(build):
-        found = engine_on_core.find(build, tau)
+    with locks.reading(build), default_names.firmware_of(build) as sources:
+        found = engine_on_core.find(build, tau, sources)
         if found:
             yield CONVERTED, found
             return

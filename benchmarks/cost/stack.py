@@ -22,11 +22,13 @@ from pathlib import Path
 from benchmarks.cost import bench, emulator, on_board
 from benchmarks.cost.bench_text import aligned
 from benchmarks.cost.emulator import CORES, Core
-from common import locks, options
+from common import locks, names, options
 from common.atomic import write_text
+from common.build_folder import remedy
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_json
 from common.schema import Each, fits
+from firmware_gen.folder import prefix
 
 PATH = Path(__file__).parent / "recorded_stack.json"
 REMEDY = "restore it from the repository, or run `make stack TAU=1 KEEP=1`"
@@ -94,7 +96,7 @@ def measure(core: Core, level: str, firmware: Path) -> dict[str, dict[str, int]]
                     *emulator.OPTIMISATION,
                     level,
                     *emulator.WARNINGS,
-                    *emulator.PLAIN,
+                    *(names.renamed(option, prefix(firmware)) for option in emulator.PLAIN),
                     *(f"-I{folder}" for folder in folders),
                     "-fcallgraph-info=su",
                     "-c",
@@ -104,14 +106,15 @@ def measure(core: Core, level: str, firmware: Path) -> dict[str, dict[str, int]]
                 ]
             )
         graph = read_graph(path.read_text() for path in sorted(Path(out).glob("*.ci")))
-    missing = [name for name in CALLS if name not in graph]
+    calls = [names.renamed(name, prefix(firmware)) for name in CALLS]
+    missing = [name for name in calls if name not in graph]
     if missing:
-        raise UserError(f"{firmware}: has no function {missing[0]}")
+        raise UserError(f"{firmware}: has no function {missing[0]}; {remedy(firmware.parent)}")
     functions: dict[str, int] = {}
     for title, (frame, _) in graph.items():
         name = title.rpartition(":")[2].partition(".")[0]
         functions[name] = max(frame, functions.get(name, 0))
-    return {"calls": {name: depth(graph, name) for name in CALLS}, "functions": dict(sorted(functions.items()))}
+    return {"calls": {name: depth(graph, name) for name in calls}, "functions": dict(sorted(functions.items()))}
 
 
 def load() -> dict:
@@ -131,10 +134,10 @@ def rows(figures: Mapping[str, Mapping], part: str, least: int = 0) -> list[list
     """A row for each call or function that takes `least` bytes somewhere: its name, and bytes by core and level; empty
     where it was inlined or does not exist. figures: the `cores` of recorded_stack.json. part: "calls" or "functions"."""
     columns = [figures[core][level][part] for core in MEASURED for level in LEVELS]
-    names = list(columns[0]) if part == "calls" else sorted({name for column in columns for name in column})
+    titles = list(columns[0]) if part == "calls" else sorted({name for column in columns for name in column})
     return [
         [name, *(f"{column[name]:,}" if name in column else "" for column in columns)]
-        for name in names
+        for name in titles
         if max(column.get(name, 0) for column in columns) >= least
     ]
 
@@ -154,6 +157,8 @@ def main(argv: list[str] | None = None) -> None:
     build, tau = options.build_and_tau(args)
     with locks.reading(build):
         firmware = on_board.firmware_of(build)
+        if args.record and prefix(firmware) != names.PREFIX:
+            raise UserError(f"{firmware}: --record keeps the default names, not {prefix(firmware)}_; {remedy(build)}")
         cores = {core: {level: measure(CORES[core], level, firmware) for level in LEVELS} for core in MEASURED}
     print("bytes of stack of a call, with all that it calls:")
     print("\n".join(aligned([head("call"), *rows(cores, "calls")])))

@@ -86,9 +86,9 @@ class Report(NamedTuple):
     second: float
 
 
-def load_engine(path: Path) -> Engine:
-    """The engine of a network file."""
-    return Engine(network.load(path))
+def load_engine(path: Path, columns: int = STREAM_COLUMNS) -> Engine:
+    """The engine of a network file. columns: of logits that the scores of its stream are averaged over."""
+    return Engine(network.load(path), (f"-DKWS_STREAM_COLUMNS={columns}",) * (columns != STREAM_COLUMNS))
 
 
 def pause(samples: int) -> np.ndarray:

@@ -49,7 +49,7 @@ def blocks_of(path: Path) -> Iterator[np.ndarray]:
         return
     if not path.is_file():
         raise UserError(f"{path}: no such file; name a sound file or a folder of them")
-    _, rate = recordings.header(path)
+    _, rate = recordings.header(path, "name another, or remove it")
     yield from resampling.to_16_khz(recordings.blocks(path, 30), rate)
 
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.listen_test --tau 1 --data ~/speech_commands --recordings ~/negatives
     python -m benchmarks.listen_test --tau 1 --data ~/speech_commands --split testing --record
+    python -m benchmarks.listen_test --tau 1 --data ~/speech_commands --columns 10
 
 Keywords: clips of the data at random intervals in a quiet room, in recorded noise and in music, at 20, 10 and 5 dB
 (benchmarks/listening/scenes.py). A report counts for a word whose middle is at most 500 ms away. Counted are words that are
@@ -13,7 +14,8 @@ stream with pauses (benchmarks/listening/continuous.py): reports an hour, with t
 
 All goes through the generated C: features, native engine, detector, at each of its sensitivities. Writes listen.json and the
 truth of every scene, listen_truth.json, into the build folder; --record keeps the figures of a shipped checkpoint, for
-kws_detector.h and the documentation; --out DIR writes the scenes as wav files. Same data, same figures, on every machine.
+kws_detector.h and the documentation; --out DIR writes the scenes as wav files. --columns shows what the build's thresholds
+are worth where KWS_STREAM_COLUMNS was changed, and keeps nothing. Same data, same figures, on every machine.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from benchmarks.listening.scenes import Scene
 from common import build_folder, locks, options, worker_tools, workers
 from common.atomic import write_bytes, write_text
 from common.audio import wav_bytes
-from common.description import FEATURES
+from common.description import FEATURES, STREAM_COLUMNS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import missed, per_hour
 from common.labels import is_word
@@ -74,11 +76,11 @@ def hear(audio: np.ndarray) -> Heard:
     return Heard(winner, probability, len(audio))
 
 
-def hear_all(path: Path, sounds: Sequence[np.ndarray]) -> list[Heard]:
-    """Several sounds, each from a reset, through the engine of a network file."""
-    continuous.load_engine(path)  # compiled once, and not by every worker at the same time
+def hear_all(path: Path, sounds: Sequence[np.ndarray], columns: int = STREAM_COLUMNS) -> list[Heard]:
+    """Several sounds, each from a reset, through the engine of a network file. columns: as of `continuous.load_engine`."""
+    continuous.load_engine(path, columns)  # compiled once, and not by every worker at the same time
     tasks = [(sound,) for sound in sounds]
-    tools = (worker_tools.prepare, (continuous.load_engine, path))
+    tools = (worker_tools.prepare, (continuous.load_engine, path, columns))
     return workers.in_order(hear, tasks, "listening", "sample", None, *tools)
 
 
@@ -125,9 +127,9 @@ def kinds(folder: Path | None) -> dict[str, Path]:
     return {path.name: path for path in inner} or {folder.name: folder}
 
 
-def events_of(heard: Heard, thresholds: Sequence[Threshold]) -> list:
+def events_of(heard: Heard, thresholds: Sequence[Threshold], columns: int = STREAM_COLUMNS) -> list:
     """The detector's events over a sound from its reset."""
-    return [event for _, event in Detector(thresholds, streaming.first_ms()).feed(heard.winner, heard.probability)]
+    return [event for _, event in Detector(thresholds, streaming.first_ms(columns)).feed(heard.winner, heard.probability)]
 
 
 def twice(hits: Sequence[bool]) -> int:
@@ -135,11 +137,13 @@ def twice(hits: Sequence[bool]) -> int:
     return int(np.reshape(hits, (-1, 2)).all(1).sum())
 
 
-def keyword_rows(made: Sequence[Scene], heard: Sequence[Heard], thresholds: Sequence[Threshold]) -> tuple[list[dict], dict]:
+def keyword_rows(
+    made: Sequence[Scene], heard: Sequence[Heard], thresholds: Sequence[Threshold], columns: int = STREAM_COLUMNS
+) -> tuple[list[dict], dict]:
     """A row for each scene, and the figures of words that are said twice."""
     rows, pairs = [], {}
     for scene, sound in zip(made, heard):
-        counts, hits = matching.match(events_of(sound, thresholds), scene.said)
+        counts, hits = matching.match(events_of(sound, thresholds, columns), scene.said)
         if scene.background == TWICE:
             pairs = {"gap_ms": scenes.TWICE_MS, "pairs": counts.said // 2, "both": twice(hits), "repeats": counts.repeats}
         else:
@@ -152,13 +156,15 @@ def negative_rows(
     streams: dict[str, list[continuous.Scored]],
     thresholds: Sequence[Threshold],
     delay: int,
+    columns: int = STREAM_COLUMNS,
 ) -> list[dict]:
     """Reports of each kind of negatives: sounds made or shipped here, and folders of recordings."""
     rows = []
     for kind in dict.fromkeys(name for name, _ in own):
         parts = [sound for name, sound in own if name == kind]
         hours = continuous.hours(parts)
-        rows.append({"kind": kind, "hours": hours, "reports": sum(len(events_of(part, thresholds)) for part in parts)})
+        reports = sum(len(events_of(part, thresholds, columns)) for part in parts)
+        rows.append({"kind": kind, "hours": hours, "reports": reports})
     for kind, stream in streams.items():
         hours = continuous.hours(stream)
         rows.append({"kind": kind, "hours": hours, "reports": len(continuous.reports(stream, thresholds, delay))})
@@ -237,6 +243,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the scenes there as wav files")
     parser.add_argument("--record", action="store_true", help="keep the figures with the shipped checkpoint")
+    parser.add_argument(
+        "--columns",
+        type=int,
+        default=STREAM_COLUMNS,
+        help=f"KWS_STREAM_COLUMNS, of the keywords and the sounds that are shipped (default {STREAM_COLUMNS})",
+    )
     return parser.parse_args(argv)
 
 
@@ -246,6 +258,10 @@ def main(argv: list[str] | None = None) -> None:
     build, tau = options.build_and_tau(args)
     if args.data is None:
         raise UserError("no audio named: give --data DIR (make listen-test DATA=DIR), or set GSC_ROOT")
+    if not 1 <= args.columns <= FEATURES.frames:
+        raise UserError(f"--columns {args.columns}: 1 to {FEATURES.frames} are wanted ({STREAM_COLUMNS})")
+    if args.columns != STREAM_COLUMNS and (args.recordings or args.record):
+        raise UserError("--columns shows a change and keeps nothing; leave out --recordings and --record")
     if args.out:
         locks.check_folder(args.out)
     with locks.rewriting(build):
@@ -268,17 +284,19 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     if args.out:
         write_wavs(args.out, made)
     own = [(ROOM, quiet_room()), *((NOISE, noise) for noise in background.noises), *((MUSIC, piece) for piece in pieces)]
-    heard = hear_all(path, [*(scene.audio for scene in made), *(sound for _, sound in own)])
+    heard = hear_all(path, [*(scene.audio for scene in made), *(sound for _, sound in own)], args.columns)
     of_own = [(name, sound) for (name, _), sound in zip(own, heard[len(made) :])]
     streams = {name: continuous.listen(path, paths) for name, paths in where.items()}
     found, delay = {}, conversion["native"]["delay_columns"]
     for name in SENSITIVITIES:
         thresholds = decided.presets[name]
-        keywords, pairs = keyword_rows(made, heard, thresholds)
-        negatives = negative_rows(of_own, streams, thresholds, delay)
+        keywords, pairs = keyword_rows(made, heard, thresholds, args.columns)
+        negatives = negative_rows(of_own, streams, thresholds, delay, args.columns)
         found[name] = {"keywords": keywords, "twice": pairs, "false_accepts": negatives}
     print(f"{build}: {len(words)} keywords of {part.origin}; noise: {background.origin}")
     print(table(found))
+    if args.columns != STREAM_COLUMNS:
+        return
     measured = {
         "date": datetime.date.today().isoformat(),
         "protocol": part.origin,

@@ -12,8 +12,9 @@ false accepts an hour: these are the thresholds of medium sensitivity; low is fo
 Chosen on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no
 speaker of the keywords.
 
-Writes detector.json into the build folder, from which `python -m firmware_gen` takes the thresholds, and the curve of misses
-against false accepts for the report. --out FILE writes it there instead; give it to another build with DETECTOR=FILE.
+Writes detector.json into the build folder, generates the firmware anew with these thresholds and the prefix that it has, and
+writes the curve of misses against false accepts for the report. --out FILE writes the thresholds there instead and leaves
+the firmware alone; give them to another build with DETECTOR=FILE.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from common.labels import is_word, label_named
 from common.resampling import to_16_khz
 from detector import settings
 from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold
-from firmware_gen import inputs
+from firmware_gen import __main__ as generator, folder, inputs
 from training.data import recordings
 
 FACTORS = {LOW: 0.2, MEDIUM: 1.0, HIGH: 5.0}
@@ -252,4 +253,4 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     curve = {"native": made.native, "hours": hours[1], "keywords": int((which == 1).sum()), "points": points}
     write_text(build / build_folder.CURVE, json.dumps(curve) + "\n")
     if args.out is None:
-        print(f"next: python -m firmware_gen --build {build}")
+        generator.bring_up_to_date(build, folder.prefix(build / "firmware"))

@@ -14,6 +14,8 @@ from common.description import FEATURES
 
 CORE = "cortex-m55"
 """The core beside an Ethos-U, on which the native engine would run."""
+MEMORIES = ("SRAM", "DRAM", "flash")
+USES = [f"{memory} in use, bytes" for memory in MEMORIES]
 CPI = 1.5
 """Cycles an instruction, assumed, as in `make budget`."""
 NOT_COUNTED = f"What the native engine would execute on {CORE} beside it was not counted."
@@ -50,9 +52,9 @@ def advice(row: dict, costs: dict) -> str:
     often = HOPS * hop / row["cycles"]
     memory = f"The native engine needs {costs['ram_bytes']:,} bytes of RAM, the NPU {row['sram_bytes']:,} of SRAM."
     single = (
-        f"For single windows the NPU is the faster one by {window / row['cycles']:.1f}"
+        f"For single windows the NPU is {window / row['cycles']:.1f} times as fast"
         if row["cycles"] < window
-        else f"Even for single windows the native engine is the faster one by {row['cycles'] / window:.1f}"
+        else f"Even for single windows the native engine is {row['cycles'] / window:.1f} times as fast"
     )
     return (
         f"The native engine on {costs['core']} executes {costs['network_window']:,} instructions a window and "
@@ -73,16 +75,16 @@ def section(report: dict) -> str:
     costs = report["beside_npu"]
     parts = [
         "Estimates by Vela, Arm's compiler, with a model of the NPU and of the memory in the named system; nothing was "
-        "executed.",
+        "executed. What is to be flashed is the array of model_vela, counted: weights and command stream. Of it Vela tells "
+        "where it places the weights, in flash or in the DRAM of a system that has one.",
         markdown(
-            ["NPU", "cycles a window", "SRAM, bytes", "flash, bytes", "model_vela, bytes", "system", "Vela", "compiled"],
+            ["NPU", "cycles a window", "to flash, bytes", *USES, "system", "Vela", "compiled"],
             [
                 [
                     row["npu"],
                     f"{row['cycles']:,}",
-                    f"{row['sram_bytes']:,}",
-                    f"{row['flash_bytes']:,}",
                     f"{row['tflite_bytes']:,}",
+                    *(f"{row[f'{memory.lower()}_bytes']:,}" for memory in MEMORIES),
                     f"{row['system']}, {row['memory_mode']}",
                     row["vela"],
                     row["measured"],

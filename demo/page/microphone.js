@@ -16,35 +16,46 @@ class Microphone {
     this.hear = hear;
     this.gone = gone;
     this.starting = false;
+    this.turn = 0;  // counts the stops, so that a start which waits for the user's consent learns of one
     this.context = null;
     this.stream = null;
   }
 
   // automaticGain: whether the browser sets the gain, which a board does not. Throws an Error with one line for the user.
+  // Where it is stopped meanwhile, it stays off.
   async start(automaticGain) {
+    const { turn } = this;
     this.starting = true;
     try {
-      await this.open(automaticGain);
+      await this.open(automaticGain, () => turn !== this.turn);
     } catch (error) {
-      this.stop();
-      throw error;
+      if (turn === this.turn) {
+        this.stop();
+        throw error;
+      }
     } finally {
       this.starting = false;
     }
   }
 
-  async open(automaticGain) {
+  async open(automaticGain, stopped) {
     if (!navigator.mediaDevices || !window.AudioWorkletNode) {
       throw new Error("this browser gives a page a microphone over https and on localhost alone: see `make demo SERVE=1`");
     }
     const wanted = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: automaticGain };
+    let stream;
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
+      stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
     } catch (error) {
       const refused = error.name === "NotAllowedError" ? "the browser was told to refuse it; allow it beside the address" : "";
       throw new Error(`no microphone: ${refused || error.message || error.name}`);
     }
-    this.stream.getTracks()[0].onended = this.gone;
+    if (stopped()) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    this.stream = stream;
+    stream.getTracks()[0].onended = this.gone;
     const context = (this.context = new AudioContext());
     const address = workletAddress();
     try {
@@ -55,6 +66,9 @@ class Microphone {
     } finally {
       URL.revokeObjectURL(address);
     }
+    if (stopped()) {
+      return;
+    }
     const resampler = new Resampler(context.sampleRate);
     const tap = new AudioWorkletNode(context, "tap", { channelCount: 1, channelCountMode: "explicit" });
     tap.port.onmessage = ({ data }) => {
@@ -63,7 +77,7 @@ class Microphone {
         this.hear(samples);
       }
     };
-    context.createMediaStreamSource(this.stream).connect(tap).connect(context.destination);
+    context.createMediaStreamSource(stream).connect(tap).connect(context.destination);
   }
 
   get on() {
@@ -71,6 +85,7 @@ class Microphone {
   }
 
   stop() {
+    this.turn += 1;
     this.stream?.getTracks().forEach((track) => track.stop());
     this.context?.close();
     this.stream = this.context = null;

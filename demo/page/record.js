@@ -138,6 +138,9 @@ class Recorder {
       say("record-problem", error.message);
       return false;
     }
+    if (!this.microphone.on) {  // stopped while the browser asked
+      return false;
+    }
     say(button, "Stop");
     byId(other).disabled = true;
     return true;

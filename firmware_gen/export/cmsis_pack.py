@@ -10,8 +10,9 @@ from firmware_gen import RELEASED
 from firmware_gen.export.library import Library, below, documents, in_two_folders, render, zipped
 
 VENDOR = "BCResNet"
-URL = "https://arxiv.org/abs/2106.04140"
-"""Of the network's paper, as in the Arduino library: where packs of your own can be downloaded is for you to say."""
+URL = ""
+"""Where tools download the pack and look for a newer one: empty, as the specification has it, for one on no web server. Who
+puts it on one writes the folder's address there, with a slash at its end."""
 
 
 def files(library: Library) -> dict[str, str | bytes]:

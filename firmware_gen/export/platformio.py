@@ -28,7 +28,7 @@ def manifest(library: Library) -> str:
                 "headers": [name for name in library.public if not name.endswith(("model.h", "selftest.h"))],
                 "frameworks": "*",
                 "platforms": PLATFORMS,
-                "build": {"includeDir": "include", "srcDir": "src"},
+                "build": {"includeDir": "include", "srcDir": "src", "flags": "-O2", "unflags": "-Os"},
                 "examples": [{"name": "listen", "base": "examples/listen", "files": ["platformio.ini", "src/main.cpp"]}],
             },
             indent=2,

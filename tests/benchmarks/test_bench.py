@@ -11,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from emulated import need_emulator
+from exported import copy_of
+from firmware_builds import contents
 
-from benchmarks.cost import bench, bench_text, emulator, engine_on_core, limits
+from benchmarks.cost import bench, bench_text, default_names, emulator, engine_on_core, limits
 from benchmarks.cost.emulator import CORES
 from common.build_folder import NATIVE
 from common.description import FEATURES
 from engine import network, render as engine_render
 from engine.random_network import random_network
+from firmware_gen import __main__ as firmware_gen
 from frontend import render
 
 KEYS = {
@@ -225,6 +228,19 @@ def test_without_an_engine_the_features_are_measured_alone_and_the_reason_is_tol
     (tmp_path / "conversion.json").write_text('{"native": {"refused": "it is too wild"}}')
     assert bench.main(["--build", str(tmp_path)]) == 0
     assert "is not measured: it is too wild" in capsys.readouterr().out
+
+
+def test_a_firmware_with_a_prefix_is_measured_by_the_default_names(tau1_build, tmp_path):
+    build = copy_of(tau1_build, tmp_path)
+    firmware_gen.main(["--build", str(build), "--prefix", "door"])
+    wanted = contents(tau1_build / "firmware")
+    with default_names.firmware_of(build) as sources:
+        found = contents(sources)
+        assert found == {name: text for name, text in wanted.items() if name != "manifest.json"}
+        assert engine_on_core.find(build, 1, sources).folder == sources / "native"
+    assert not sources.exists()
+    with default_names.firmware_of(tau1_build) as sources:
+        assert sources == tau1_build / "firmware"
 
 
 def test_wrong_scores_fail_the_bench(one_core, tmp_path, capsys):

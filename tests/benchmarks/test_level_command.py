@@ -45,7 +45,7 @@ def test_bad_input_is_one_line(tmp_path, failure, monkeypatch):
     assert "empty: no recordings here" in failure(level.main, EXAMPLES, tmp_path / "empty")
     assert "no Speech Commands named" in failure(level.main, "--measure")
     (tmp_path / "text.wav").write_text("no sound")
-    assert "text.wav: cannot be read" in failure(level.main, tmp_path / "text.wav")
+    assert "; name another, or remove it" in failure(level.main, tmp_path / "text.wav")
 
 
 def test_the_tables_name_every_kind_and_every_format(tiny_speech_commands, capsys, monkeypatch):

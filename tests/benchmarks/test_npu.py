@@ -13,6 +13,7 @@ import pytest
 from benchmarks.cost import npu
 from benchmarks.report import contents, npu_section, text
 from common.shipped import ROOT
+from firmware_gen import __main__ as firmware_gen
 
 HEAD = (
     "Original Operator,NNG Operator,Target,Staging Usage,Peak% (Staging),Op Cycles,Network% (cycles),NPU,SRAM AC,DRAM AC,"
@@ -29,7 +30,7 @@ SUMMARY = {
     "memory_mode": "Shared_Sram",
     "core_clock": "500000000.0",
     "sram_memory_used": "64.953125",
-    "dram_memory_used": "0.0",
+    "dram_memory_used": "39.03125",
     "on_chip_flash_memory_used": "0.0",
     "off_chip_flash_memory_used": "35.078125",
     "cycles_total": "60720",
@@ -70,9 +71,12 @@ def test_layers_are_added_up_by_operator_with_the_most_cycles_first():
 def test_a_build_gets_the_array_the_tables_and_a_section_of_the_report(build, vela, capsys):
     assert npu.main(["--build", str(build), "--vela", str(vela), "--npu", "ethos-u65-256"]) == 0
     out = capsys.readouterr().out
-    assert "60,720 a window" in out and "SRAM 66,512 bytes, flash 35,920 bytes" in out and "estimates" in out
+    assert "60,720 a window" in out and "estimates" in out
+    assert "to flash    4 bytes, the array of model_vela.cc" in out
+    assert "SRAM 66,512 bytes, DRAM 39,968, flash 35,920" in out
     folder = build / "npu" / "ethos-u65-256"
-    array = re.search(r"data\[4\] = \{\n(.*?)\};", (folder / "model_vela.cc").read_text(), re.S)[1]
+    array = re.search(r"data\[\w+_BYTES\] = \{\n(.*?)\};", (folder / "model_vela.cc").read_text(), re.S)[1]
+    assert "_DATA_BYTES 4u" in (folder / "model_vela.h").read_text()
     assert bytes(int(value, 16) for value in re.findall(r"0x\w+", array)) == b"vela"
     assert (folder / "layers.csv").read_text() == LAYERS and (folder / "model_vela.tflite").read_bytes() == b"vela"
     subprocess.run(
@@ -82,7 +86,28 @@ def test_a_build_gets_the_array_the_tables_and_a_section_of_the_report(build, ve
     report = contents.merge(build)
     assert [row["npu"] for row in report["npu"]] == ["ethos-u55-128", "ethos-u65-256"]
     page = text.markdown(report)
+    assert "| ethos-u65-256 | 60,720 | 4 | 66,512 | 39,968 | 35,920 | System, Shared_Sram |" in page
     assert "| Conv2D | 2 | 59,508 | 7,616 | 37,152 | 808,384 |" in page and "nothing was executed" in page
+
+
+def test_the_arrays_of_two_networks_and_their_headers_stand_in_one_program(build, vela, tmp_path):
+    """Each by the prefix of its firmware."""
+    made = tmp_path / "made"
+    for prefix in ("door", "kws"):
+        firmware_gen.main(["--build", str(build), "--prefix", prefix])
+        assert npu.main(["--build", str(build), "--vela", str(vela)]) == 0
+        shutil.copytree(build / "npu" / "ethos-u55-128", made, dirs_exist_ok=True)
+    assert "model_data.h" in (made / "door_model_vela.cc").read_text()
+    (made / "main.c").write_text(
+        '#include "door_model_vela.h"\n#include "model_vela.h"\n'
+        "int main(void) {\n"
+        "  return DOOR_MODEL_VELA_DATA_BYTES != g_kws_model_vela_data_size || g_door_model_vela_data[0] != 'v';\n}\n"
+    )
+    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+    subprocess.run(["gcc", "-std=c99", *warnings, "-c", made / "main.c", "-o", made / "main.o"], check=True)
+    arrays = sorted(made.glob("*.cc"))
+    subprocess.run(["g++", "-std=c++11", *warnings, *arrays, made / "main.o", "-o", made / "main"], check=True)
+    subprocess.run([made / "main"], check=True)
 
 
 def test_an_operator_that_falls_back_is_refused_by_name_and_nothing_is_written(build, vela, failure):
@@ -121,7 +146,9 @@ def test_another_model_s_estimates_are_left_out_and_a_damaged_file_is_one_line(b
         contents.merge(build)
 
 
-@pytest.mark.parametrize("cycles, said", [(1_000_000, "the NPU is the faster one by 2.2"), (10_000_000, "native engine is")])
+@pytest.mark.parametrize(
+    "cycles, said", [(1_000_000, "the NPU is 2.2 times as fast"), (10_000_000, "native engine is 4.4 times as fast")]
+)
 def test_the_advice_weighs_windows_and_a_stream(cycles, said):
     board = {"network_window": 1_500_000, "network_hop": 15_000, "engine_flash_bytes": 30_000}
     board |= {"engine_state_bytes": 11_000, "stream_state_bytes": 800}

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import pytest
 from emulated import need_emulator
+from exported import copy_of
 
 from benchmarks.cost import bench, emulator, stack
 from benchmarks.cost.emulator import CORES
+from firmware_gen import __main__ as firmware_gen
 
 FIRST = """graph: { title: "a.c"
 node: { title: "a.c:helper.constprop.0" label: "helper\\na.c:1:1\\n24 bytes (static)" }
@@ -71,6 +73,25 @@ def test_the_command_prints_both_tables_and_names_a_missing_build(tau1_build, fa
     assert lines[0].startswith("bytes of stack of a call") and lines[1].split() == ["call", "M0", "-Os"]
     assert [line.split()[0] for line in lines[2 : 2 + len(stack.CALLS)]] == list(stack.CALLS)
     assert "firmware: missing; " in failure(stack.main, "--build", tau1_build / "nowhere")
+
+
+def test_a_build_with_a_prefix_is_measured_and_not_recorded(tau1_build, tmp_path, failure, capsys, monkeypatch):
+    need_emulator()
+    monkeypatch.setattr(stack, "MEASURED", ("cortex-m4",))
+    monkeypatch.setattr(stack, "LEVELS", ("-Os",))
+    monkeypatch.setattr(stack, "PATH", tmp_path / "recorded_stack.json")
+    build = copy_of(tau1_build, tmp_path)
+    firmware_gen.main(["--build", str(build), "--prefix", "door"])
+    capsys.readouterr()
+    assert stack.main(["--build", str(build)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2 : 2 + len(stack.CALLS)]] == [
+        name.replace("kws_", "door_") for name in stack.CALLS
+    ]
+    assert "keeps the default names, not door_; run `make quantize TAU=1`" in failure(
+        stack.main, "--build", build, "--record"
+    )
+    assert not stack.PATH.exists()
 
 
 @pytest.mark.parametrize("core, level", [("cortex-m4", "-O2"), ("cortex-m55", "-O0")])

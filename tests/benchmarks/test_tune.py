@@ -19,7 +19,9 @@ from common import build_folder
 from common.audio import read_wav
 from detector import settings
 from detector.settings import NEVER, SENSITIVITIES, Threshold
-from firmware_gen import inputs
+from engine import network
+from engine.binding import Engine
+from firmware_gen import __main__ as firmware_gen, inputs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LABELS = ("_silence_", "_unknown_", "yes", "no")
@@ -158,10 +160,16 @@ def test_recordings_that_are_too_short_for_the_wanted_rate_are_named():
     assert tune.too_short(10, 0.5) == []
 
 
-def test_thresholds_of_own_recordings_go_into_the_firmware(build, folders, capsys):
+def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build, folders, capsys, tmp_path):
     keywords, noise = folders
-    tune.main([str(noise), "--build", str(build), "--keywords", str(keywords)])
+    firmware_gen.main(["--build", str(build), "--prefix", "door"])
+    before = (build / "firmware" / "door_detector.c").read_text()
+    own = [str(noise), "--build", str(build), "--keywords", str(keywords)]
+    tune.main([*own, "--out", str(tmp_path / "alone.json")])
+    assert (build / "firmware" / "door_detector.c").read_text() == before
+    tune.main(own)
     text = capsys.readouterr().out
+    assert (build / "firmware" / "door_detector.c").read_text() != before and "next:" not in text
     assert "for 0.5 false accepts" not in text and "reported on the other half" in text
     for name in SENSITIVITIES:
         assert f"{name}: 0.0 [0.0," in text
@@ -249,6 +257,32 @@ def test_the_listening_test_counts_what_it_says_and_keeps_it(
     assert (
         rate == 16000 and len(audio) == next(row for row in truth["scenes"] if row["file"] == "music_10_db.wav")["samples"]
     )
+
+
+def test_another_number_of_columns_is_shown_and_nothing_is_kept(
+    build, tiny_speech_commands, folders, tmp_path, capsys, monkeypatch, failure
+):
+    monkeypatch.setattr(listen_test, "ROOM_SECONDS", 20)
+    monkeypatch.setattr(listen_test, "MUSIC_PIECES", 1)
+    monkeypatch.setattr(listen_test, "MUSIC_SECONDS", 4)
+    heard, hear = [], Engine.stream
+
+    def in_this_process(function, tasks, what, unit, processes, prepare, arguments):
+        prepare(*arguments)
+        return [function(*task) for task in tasks]
+
+    monkeypatch.setattr(listen_test.worker_tools, "_maker", [])
+    monkeypatch.setattr(listen_test.workers, "in_order", in_this_process)
+    monkeypatch.setattr(Engine, "stream", lambda self, columns: heard.append(self.stream_bytes) or hear(self, columns))
+    before = sorted(path.name for path in build.iterdir())
+    own = ["--build", str(build), "--data", str(tiny_speech_commands)]
+    assert listen_test.main([*own, "--columns", "10"]) == 0
+    assert "sensitivity medium" in capsys.readouterr().out and sorted(path.name for path in build.iterdir()) == before
+    assert set(heard) == {Engine(network.load(build / "native.npz"), ("-DKWS_STREAM_COLUMNS=10",)).stream_bytes}
+    for columns in ("0", "102"):
+        assert "1 to 101 are wanted" in failure(listen_test.main, *own, "--columns", columns)
+    for more in (["--record"], ["--recordings", folders[1]]):
+        assert "keeps nothing; leave out" in failure(listen_test.main, *own, "--columns", "10", *more)
 
 
 def test_figures_of_other_thresholds_are_refused_before_anything_is_heard(

@@ -80,7 +80,8 @@ def test_a_missing_compiler_is_one_line_and_nothing_is_written(build, monkeypatc
 
 
 def test_a_build_that_is_missing_or_changed_is_one_line(wasm_compiler, build, failure, tmp_path):
-    assert "run `make quantize" in failure(command.main, "--build", tmp_path / "none")
+    line = failure(command.main, "--build", tmp_path / "none")
+    assert line.endswith("run `make quantize` and name its folder, such as build/tau1")
     with (build / "firmware" / "frontend.c").open("a") as file:
         file.write("// changed\n")
     assert "run `make quantize" in failure(command.main, "--build", build)

@@ -196,6 +196,14 @@ def test_pictures_stand_still_longer_where_little_motion_is_wanted(opened):
     opened.evaluate("document.getElementById('start').click()")
 
 
+def test_no_other_build_takes_the_documentation_s_place(tmp_path, failure):
+    before = picture.OUT.read_bytes()
+    (tmp_path / "demo.html").write_text("another")
+    assert "name a file with --out" in failure(picture.main, "--build", tmp_path)
+    assert "name a file with --out" in failure(picture.main, "--tau", "3")
+    assert picture.OUT.read_bytes() == before
+
+
 def test_the_picture_of_the_documentation_can_be_taken_again(chromium, page, tmp_path):
     taken = Image.open(io.BytesIO(picture.taken(page)))
     kept = Image.open(picture.OUT)

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from exported import copy_of
 
 from common.audio import read_wav
 from common.description import FEATURES, STREAM_COLUMNS
 from common.resampling import to_16_khz
 from common.shipped import ROOT
-from demo import assemble
+from demo import __main__ as command, assemble
 from demo.listen import SILENT_HOPS
 from detector import golden as detector_golden
 from detector.settings import MEDIUM, SENSITIVITIES
 from engine import golden as engine_golden
-from firmware_gen import inputs
+from firmware_gen import __main__ as firmware_gen, inputs
 from frontend import golden as frontend_golden, level_binding
 from training.keyword import recorded
 
@@ -116,6 +117,16 @@ def test_it_starts_in_two_seconds_and_has_ten_times_the_time_it_needs(opened, pa
     )
     print(f"ready after {min(ready):.0f} ms, {10_000 / min(took):.0f} times real time")
     assert min(ready) < READY_MS and 10_000 / min(took) > TIMES_REAL_TIME
+
+
+def test_the_page_of_a_firmware_with_a_prefix_hears_as_well(chromium, wasm_compiler, tau1_build, tmp_path):
+    build = copy_of(tau1_build, tmp_path)
+    firmware_gen.main(["--build", str(build), "--prefix", "door"])
+    assert command.main(["--build", str(build)]) == 0
+    chromium.open((build / command.FILE).as_uri())
+    chromium.evaluate("kws.ready.then(() => true)")
+    hear(chromium, YES)
+    assert chromium.evaluate(WORDS) == ["yes"]
 
 
 # ---- Recordings, thresholds ----
@@ -362,6 +373,41 @@ def test_a_microphone_that_is_refused_is_one_line_and_can_be_asked_again(opened,
     opened.wait_for(f"document.getElementById('{button}').textContent === 'Stop'")
     assert text(opened, f"#{problem}") == ""
     opened.evaluate(f"document.getElementById('{button}').click()")
+
+
+LATE_CONSENT = """window.kept ??= navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+   navigator.mediaDevices.getUserMedia = async (wanted) => {
+     await new Promise((allowed) => (window.allow = allowed));
+     window.given = await window.kept(wanted);
+     return window.given;
+   };"""
+"""A user who answers the browser's question when `allow()` is called."""
+
+
+def test_a_file_chosen_while_the_browser_asks_for_the_microphone_is_heard_alone(opened):
+    opened.evaluate(LATE_CONSENT)
+    opened.evaluate("document.getElementById('start').click()")
+    opened.wait_for("window.allow")
+    hear(opened, YES)
+    opened.evaluate("window.allow()")
+    opened.wait_for("kws.ready.then(({ listener }) => window.given && !listener.microphone.starting)")
+    assert not opened.evaluate("kws.ready.then(({ listener }) => listener.microphone.on)")
+    assert opened.evaluate("window.given.getTracks().every((track) => track.readyState === 'ended')")
+    assert text(opened, "#start") == "Use the microphone" and text(opened, "#problem") == ""
+    assert opened.evaluate(WORDS) == ["yes"] and text(opened, "#recording-name") == "yes.wav"
+
+
+@pytest.mark.parametrize("button", ["record-word", "record-room"])
+def test_the_other_tab_opened_while_the_browser_asks_leaves_the_microphone_off(opened, button):
+    opened.evaluate(LATE_CONSENT)
+    opened.evaluate("document.getElementById('record-tab').click(); word.value = 'yes'")
+    before = text(opened, f"#{button}")
+    opened.evaluate(f"document.getElementById('{button}').click()")
+    opened.wait_for("window.allow")
+    opened.evaluate("document.getElementById('listen-tab').click(); window.allow()")
+    opened.wait_for("kws.ready.then(({ recorder }) => window.given && !recorder.microphone.starting)")
+    assert not opened.evaluate("kws.ready.then(({ recorder }) => recorder.microphone.on || recorder.job)")
+    assert text(opened, f"#{button}") == before
 
 
 @pytest.mark.parametrize(

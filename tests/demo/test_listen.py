@@ -70,7 +70,8 @@ def test_sensitivity_decides(tau1_build):
     "arguments, says",
     [
         (("--wav", "nowhere.wav"), "nowhere.wav: no such file; name a sound file"),
-        (("--wav", "README.md"), "README.md: cannot be read"),
+        (("--wav", "README.md"), "README.md: cannot be read (Format not recognised); name a sound file"),
+        (("--wav", "examples"), "examples: a folder; name a sound file"),
         (("--wav", str(YES), "--sensitivity", "extreme"), "no sensitivity extreme; choose one of low, medium, high"),
         (("--wav", str(YES), "--device", "USB"), "not allowed with argument"),
     ],
@@ -163,9 +164,12 @@ def test_advice_on_the_level_is_printed_where_it_changes(tau1_build, capsys):
     assert len(levels) == 2 and "quiet" in levels[0] and levels[1].endswith(", ok")
 
 
-def test_a_microphone_that_does_not_exist_is_one_line_with_those_that_do(tau1_build, failure, sounddevice):
+def test_a_microphone_that_does_not_exist_is_one_line_with_those_that_do(tau1_build, failure, sounddevice, monkeypatch):
     line = failure(listen.main, "--build", tau1_build, "--device", "USB")
     assert "microphone USB: No input device matching 'USB'; choose one of 0 Built-in" in line
+    monkeypatch.setattr(sounddevice, "query_devices", lambda *asked: query_devices("none", *asked[1:]) if asked else [])
+    line = failure(listen.main, "--build", tau1_build, "--device", "USB")
+    assert line.endswith("; none is there: connect one, or name a file (make: WAV=FILE)")
 
 
 def test_a_missing_package_and_a_missing_library_are_one_line(tau1_build, failure, monkeypatch):

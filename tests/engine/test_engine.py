@@ -98,6 +98,15 @@ def test_plan_gives_every_column_whole_words_of_its_own(network):
     assert ends == {"inputs": found.inputs_bytes, "means": found.means}
 
 
+@pytest.mark.parametrize("columns", ["0", "-1", "102", "10000", "(1 - 1)", "MANY"])
+def test_an_average_over_more_columns_than_a_window_has_or_none_is_refused(small, tmp_path, columns):
+    for name, text in render.sources(small.network).items():
+        (tmp_path / name).write_text(text)
+    command = ["gcc", "-std=c99", f"-DKWS_STREAM_COLUMNS={columns}", "-DKWS_PLAIN_NAMES", "-c", "kws_engine.c"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and '#error "KWS_STREAM_COLUMNS: a number from 1 to KWS_FRAMES is wanted"' in done.stderr
+
+
 def test_longest_average_of_a_stream_is_within_its_goal():
     engine = Engine(random_network(1), ("-DKWS_STREAM_COLUMNS=101",))
     assert engine.stream_bytes <= GOAL_STREAM

@@ -143,7 +143,7 @@ def test_scores_that_are_averaged_otherwise_are_not_compared(firmware, units):
     (firmware / "main.c").write_text(MAIN)
     flag = f"-DKWS_STREAM_COLUMNS={render.STREAM_COLUMNS + 1}"
     status, lines = run(build(firmware, units, *native, "main.c", flags=(flag,)))
-    assert (status, lines[-1]) == (0, "pass")
+    assert (status, lines[-1]) == (0, "stream not compared, rest: pass")
     assert lines[4] == "stream scores     not compared: KWS_STREAM_COLUMNS was changed"
     assert lines[5] == "stream words      not compared: KWS_STREAM_COLUMNS was changed"
 

@@ -1,6 +1,6 @@
 // A microphone for examples that run on this machine: 16 kHz 16-bit PCM from standard input, then a second of silence,
 // then the end of the program. In the environment: STUB_FAULT=n breaks it down once, before sample n; STUB_CLOCK=per
-// cent is how fast the platform's clock runs by that of the samples.
+// cent is how fast the platform's clock runs by that of the samples. STUB_SERIAL: see arduino/Arduino.h.
 #ifndef STUB_MICROPHONE_H
 #define STUB_MICROPHONE_H
 

@@ -3,6 +3,7 @@ examples, over stand-ins of the frameworks, hear a word."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,9 @@ from firmware_builds import SANITISERS, WARNINGS, compiler
 
 from common.audio import read_wav
 from common.description import FEATURES
+from demo import listen as terminal
 from engine import network, render
+from firmware_gen import inputs
 from firmware_gen.export.__main__ import FORMATS
 from frontend.level import ADVICE, Status
 
@@ -28,6 +31,8 @@ CMAKE_STUBS = {
 function(idf_component_register)
   cmake_parse_arguments(ARG "" "" "SRCS;INCLUDE_DIRS;PRIV_INCLUDE_DIRS" ${ARGN})
   message("${ARG_SRCS}|${ARG_INCLUDE_DIRS}|${ARG_PRIV_INCLUDE_DIRS}|${ARG_UNPARSED_ARGUMENTS}")
+endfunction()
+function(target_compile_options)
 endfunction()
 """,
     "zephyr": """
@@ -46,6 +51,8 @@ function(zephyr_library_named name)
 endfunction()
 function(zephyr_library_compile_definitions)
   set(private "${ARGN}" PARENT_SCOPE)
+endfunction()
+function(zephyr_library_compile_options)
 endfunction()
 function(zephyr_library_sources)
   set(sources ${sources} ${ARGN} PARENT_SCOPE)
@@ -186,6 +193,35 @@ def test_example_hears_again_after_a_fault_and_counts_it(form, listen):
 def test_arduino_s_example_goes_on_after_a_loop_that_was_too_slow(form, listen):
     lines = listen(form, np.concatenate([np.zeros(8000, np.int16), LONG[: -len(YES)], YES]), STUB_LATE=20)
     assert "sound was lost, times: 1" in lines and lines[-1].startswith("yes (")
+
+
+@pytest.mark.parametrize("form", ["arduino", "platformio"])
+def test_arduino_s_first_lines_wait_for_a_monitor_but_not_for_ever(form, listen):
+    lines = listen(form, LONG)
+    assert listen(form, LONG, STUB_SERIAL=3000) == lines and lines[0].startswith("form: ")
+    late = listen(form, LONG, STUB_SERIAL=7000)  # a monitor that is opened after the start
+    assert late == lines[-len(late) :] and 0 < len(late) < len(lines)
+
+
+@pytest.mark.parametrize("rms", [300, 1000])
+def test_every_program_says_the_same_confidence(rms, listen, tau1_build, capsys, write_wav, tmp_path):
+    """The examples of the exports and `make listen`: 255ths are rounded, where cutting them off gives another number."""
+    noise = np.random.default_rng(0).normal(0, rms, FEATURES.clip_samples)
+    samples = np.clip(np.rint(read_wav(ROOT / "examples" / "go.wav") + noise), -32768, 32767).astype(np.int16)
+    source = inputs.load(tau1_build)
+    ear = terminal.Ear(source.native, source.detector)
+    (event,) = ear.hear(samples) + ear.end()
+    assert terminal.percent(event.confidence) != 100 * event.confidence // 255
+    (heard,) = (line for line in listen("cmsis-pack", samples) if "%" in line)
+    assert terminal.main(["--build", str(tau1_build), "--wav", str(write_wav(tmp_path / "go.wav", samples))]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split("  at ")[0] == heard
+
+
+def test_the_sources_are_compiled_for_speed(libraries):
+    """A framework's default is -Os or -Og; Arduino's library format has no options of a compiler."""
+    assert json.loads((libraries["platformio"] / "library.json").read_text())["build"]["flags"] == "-O2"
+    for form, line in (("esp-idf", "target_compile_options(${COMPONENT_LIB} PRIVATE -O2)"), ("zephyr", "options(-O2)")):
+        assert line in (libraries[form] / "CMakeLists.txt").read_text()
 
 
 @pytest.mark.parametrize("form", ["esp-idf", "zephyr"])

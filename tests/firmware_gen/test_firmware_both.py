@@ -89,7 +89,7 @@ def test_the_documentation_shows_code_that_compiles(tau1_build, tmp_path):
     code = re.search(r"```c\n(.*?)```", (ROOT / "docs" / "integration" / "index.md").read_text(), re.S)[1]
     declared = (
         "void report(const char *word, uint32_t confidence, uint32_t ms);\n"
-        "void start(void);\nvoid hear(const int16_t *samples, uint32_t count);\n"
+        "void start_listening(void);\nvoid hear(const int16_t *samples, uint32_t count);\n"
     )
     (tmp_path / "shown.c").write_text("#include <stdint.h>\n" + declared + code)
     firmware = tau1_build / "firmware"

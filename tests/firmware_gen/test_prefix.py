@@ -114,7 +114,9 @@ def test_every_external_symbol_has_the_prefix(firmwares, tmp_path):
 def test_every_macro_has_the_prefix_and_no_default_name_is_left(firmwares):
     for name, content in contents(firmwares["door"]).items():
         text = content.decode()
-        left = re.findall(r"(?i)(?<![a-z0-9])kws_\w*|(?<![\w])(?:frontend|model|op_resolver)\w*\.(?:h|cc?)\b", text)
+        left = re.findall(
+            r"(?i)(?:(?<![a-z0-9])|(?<=-d))kws_\w*|(?<![\w])(?:frontend|model|op_resolver)\w*\.(?:h|cc?)\b", text
+        )
         assert left == [], name
         macros = re.findall(r"^ *# *define (\w+)", text, re.M)
         assert not name.endswith(".h") or all(re.match(r"(?i)door_", macro) for macro in macros), name
@@ -155,6 +157,10 @@ def test_bad_prefix_is_one_line_and_writes_nothing(tmp_path, failure, prefix):
     assert not (tmp_path / "new").exists()
 
 
+def test_an_option_that_defines_a_macro_is_renamed_as_well():
+    assert names.renamed("-DKWS_ENGINE_PORTABLE -UKWS_A ADKWS_B", "door") == "-DDOOR_ENGINE_PORTABLE -UDOOR_A ADKWS_B"
+
+
 def test_no_name_of_one_prefix_is_one_of_another():
     with pytest.raises(UserError):
         names.checked("kws_level")  # whose kws_level_reset is the level meter's of the default prefix
@@ -167,6 +173,15 @@ def test_the_command_generates_again_for_another_prefix(tmp_path, capsys):
         assert says in capsys.readouterr().out
         assert (build / "firmware" / f"{prefix}_level.h").is_file()
     assert not (build / "firmware" / "door_level.h").exists()
+
+
+def test_without_a_prefix_the_firmware_keeps_its_own(tmp_path, capsys):
+    build = write_small_build(tmp_path / "tau1")
+    main(["--build", str(build), "--prefix", "door"])
+    (build / "conversion.json").write_text((build / "conversion.json").read_text() + " ")  # so that it is made anew
+    main(["--build", str(build)])
+    assert "up to date" not in capsys.readouterr().out
+    assert (build / "firmware" / "door_level.h").is_file() and not (build / "firmware" / "kws_level.h").exists()
 
 
 @pytest.fixture(scope="module")

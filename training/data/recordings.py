@@ -40,13 +40,18 @@ class Excerpt(NamedTuple):
         return self.samples / self.rate
 
 
+REMOVE = "remove it"
+"""What to do with a recording of a folder that cannot be read."""
+
+
 @contextlib.contextmanager
-def naming_damage(path: Path) -> Iterator[None]:
-    """UserError that names `path` where the block cannot read it."""
+def naming_damage(path: Path, remedy: str = REMOVE) -> Iterator[None]:
+    """UserError that names `path` and a remedy where the block cannot read it."""
     try:
         yield
     except soundfile.LibsndfileError as error:
-        raise UserError(f"{path}: cannot be read ({error.error_string}); remove it") from None
+        reason = str(error.error_string).rstrip(".")
+        raise UserError(f"{path}: cannot be read ({reason}); {remedy}") from None
 
 
 def folders_of(named: Sequence[Path]) -> list[Path]:
@@ -63,10 +68,10 @@ def folders_of(named: Sequence[Path]) -> list[Path]:
     return found
 
 
-def header(path: Path) -> tuple[int, int]:
+def header(path: Path, remedy: str = REMOVE) -> tuple[int, int]:
     """Length in samples and rate in Hz of a recording. UserError where it cannot be read, states no length, or is a wav file
-    that ends before its samples do: libsndfile would take what is left for all of it."""
-    with naming_damage(path):
+    that ends before its samples do: libsndfile would take what is left for all of it. remedy: where it cannot be read."""
+    with naming_damage(path, remedy):
         info = soundfile.info(str(path))
     if path.suffix.lower() == ".wav" and (missing := wav.missing_bytes(path)):
         raise UserError(f"{path}: truncated, {missing:,} bytes of its samples are missing; fetch it again, or remove it")

@@ -8,16 +8,22 @@
 
 #include "microphone.h"
 
-struct StubSerial {
-  void begin(unsigned long) {}
-  void print(const char *text) { fputs(text, stdout); }
-};
-
-static StubSerial Serial;
-
 static inline unsigned long millis() {
   return stub_ms();
 }
+
+// A monitor opens after STUB_SERIAL ms; what is printed before is lost.
+struct StubSerial {
+  void begin(unsigned long) {}
+  explicit operator bool() const { return stub_ms() >= stub_setting("STUB_SERIAL", 0); }
+  void print(const char *text) {
+    if (*this) {
+      fputs(text, stdout);
+    }
+  }
+};
+
+static StubSerial Serial;
 
 static inline void delay(unsigned long ms) {
   stub_wait(ms);
