@@ -1,6 +1,13 @@
 // The microphone, at 16 kHz and 16 bits as the firmware takes it.
 
+const STARTS_MS = 5000;
 const GONE = "the microphone is gone; plug it in and start again";
+
+// Rejects where the promise is not kept in time: a browser without a sound output never starts an AudioContext.
+function inTime(promise) {
+  const late = new Error("it does not start; is there a sound output?");
+  return Promise.race([promise, new Promise((_, reject) => setTimeout(() => reject(late), STARTS_MS))]);
+}
 
 // The address of the worklet's code. A page of the file system may load none from a Blob.
 function workletAddress() {
@@ -60,7 +67,7 @@ class Microphone {
     const address = workletAddress();
     try {
       await context.audioWorklet.addModule(address);
-      await context.resume();
+      await inTime(context.resume());
     } catch (error) {
       throw new Error(`no sound from the browser: ${error.message}`);
     } finally {

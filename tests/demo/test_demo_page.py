@@ -424,6 +424,14 @@ def test_a_microphone_that_is_taken_away_is_told(opened, tab, button, problem):
     assert text(opened, f"#{problem}").startswith("the microphone is gone") and text(opened, f"#{button}") != "Stop"
 
 
+def test_a_browser_without_a_sound_output_is_told_so(opened):
+    opened.evaluate("AudioContext.prototype.resume = () => new Promise(() => {})")
+    opened.evaluate("document.getElementById('start').click()")
+    opened.wait_for("document.getElementById('problem').textContent")
+    assert text(opened, "#problem") == "no sound from the browser: it does not start; is there a sound output?"
+    assert text(opened, "#start") == "Use the microphone"
+
+
 def test_a_browser_that_cannot_run_the_firmware_is_told(chromium, page, tmp_path):
     broken = tmp_path / "broken.html"
     broken.write_text(re.sub(r'(id="wasm">)[^<]*', r"\1AGFzbQ==", page.read_text()))
