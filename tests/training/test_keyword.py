@@ -207,6 +207,16 @@ def test_negatives_are_held_back_by_recording_and_none_is_in_both_parts(tmp_path
     assert back.sounds and len(kept.names) + len(back.names) == 20 and not {*kept.names} & {*back.names}
 
 
+def test_a_phrase_that_is_said_slowly_is_taken_as_it_is():
+    tone = 0.3 * np.sin(np.arange(round(1.45 * RATE)))
+    whole = np.concatenate([np.zeros(RATE), tone, np.zeros(RATE)]) + np.random.default_rng(0).normal(
+        0, 1e-4, 2 * RATE + len(tone)
+    )
+    assert 1.45 <= len(samples.cut(whole)) / RATE < 1.6
+    with pytest.raises(ValueError, match="2.0 s of sound"):
+        samples.cut(np.concatenate([np.zeros(RATE), tone, tone[: RATE // 2], np.zeros(RATE)]))
+
+
 @pytest.mark.parametrize("name", ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav", "f.wav"])
 def test_one_minute_of_a_room_is_for_training_and_of_two_one_is_held_back(name):
     minutes = [Excerpt(Path(name), start * 60 * RATE, 60 * RATE, RATE) for start in range(2)]

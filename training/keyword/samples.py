@@ -29,8 +29,8 @@ QUIET = 0.003
 CLIPPED = 0.01
 """Fraction of a word's samples at full scale from which it is clipped."""
 FULL = 0.999
-SHORTEST, LONGEST = 0.15, 1.3
-"""Seconds of a word."""
+SHORTEST, LONGEST = 0.15, 1.6
+"""Seconds of a word, or of a phrase that is said slowly."""
 SECOND_WORD = 0.4
 """Energy of a second span of sound, relative to the word's, from which there are two words."""
 LEAST = 5
