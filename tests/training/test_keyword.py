@@ -320,6 +320,28 @@ def test_half_of_the_synthetic_clips_lie_over_recordings_that_are_weaker():
         assert material.SNR[0] - 0.5 < snr < material.SNR[1] + 0.5
 
 
+def test_the_user_s_microphone_is_heard_in_other_classes_than_the_word_too():
+    items = [speech.Item(kind, "computer") for kind in speech.KINDS for _ in range(4)]
+    made = material.Spoken(items, np.zeros((len(items), CLIP), np.int16), [])
+    word = samples.Sample("computer", Path("a.wav"), said(0.6, 1), said(1, 1))
+    labels = ("_silence_", "_unknown_", "computer")
+    split = material.training_split(labels, made, 100, [word], np.empty((0, CLIP), np.int16), 0)
+    own = np.arange(len(items), len(split.target) - int((split.target == 0).sum()))
+    drawn = {label: split.draws[own[split.target[own] == label]].sum() for label in (1, 2)}
+    assert drawn[2] == pytest.approx(material.SAMPLE_SHARE * material.WORD_CLIPS * 100)
+    assert drawn[1] == pytest.approx(material.NO_WORDS * drawn[2])
+    assert split.draws[: len(items)][split.target[: len(items)] == 2].sum() == pytest.approx(
+        (1 - material.SAMPLE_SHARE) * material.WORD_CLIPS * 100
+    )
+
+
+def test_a_recording_without_its_word_is_backwards_or_a_part():
+    whole = said(0.8, seed=4)
+    lengths = [len(material.no_word(whole, np.random.default_rng(seed))) for seed in range(60)]
+    backwards = sum(length == len(whole) for length in lengths)
+    assert 10 < backwards < 40 and max(length for length in lengths if length < len(whole)) <= 0.61 * len(whole)
+
+
 def test_a_recording_is_read_once_so_that_none_is_in_training_and_in_the_test(tmp_path):
     (tmp_path / "computer").mkdir()
     for number in range(6):

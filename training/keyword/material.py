@@ -64,6 +64,9 @@ SAMPLE_SHARE = 0.35
 COPIES = 60
 """Augmented copies of each recording, in as many acoustics."""
 SAMPLE_ECHOES = 0.4
+NO_WORDS, BACKWARDS = 0.6, 0.4
+"""Clips of parts of these recordings and of them backwards, as a multiple of theirs, and the fraction that is backwards:
+otherwise the sound of the user's microphone, which no other class has, tells the word."""
 AGAIN = 20
 """Times that what was falsely accepted counts beside other recordings: a repeated excerpt is drawn that much more often."""
 ROOMS, PIECES = 120, 24
@@ -131,8 +134,10 @@ def training_split(
         copies = np.stack([recorded(said, RATE, SAMPLE_ECHOES, rng, length) for said in repeated])
         plain = np.stack([placed(said[:length], 0, rng, length) for said in repeated])
         copied = np.concatenate([copies, plain])
-        often = np.full(len(copied), SAMPLE_SHARE * each / len(copied))
-        parts.append((copied, np.full(len(copied), labels.index(word)), often))
+        no_words = np.stack([recorded(no_word(said, rng), RATE, SAMPLE_ECHOES, rng, length) for said in repeated])
+        for clips_of, label, share in ((copied, word, 1.0), (no_words, UNKNOWN, NO_WORDS)):
+            often = np.full(len(clips_of), share * SAMPLE_SHARE * each / len(clips_of))
+            parts.append((clips_of, np.full(len(clips_of), labels.index(label)), often))
     if len(others):
         often = np.full(len(others), RECORDED_OTHERS * total / len(others))
         around = (length - CLIP) // 2
@@ -141,6 +146,13 @@ def training_split(
     silence = round(SILENCES * total)
     parts.append((np.zeros((silence, length), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
     return Split(*(np.concatenate(arrays) for arrays in zip(*parts)))
+
+
+def no_word(said: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A recording of a word backwards, or its first or last part."""
+    if rng.random() < BACKWARDS:
+        return said[::-1]
+    return speech.part(said, rng)
 
 
 def over_speech(audio: np.ndarray, sounds: Sequence[np.ndarray], seed: int) -> np.ndarray:

@@ -134,9 +134,14 @@ def spoken_clip(item: Item, chosen: Texts, voices: Sequence[Voice], rng: np.rand
     if item.kind == REVERSED:
         said = said[::-1]
     if item.kind == PART:
-        length = round(len(said) * rng.uniform(*PART_OF))
-        said = said[:length] if rng.random() < 0.5 else said[len(said) - length :]
+        said = part(said, rng)
     return placed(said, ECHOES, rng, chosen.samples)
+
+
+def part(said: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The first or the last part of a word."""
+    length = round(len(said) * rng.uniform(*PART_OF))
+    return said[:length] if rng.random() < 0.5 else said[len(said) - length :]
 
 
 def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
