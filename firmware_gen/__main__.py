@@ -120,13 +120,16 @@ def main(argv: list[str] | None = None) -> None:
     build, _ = options.build_and_tau(args)
     chosen = None if args.prefix is None else names.checked(args.prefix)
     with locks.rewriting(build):
-        bring_up_to_date(build, chosen or folder.prefix(build / "firmware"))
+        bring_up_to_date(build, chosen)
 
 
-def bring_up_to_date(build: Path, prefix: str) -> None:
-    """Generate the firmware of a build folder where it has not that of its present content and this prefix."""
+def bring_up_to_date(build: Path, prefix: str | None = None) -> None:
+    """Generate the firmware of a build folder where it has not that of its present content and this prefix; without one, the
+    prefix that it has."""
+    out = build / "firmware"
+    prefix = prefix or folder.prefix(out)
     source = dataclasses.replace(inputs.load(build), prefix=prefix)
-    stamp, out = fingerprint(build, prefix), build / "firmware"
+    stamp = fingerprint(build, prefix)
     if folder.is_up_to_date(out, stamp):
         print(f"{out}: up to date")
         return

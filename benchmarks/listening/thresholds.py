@@ -83,14 +83,16 @@ def expected(counts: Counts) -> np.ndarray:
     looser pairs let expect, where these are more."""
     by_hops = counts.reports.reshape(len(PROBABILITIES), len(HOPS), -1)
     found = np.maximum.accumulate(by_hops[::-1])[::-1].astype(np.float64)  # a refractory time can make the looser have fewer
-    many = np.maximum((found >= FEW).sum(0) - 1, 0)
-    start, fall_from = np.take_along_axis(found, many[None], 0)[0], LOGITS[many]
+    many = np.maximum((found >= FEW).sum(0) - 1, 0)  # the strictest probability with a count that is believed
+    start = np.take_along_axis(found, many[None], 0)[0]
     above = np.arange(len(PROBABILITIES))[:, None, None] >= many
-    steps = np.diff(LOGITS)[:, None, None] * (found[:-1] + found[1:]) / 2 * above[:-1]
+    # The mean excess is the area under what is left, relative to the start: of all hops of a class together.
+    steps = np.diff(LOGITS)[:, None, None]
+    area = (steps * (found[:-1] + found[1:]) / 2 * above[:-1]).sum((0, 1))
     total = start.sum(0)
-    fall = np.where(total > 0, steps.sum((0, 1)) / np.maximum(total, 1), USUAL_FALL)
-    excess = (LOGITS[:, None, None] - fall_from) / np.maximum(fall, np.diff(LOGITS).min())
-    tail = np.maximum(start, 0.5) * np.exp(-np.maximum(excess, 0))
+    fall = np.where(total > 0, area / np.maximum(total, 1), USUAL_FALL)
+    fall = np.maximum(fall, steps.min())  # 0 where even the strictest pairs have many
+    tail = np.maximum(start, 0.5) * np.exp(-np.maximum(LOGITS[:, None, None] - LOGITS[many], 0) / fall)
     return (np.where(above, np.maximum(found, tail), found) / counts.hours).reshape(counts.reports.shape)
 
 
@@ -111,9 +113,14 @@ class Totals(NamedTuple):
     reports: int
 
 
+def cells(thresholds: Sequence[Threshold]) -> list[tuple[int, int]]:
+    """Row of GRID and class of each word that these thresholds report."""
+    return [(ROWS[threshold], word) for word, threshold in enumerate(thresholds) if threshold.hops]
+
+
 def totals(counts: Counts, thresholds: Sequence[Threshold]) -> Totals:
     """The counts of the words that these thresholds report, added up."""
-    words = [(ROWS[threshold], word) for word, threshold in enumerate(thresholds) if threshold.hops]
+    words = cells(thresholds)
     return Totals(
         sum(int(counts.said[word]) for _, word in words),
         sum(int(counts.hits[pair]) for pair in words),
@@ -132,7 +139,7 @@ def choose(counts: Counts, labels: Sequence[str], wanted: float) -> tuple[Thresh
     rates = expected(counts)
     for price in PRICES:
         found = at_price(counts, rates, labels, price)
-        if sum(rates[ROWS[threshold], word] for word, threshold in enumerate(found) if threshold.hops) <= wanted:
+        if sum(rates[cell] for cell in cells(found)) <= wanted:
             break
     return found
 
@@ -149,12 +156,11 @@ def curve(chosen: Counts, reported_on: Counts, labels: Sequence[str]) -> list[di
             continue
         before = found
         words, hits = {}, 0
-        for word, threshold in enumerate(found):
-            if threshold.hops:
-                row, said = ROWS[threshold], int(reported_on.said[word])
-                hits += int(reported_on.hits[row, word])
-                missed = 1 - int(reported_on.hits[row, word]) / said if said else None
-                words[labels[word]] = [int(reported_on.reports[row, word]) / reported_on.hours, missed]
+        for row, word in cells(found):
+            said = int(reported_on.said[word])
+            hits += int(reported_on.hits[row, word])
+            missed = 1 - int(reported_on.hits[row, word]) / said if said else None
+            words[labels[word]] = [int(reported_on.reports[row, word]) / reported_on.hours, missed]
         total = int(reported_on.said[[is_word(label) for label in labels]].sum())
         points.append({"rate": rate(reported_on, found), "missed": 1 - hits / max(1, total), "words": words})
     return [points[index] for index in np.unique(np.linspace(0, len(points) - 1, POINTS).round().astype(int))]

@@ -43,7 +43,7 @@ from common.labels import is_word, label_named
 from common.resampling import to_16_khz
 from detector import settings
 from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold
-from firmware_gen import __main__ as generator, folder, inputs
+from firmware_gen import __main__ as generator, inputs
 from training.data import recordings
 
 FACTORS = {LOW: 0.2, MEDIUM: 1.0, HIGH: 5.0}
@@ -253,4 +253,4 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     curve = {"native": made.native, "hours": hours[1], "keywords": int((which == 1).sum()), "points": points}
     write_text(build / build_folder.CURVE, json.dumps(curve) + "\n")
     if args.out is None:
-        generator.bring_up_to_date(build, folder.prefix(build / "firmware"))
+        generator.bring_up_to_date(build)

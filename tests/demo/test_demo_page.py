@@ -356,9 +356,7 @@ BOTH_TABS = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize(
-    "tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")]
-)
+@BOTH_TABS
 def test_a_microphone_that_is_refused_is_one_line_and_can_be_asked_again(opened, tab, button, problem):
     opened.evaluate(f"document.getElementById('{tab}-tab').click(); word.value = 'yes'")
     opened.evaluate(
@@ -410,9 +408,7 @@ def test_the_other_tab_opened_while_the_browser_asks_leaves_the_microphone_off(o
     assert text(opened, f"#{button}") == before
 
 
-@pytest.mark.parametrize(
-    "tab, button, problem", [("listen", "start", "problem"), ("record", "record-word", "record-problem")]
-)
+@BOTH_TABS
 def test_a_microphone_that_is_taken_away_is_told(opened, tab, button, problem):
     opened.evaluate(f"document.getElementById('{tab}-tab').click(); word.value = 'yes'")
     opened.evaluate(f"document.getElementById('{button}').click()")
