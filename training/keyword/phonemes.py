@@ -6,7 +6,7 @@ that are near by phoneme edit distance, words that nobody has listed can be spok
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from training.spoken.synthesisers import espeak
 Phonemes = tuple[str, ...]
 STRESS = "',|%"
 """Marks before a phoneme in espeak-ng's mnemonics, and separators of syllables."""
+FOREIGN = "("
+"""Around the name of another language, in the mnemonics of what it reads in that."""
 VOWELS = frozenset("aeiouAEIOU@03V")
 """First characters of the mnemonics of vowels."""
 SAME_KIND = 0.5
@@ -30,11 +32,22 @@ def of(texts: Sequence[str], language: str) -> list[Phonemes]:
     """The phonemes of each text, mnemonics without stress. UserError where one has none in that language."""
     found = []
     for text, line in zip(texts, lines(texts, language)):
-        spoken = tuple(name for name in (part.strip(STRESS) for part in line.replace(" ", "_").split("_")) if name)
+        spoken = split(line)
         if not spoken:
             raise UserError(f"'{text}' has no sound in language {language}; write it as it is said there")
         found.append(spoken)
     return found
+
+
+def native(texts: Sequence[str], language: str) -> dict[str, Phonemes]:
+    """The phonemes of each text that has some, and that espeak-ng does not read in another language."""
+    spoken = {text: split(line) for text, line in zip(texts, lines(texts, language)) if FOREIGN not in line}
+    return {text: sound for text, sound in spoken.items() if sound}
+
+
+def split(line: str) -> Phonemes:
+    """espeak-ng's mnemonics of a text without stress."""
+    return tuple(name for name in (part.strip(STRESS) for part in line.replace(" ", "_").split("_")) if name)
 
 
 def lines(texts: Sequence[str], language: str) -> list[str]:
@@ -51,32 +64,43 @@ def contains(long: Phonemes, short: Phonemes) -> bool:
     return any(long[start : start + len(short)] == short for start in range(len(long) - len(short) + 1))
 
 
+def is_one(name: str) -> bool:
+    """Whether a mnemonic is a phoneme of its own, and not a mark on the one before it."""
+    return name[0].isalpha() or is_vowel(name)
+
+
 def is_vowel(phoneme: str) -> bool:
     return phoneme[0] in VOWELS
 
 
-def distance(a: Phonemes, b: Phonemes) -> float:
-    """Edit distance: 1 for a phoneme that is left out or added, SAME_KIND to 1 for one that is replaced."""
-    row = np.arange(len(b) + 1.0)
-    for count, first in enumerate(a, 1):
-        above, row = row, np.empty(len(b) + 1)
-        row[0] = count
-        for index, second in enumerate(b):
-            change = 0 if first == second else SAME_KIND if is_vowel(first) == is_vowel(second) else 1
-            row[index + 1] = min(above[index] + change, above[index + 1] + 1, row[index] + 1)
-    return float(row[-1])
+def distances(word: Phonemes, others: Sequence[Phonemes]) -> np.ndarray:
+    """Edit distance to each of the others, float [others]: 1 for a phoneme that is left out or added, SAME_KIND to 1 for one
+    that is replaced."""
+    lengths = np.array([len(other) for other in others])
+    longest = int(lengths.max())
+    padded = np.array([[*other, *[""] * (longest - len(other))] for other in others])
+    vowels = np.array([[bool(name) and is_vowel(name) for name in row] for row in padded.tolist()])
+    row = np.tile(np.arange(longest + 1.0), (len(others), 1))
+    for count, name in enumerate(word, 1):
+        change = np.where(padded == name, 0, np.where(vowels == is_vowel(name), SAME_KIND, 1))
+        above, row = row, np.empty_like(row)
+        row[:, 0] = count
+        for index in range(longest):
+            added = np.minimum(above[:, index + 1], row[:, index]) + 1
+            row[:, index + 1] = np.minimum(above[:, index] + change[:, index], added)
+    return row[np.arange(len(others)), lengths]
 
 
-def nearest(word: str, others: Sequence[str], language: str, count: int = NEAREST) -> list[str]:
+def nearest(word: str, others: Mapping[str, Phonemes], language: str, count: int = NEAREST) -> list[str]:
     """The `count` of the other words that are nearest to a word, relative to the longer of the two; the nearest first. Left
     out: what contains it, or sounds the same."""
-    spoken, *sounds = of([word, *others], language)
-    rows = [
-        (distance(spoken, sound) / max(len(spoken), len(sound)), other)
-        for other, sound in zip(others, sounds)
-        if not contains(sound, spoken)
-    ]
-    return [other for _, other in sorted(rows)[:count]]
+    (spoken,) = of([word], language)
+    left = {other: sound for other, sound in others.items() if not contains(sound, spoken)}
+    if not left:
+        return []
+    lengths = np.array([max(len(spoken), len(sound)) for sound in left.values()])
+    relative = distances(spoken, list(left.values())) / lengths
+    return [other for _, other in sorted(zip(relative.tolist(), left))[:count]]
 
 
 def parts(word: str, language: str) -> list[str]:
@@ -85,24 +109,25 @@ def parts(word: str, language: str) -> list[str]:
     return [part for part in line.replace(" ", "_").split("_") if part.strip(STRESS)]
 
 
-def changed(parts: Sequence[str], inventory: Sequence[str], rng: np.random.Generator) -> str:
-    """A word with LEAST_CHANGED to MOST_CHANGED of its phonemes replaced by others of their kind, as espeak-ng reads it."""
+def changed(
+    parts: Sequence[str], inventory: Sequence[str], accents: Mapping[str, Sequence[str]], rng: np.random.Generator
+) -> str:
+    """A word with LEAST_CHANGED to MOST_CHANGED of its phonemes replaced by others of their kind, as espeak-ng reads it.
+
+    accents: phonemes that may be said in the place of one, and the word is still the same: not by these.
+    """
     made = list(parts)
     count = max(1, round(len(made) * rng.uniform(LEAST_CHANGED, MOST_CHANGED)))
     for index in rng.permutation(len(made))[:count]:
         name = made[index].strip(STRESS)
-        kind = [other for other in inventory if other != name and is_vowel(other) == is_vowel(name)]
+        same = {name, *accents.get(name, ())}
+        kind = [other for other in inventory if other not in same and is_vowel(other) == is_vowel(name)]
         if kind:
             made[index] = made[index].replace(name, str(rng.choice(kind)))
     return f"[[{''.join(made)}]]"
 
 
-def inventory(texts: Sequence[str], language: str) -> list[str]:
-    """All phonemes of some texts, sorted."""
-    return sorted({phoneme for spoken in of(texts, language) for phoneme in spoken})
-
-
-def phrases(word: str, others: Sequence[str], language: str, each: int = 12) -> list[str]:
+def phrases(word: str, others: Mapping[str, Phonemes], language: str, each: int = 12) -> list[str]:
     """What sounds like a phrase of several words: each of its words alone, all but one, the phrase with one replaced by a
     word that sounds alike, and in the reverse order. None for a single word."""
     parts = word.split()

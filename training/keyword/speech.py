@@ -7,7 +7,8 @@ same plan gives the same clips whatever the number of processes. Voices of train
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +18,9 @@ from common import progress, workers
 from common.description import UNKNOWN
 from common.errors import UserError
 from training.data import clip_folder
-from training.keyword import phonemes
-from training.spoken import speakers, synthesis
+from training.keyword import accents, phonemes, vocabulary
+from training.keyword.phonemes import Phonemes
+from training.spoken import speakers
 from training.spoken.acoustics import CLIP, RATE, placed, recorded, trim, voiced
 from training.spoken.codecs import coded
 from training.spoken.speakers import Voice
@@ -29,6 +31,8 @@ WORD, ALIKE, OTHER, RUNNING, PART, REVERSED = KINDS = ("word", "alike", "other",
 """What a clip holds: a word of the user's; what sounds like one; another word; a second of running speech; the first or last
 part of a word; a word backwards."""
 ECHOES, CODED = 0.6, 0.7  # fraction of the clips with an echo; after a codec
+ACCENTED = 0.5
+"""Fraction of the clips of an English word that are said with an accent."""
 TRIES = 6
 """Times that a word is spoken anew, faster or slower, until it fits into a clip."""
 PART_OF = 0.3, 0.6
@@ -42,6 +46,8 @@ MEASURED = 25
 """Utterances that a word's length is the median of."""
 WORDS_AT_ONCE = 6, 14
 CHUNK = 100  # clips per task of a process
+RARE = 0.003
+"""Fraction of the words below which a phoneme is none of the language's: it is of names and loan words."""
 LEAST = 0.01
 """Fraction of full scale below which a synthesiser said nothing."""
 
@@ -59,22 +65,33 @@ class Item(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """What may be spoken as other words. words: a list in which none is, or contains, one of the user's. mnemonics: all
-    phonemes of it. samples: of a clip."""
+    """What may be spoken as other words. words: none is, or contains, one of the user's; the most frequent first; with their
+    phonemes. samples: of a clip. parts: the phonemes of each of the user's words that is said in accents."""
 
-    words: list[str]
-    mnemonics: list[str]
+    words: Mapping[str, Phonemes]
     samples: int = CLIP
+    parts: Mapping[str, list[str]] = {}
+
+    @property
+    def mnemonics(self) -> list[str]:
+        """The phonemes of the words, sorted, without those that hardly any word has."""
+        having = Counter(name for sound in self.words.values() for name in {*sound})
+        return sorted(name for name, count in having.items() if count >= RARE * len(self.words) and phonemes.is_one(name))
+
+    def drawn(self, count: int, rng: np.random.Generator) -> list[str]:
+        """So many random words; one of rank r about as often as 1 / sqrt(r)."""
+        words = list(self.words)
+        return [words[int(place * len(words))] for place in rng.random(count) ** 2]
 
 
 def texts(words: Sequence[str], language: str, samples: int = CLIP) -> Texts:
-    """The list of other words without those that hold one of the user's words, by their sound; for clips of so many
+    """The other words of a language without those that hold one of the user's words, by their sound; for clips of so many
     samples."""
-    others = synthesis.other_words()
     own = phonemes.of(words, language)
-    sounds = phonemes.of(others, language)
-    left = [text for text, sound in zip(others, sounds) if not any(phonemes.contains(sound, word) for word in own)]
-    return Texts(left, phonemes.inventory(left, language), samples)
+    others = vocabulary.of(language).items()
+    left = {text: sound for text, sound in others if not any(phonemes.contains(sound, word) for word in own)}
+    parts = {word: phonemes.parts(word, language) for word in words if accents.known(language)}
+    return Texts(left, samples, parts)
 
 
 def clip_length(words: Sequence[str], voices: Sequence[Voice]) -> int:
@@ -130,7 +147,10 @@ def spoken_clip(item: Item, chosen: Texts, voices: Sequence[Voice], rng: np.rand
     if item.kind in (ALIKE, OTHER):
         spoken = speakers.say(item.text, speakers.draw(voices, item.text, rng), rng)
         return recorded(*spoken, ECHOES, rng, chosen.samples)
-    said = fitting(item.text, voices, chosen.samples, rng)
+    text = item.text
+    if item.kind == WORD and text in chosen.parts and rng.random() < ACCENTED:
+        text = accents.said(chosen.parts[text], rng)
+    said = fitting(text, voices, chosen.samples, rng)
     if item.kind == REVERSED:
         said = said[::-1]
     if item.kind == PART:
@@ -147,7 +167,7 @@ def part(said: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
     """Several other words in a row by a quick synthesiser, float64 at 16 kHz; half of them as one of many languages says
     them."""
-    text = " ".join(rng.choice(chosen.words, rng.integers(*WORDS_AT_ONCE)))
+    text = " ".join(chosen.drawn(rng.integers(*WORDS_AT_ONCE), rng))
     voice = speakers.draw(speakers.quick(voices), text, rng)
     if rng.random() < 0.5 and voice.synthesiser == espeak.PROGRAM:
         voice = voice._replace(name=f"{rng.choice(espeak.LANGUAGES)}+{voice.throats[0]}")
@@ -157,15 +177,16 @@ def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) ->
 def plan(words: Sequence[str], language: str, counts: dict[str, int], chosen: Texts, seed: int) -> list[Item]:
     """The items of a set of clips. counts: of each of KINDS, for each word where the kind is about words."""
     rng = np.random.default_rng([seed, 1])
+    near, mnemonics = accents.NEAR if accents.known(language) else {}, chosen.mnemonics
     items = []
     for word in words:
         parts = phonemes.parts(word, language)
         alike = phonemes.nearest(word, chosen.words, language) + phonemes.phrases(word, chosen.words, language)
         items += [Item(kind, word) for kind in (WORD, PART, REVERSED) for _ in range(counts[kind])]
         for index in range(counts[ALIKE]):
-            text = phonemes.changed(parts, chosen.mnemonics, rng) if index % 2 else str(rng.choice(alike))
+            text = phonemes.changed(parts, mnemonics, near, rng) if index % 2 else str(rng.choice(alike))
             items.append(Item(ALIKE, text))
-    items += [Item(OTHER, str(rng.choice(chosen.words))) for _ in range(counts[OTHER])]
+    items += [Item(OTHER, text) for text in chosen.drawn(counts[OTHER], rng)]
     return items + [Item(RUNNING, "")] * counts[RUNNING]
 
 
