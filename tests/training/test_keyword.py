@@ -124,6 +124,12 @@ def test_the_distance_of_phonemes_is_symmetric_and_least_for_like_sounds():
     assert phonemes.distances(lights, [light, lit]).tolist() == [1, 1.5]
 
 
+def test_the_phonemes_of_many_words_are_those_of_each(espeak, monkeypatch):
+    monkeypatch.setattr(phonemes, "AT_ONCE", 2)
+    many = ["two", "computer", "tree.\nHouse", "lights out", "bird"]  # the third is two lines
+    assert phonemes.of(many, "en") == [phonemes.of([word], "en")[0] for word in many]
+
+
 def test_words_that_sound_alike_come_first_and_those_that_hold_the_word_not_at_all(espeak):
     others = table("banana", "commuter", "computers", "computing", "tree", "computer")
     assert {*phonemes.nearest("computer", others, "en", 2)} == {"commuter", "computing"}

@@ -22,6 +22,8 @@ VOWELS = frozenset("aeiouAEIOU@03V")
 """First characters of the mnemonics of vowels."""
 SAME_KIND = 0.5
 """Distance of two vowels, or of two consonants; 1 is that of a vowel and a consonant, and of a phoneme left out."""
+AT_ONCE = 500
+"""Texts of one call of espeak-ng."""
 NEAREST = 40
 """Words of a list that are taken as the nearest of a word."""
 LEAST_CHANGED, MOST_CHANGED = 0.3, 0.6
@@ -51,11 +53,14 @@ def split(line: str) -> Phonemes:
 
 
 def lines(texts: Sequence[str], language: str) -> list[str]:
-    """espeak-ng's mnemonics of each text; all texts are asked at once where it answers them line by line."""
-    options = ["-q", "-x", "--sep=_", "-v", language]
-    found = espeak.ask(options, "".join(f"{text}\n" for text in texts)).splitlines()
-    if len(found) != len(texts):
-        found = [" ".join(espeak.ask([*options, text]).split()) for text in texts]
+    """espeak-ng's mnemonics of each text; AT_ONCE texts are asked together where it answers them line by line."""
+    options, found = ["-q", "-x", "--sep=_", "-v", language], []
+    for start in range(0, len(texts), AT_ONCE):
+        some = texts[start : start + AT_ONCE]
+        answers = espeak.ask(options, "".join(f"{text}\n" for text in some)).splitlines()
+        if len(answers) != len(some):
+            answers = [" ".join(espeak.ask([*options, text]).split()) for text in some]
+        found += answers
     return [line.strip() for line in found]
 
 
