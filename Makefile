@@ -106,7 +106,7 @@ help:
 	echo "       of them; SAMPLES=words.zip: saved by the page of make demo] [NEGATIVES=DIR: recordings in which none is said]"
 	echo "       [MORE_NEGATIVES=DIR: continue with what it falsely accepted] [VOICES=DIR: of Piper or Kokoro] [LANGUAGE=en]"
 	echo "       [TAU=1] [DATA=DIR: other words of Speech Commands] [FALSE_ACCEPTS=0.5: wanted an hour]"
-	echo "       [CLIPS=1200: of each word] [EPOCHS=40] [SEED=0] [GPU=0] [OUT=DIR]"
+	echo "       [CLIPS=1000: of each word] [EPOCHS=40] [SEED=0] [GPU=0] [OUT=DIR]"
 	echo "  make import   CHECKPOINT=FILE LABELS=a,b,c"
 	echo "                                       a checkpoint of the official BC-ResNet code, or of Lightning around it -> one"
 	echo "       [TAU=1: must be its width] [OUT=FILE]    that make quantize CHECKPOINT=FILE takes"

@@ -26,7 +26,7 @@ from training.spoken import speakers
 from training.spoken.acoustics import CLIP, RATE, placed, recorded
 from training.spoken.speakers import Voices
 
-CLIPS = 1200
+CLIPS = 1000
 """Clips of each word in synthetic voices; the following are multiples of them."""
 COUNTS = {
     speech.WORD: 1.0,

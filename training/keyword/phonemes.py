@@ -114,19 +114,13 @@ def parts(word: str, language: str) -> list[str]:
     return [part for part in line.replace(" ", "_").split("_") if part.strip(STRESS)]
 
 
-def changed(
-    parts: Sequence[str], inventory: Sequence[str], accents: Mapping[str, Sequence[str]], rng: np.random.Generator
-) -> str:
-    """A word with LEAST_CHANGED to MOST_CHANGED of its phonemes replaced by others of their kind, as espeak-ng reads it.
-
-    accents: phonemes that may be said in the place of one, and the word is still the same: not by these.
-    """
+def changed(parts: Sequence[str], inventory: Sequence[str], rng: np.random.Generator) -> str:
+    """A word with LEAST_CHANGED to MOST_CHANGED of its phonemes replaced by others of their kind, as espeak-ng reads it."""
     made = list(parts)
     count = max(1, round(len(made) * rng.uniform(LEAST_CHANGED, MOST_CHANGED)))
     for index in rng.permutation(len(made))[:count]:
         name = made[index].strip(STRESS)
-        same = {name, *accents.get(name, ())}
-        kind = [other for other in inventory if other not in same and is_vowel(other) == is_vowel(name)]
+        kind = [other for other in inventory if other != name and is_vowel(other) == is_vowel(name)]
         if kind:
             made[index] = made[index].replace(name, str(rng.choice(kind)))
     return f"[[{''.join(made)}]]"

@@ -18,7 +18,7 @@ from common import progress, workers
 from common.description import UNKNOWN
 from common.errors import UserError
 from training.data import clip_folder
-from training.keyword import accents, phonemes, vocabulary
+from training.keyword import phonemes, vocabulary
 from training.keyword.phonemes import Phonemes
 from training.spoken import speakers
 from training.spoken.acoustics import CLIP, RATE, placed, recorded, trim, voiced
@@ -31,8 +31,6 @@ WORD, ALIKE, OTHER, RUNNING, PART, REVERSED = KINDS = ("word", "alike", "other",
 """What a clip holds: a word of the user's; what sounds like one; another word; a second of running speech; the first or last
 part of a word; a word backwards."""
 ECHOES, CODED = 0.6, 0.7  # fraction of the clips with an echo; after a codec
-ACCENTED = 0.5
-"""Fraction of the clips of an English word that are said with an accent."""
 TRIES = 6
 """Times that a word is spoken anew, faster or slower, until it fits into a clip."""
 PART_OF = 0.3, 0.6
@@ -66,11 +64,10 @@ class Item(NamedTuple):
 
 class Texts(NamedTuple):
     """What may be spoken as other words. words: none is, or contains, one of the user's; the most frequent first; with their
-    phonemes. samples: of a clip. parts: the phonemes of each of the user's words that is said in accents."""
+    phonemes. samples: of a clip."""
 
     words: Mapping[str, Phonemes]
     samples: int = CLIP
-    parts: Mapping[str, list[str]] = {}
 
     @property
     def mnemonics(self) -> list[str]:
@@ -90,8 +87,7 @@ def texts(words: Sequence[str], language: str, samples: int = CLIP) -> Texts:
     own = phonemes.of(words, language)
     others = vocabulary.of(language).items()
     left = {text: sound for text, sound in others if not any(phonemes.contains(sound, word) for word in own)}
-    parts = {word: phonemes.parts(word, language) for word in words if accents.known(language)}
-    return Texts(left, samples, parts)
+    return Texts(left, samples)
 
 
 def clip_length(words: Sequence[str], voices: Sequence[Voice]) -> int:
@@ -147,10 +143,7 @@ def spoken_clip(item: Item, chosen: Texts, voices: Sequence[Voice], rng: np.rand
     if item.kind in (ALIKE, OTHER):
         spoken = speakers.say(item.text, speakers.draw(voices, item.text, rng), rng)
         return recorded(*spoken, ECHOES, rng, chosen.samples)
-    text = item.text
-    if item.kind == WORD and text in chosen.parts and rng.random() < ACCENTED:
-        text = accents.said(chosen.parts[text], rng)
-    said = fitting(text, voices, chosen.samples, rng)
+    said = fitting(item.text, voices, chosen.samples, rng)
     if item.kind == REVERSED:
         said = said[::-1]
     if item.kind == PART:
@@ -177,14 +170,13 @@ def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) ->
 def plan(words: Sequence[str], language: str, counts: dict[str, int], chosen: Texts, seed: int) -> list[Item]:
     """The items of a set of clips. counts: of each of KINDS, for each word where the kind is about words."""
     rng = np.random.default_rng([seed, 1])
-    near, mnemonics = accents.NEAR if accents.known(language) else {}, chosen.mnemonics
-    items = []
+    items, mnemonics = [], chosen.mnemonics
     for word in words:
         parts = phonemes.parts(word, language)
         alike = phonemes.nearest(word, chosen.words, language) + phonemes.phrases(word, chosen.words, language)
         items += [Item(kind, word) for kind in (WORD, PART, REVERSED) for _ in range(counts[kind])]
         for index in range(counts[ALIKE]):
-            text = phonemes.changed(parts, mnemonics, near, rng) if index % 2 else str(rng.choice(alike))
+            text = phonemes.changed(parts, mnemonics, rng) if index % 2 else str(rng.choice(alike))
             items.append(Item(ALIKE, text))
     items += [Item(OTHER, text) for text in chosen.drawn(counts[OTHER], rng)]
     return items + [Item(RUNNING, "")] * counts[RUNNING]
