@@ -92,8 +92,7 @@ def spoken(
     clips: of each word. folder: where they are kept.
     """
     made = []
-    texts = list(chosen.words)
-    order = np.random.default_rng([seed, 5]).permutation(len(texts))
+    order = np.random.default_rng([seed, 5]).permutation(len(chosen.words))
     middle = len(order) * 3 // 4
     parts = (
         ("training", voices.training, 1.0, SENTENCES, order[:middle]),
@@ -101,7 +100,7 @@ def spoken(
     )
     for number, (name, some, share, sentences, rows) in enumerate(parts):
         counts = {kind: math.ceil(multiple * share * clips) for kind, multiple in COUNTS.items()}
-        own = chosen._replace(words={texts[index]: chosen.words[texts[index]] for index in sorted(rows)})
+        own = chosen._replace(words=[chosen.words[index] for index in sorted(rows)])
         items = speech.plan(words, language, counts, own, seed + number)
         programs = "-".join(sorted({voice.synthesiser for voice in some}))
         audio = speech.kept(folder / "spoken" / f"{name}-{language}-{programs}", items, own, some, seed + number)

@@ -6,7 +6,7 @@ that are near by phoneme edit distance, words that nobody has listed can be spok
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,22 +34,11 @@ def of(texts: Sequence[str], language: str) -> list[Phonemes]:
     """The phonemes of each text, mnemonics without stress. UserError where one has none in that language."""
     found = []
     for text, line in zip(texts, lines(texts, language)):
-        spoken = split(line)
+        spoken = tuple(name for name in (part.strip(STRESS) for part in line.replace(" ", "_").split("_")) if name)
         if not spoken:
             raise UserError(f"'{text}' has no sound in language {language}; write it as it is said there")
         found.append(spoken)
     return found
-
-
-def native(texts: Sequence[str], language: str) -> dict[str, Phonemes]:
-    """The phonemes of each text that has some, and that espeak-ng does not read in another language."""
-    spoken = {text: split(line) for text, line in zip(texts, lines(texts, language)) if FOREIGN not in line}
-    return {text: sound for text, sound in spoken.items() if sound}
-
-
-def split(line: str) -> Phonemes:
-    """espeak-ng's mnemonics of a text without stress."""
-    return tuple(name for name in (part.strip(STRESS) for part in line.replace(" ", "_").split("_")) if name)
 
 
 def lines(texts: Sequence[str], language: str) -> list[str]:
@@ -64,48 +53,42 @@ def lines(texts: Sequence[str], language: str) -> list[str]:
     return [line.strip() for line in found]
 
 
+def native(texts: Sequence[str], language: str) -> list[str]:
+    """Those of the texts that have a sound, and that espeak-ng does not read in another language."""
+    return [text for text, line in zip(texts, lines(texts, language)) if line.strip(STRESS + "_ ") and FOREIGN not in line]
+
+
 def contains(long: Phonemes, short: Phonemes) -> bool:
     """Whether `short` stands in `long`, in a row."""
     return any(long[start : start + len(short)] == short for start in range(len(long) - len(short) + 1))
-
-
-def is_one(name: str) -> bool:
-    """Whether a mnemonic is a phoneme of its own, and not a mark on the one before it."""
-    return name[0].isalpha() or is_vowel(name)
 
 
 def is_vowel(phoneme: str) -> bool:
     return phoneme[0] in VOWELS
 
 
-def distances(word: Phonemes, others: Sequence[Phonemes]) -> np.ndarray:
-    """Edit distance to each of the others, float [others]: 1 for a phoneme that is left out or added, SAME_KIND to 1 for one
-    that is replaced."""
-    lengths = np.array([len(other) for other in others])
-    longest = int(lengths.max())
-    padded = np.array([[*other, *[""] * (longest - len(other))] for other in others])
-    vowels = np.array([[bool(name) and is_vowel(name) for name in row] for row in padded.tolist()])
-    row = np.tile(np.arange(longest + 1.0), (len(others), 1))
-    for count, name in enumerate(word, 1):
-        change = np.where(padded == name, 0, np.where(vowels == is_vowel(name), SAME_KIND, 1))
-        above, row = row, np.empty_like(row)
-        row[:, 0] = count
-        for index in range(longest):
-            added = np.minimum(above[:, index + 1], row[:, index]) + 1
-            row[:, index + 1] = np.minimum(above[:, index] + change[:, index], added)
-    return row[np.arange(len(others)), lengths]
+def distance(a: Phonemes, b: Phonemes) -> float:
+    """Edit distance: 1 for a phoneme that is left out or added, SAME_KIND to 1 for one that is replaced."""
+    row = np.arange(len(b) + 1.0)
+    for count, first in enumerate(a, 1):
+        above, row = row, np.empty(len(b) + 1)
+        row[0] = count
+        for index, second in enumerate(b):
+            change = 0 if first == second else SAME_KIND if is_vowel(first) == is_vowel(second) else 1
+            row[index + 1] = min(above[index] + change, above[index + 1] + 1, row[index] + 1)
+    return float(row[-1])
 
 
-def nearest(word: str, others: Mapping[str, Phonemes], language: str, count: int = NEAREST) -> list[str]:
+def nearest(word: str, others: Sequence[str], language: str, count: int = NEAREST) -> list[str]:
     """The `count` of the other words that are nearest to a word, relative to the longer of the two; the nearest first. Left
     out: what contains it, or sounds the same."""
-    (spoken,) = of([word], language)
-    left = {other: sound for other, sound in others.items() if not contains(sound, spoken)}
-    if not left:
-        return []
-    lengths = np.array([max(len(spoken), len(sound)) for sound in left.values()])
-    relative = distances(spoken, list(left.values())) / lengths
-    return [other for _, other in sorted(zip(relative.tolist(), left))[:count]]
+    spoken, *sounds = of([word, *others], language)
+    rows = [
+        (distance(spoken, sound) / max(len(spoken), len(sound)), other)
+        for other, sound in zip(others, sounds)
+        if not contains(sound, spoken)
+    ]
+    return [other for _, other in sorted(rows)[:count]]
 
 
 def parts(word: str, language: str) -> list[str]:
@@ -126,7 +109,12 @@ def changed(parts: Sequence[str], inventory: Sequence[str], rng: np.random.Gener
     return f"[[{''.join(made)}]]"
 
 
-def phrases(word: str, others: Mapping[str, Phonemes], language: str, each: int = 12) -> list[str]:
+def inventory(texts: Sequence[str], language: str) -> list[str]:
+    """All phonemes of some texts, sorted."""
+    return sorted({phoneme for spoken in of(texts, language) for phoneme in spoken})
+
+
+def phrases(word: str, others: Sequence[str], language: str, each: int = 12) -> list[str]:
     """What sounds like a phrase of several words: each of its words alone, all but one, the phrase with one replaced by a
     word that sounds alike, and in the reverse order. None for a single word."""
     parts = word.split()

@@ -7,8 +7,7 @@ same plan gives the same clips whatever the number of processes. Voices of train
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,6 @@ from common.description import UNKNOWN
 from common.errors import UserError
 from training.data import clip_folder
 from training.keyword import phonemes, vocabulary
-from training.keyword.phonemes import Phonemes
 from training.spoken import speakers
 from training.spoken.acoustics import CLIP, RATE, placed, recorded, trim, voiced
 from training.spoken.codecs import coded
@@ -44,8 +42,6 @@ MEASURED = 25
 """Utterances that a word's length is the median of."""
 WORDS_AT_ONCE = 6, 14
 CHUNK = 100  # clips per task of a process
-RARE = 0.003
-"""Fraction of the words below which a phoneme is none of the language's: it is of names and loan words."""
 LEAST = 0.01
 """Fraction of full scale below which a synthesiser said nothing."""
 
@@ -63,31 +59,22 @@ class Item(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """What may be spoken as other words. words: none is, or contains, one of the user's; the most frequent first; with their
-    phonemes. samples: of a clip."""
+    """What may be spoken as other words. words: a list in which none is, or contains, one of the user's. mnemonics: all
+    phonemes of it. samples: of a clip."""
 
-    words: Mapping[str, Phonemes]
+    words: list[str]
+    mnemonics: list[str]
     samples: int = CLIP
-
-    @property
-    def mnemonics(self) -> list[str]:
-        """The phonemes of the words, sorted, without those that hardly any word has."""
-        having = Counter(name for sound in self.words.values() for name in {*sound})
-        return sorted(name for name, count in having.items() if count >= RARE * len(self.words) and phonemes.is_one(name))
-
-    def drawn(self, count: int, rng: np.random.Generator) -> list[str]:
-        """So many random words; one of rank r about as often as 1 / sqrt(r)."""
-        words = list(self.words)
-        return [words[int(place * len(words))] for place in rng.random(count) ** 2]
 
 
 def texts(words: Sequence[str], language: str, samples: int = CLIP) -> Texts:
     """The other words of a language without those that hold one of the user's words, by their sound; for clips of so many
     samples."""
+    others = vocabulary.of(language)
     own = phonemes.of(words, language)
-    others = vocabulary.of(language).items()
-    left = {text: sound for text, sound in others if not any(phonemes.contains(sound, word) for word in own)}
-    return Texts(left, samples)
+    sounds = phonemes.of(others, language)
+    left = [text for text, sound in zip(others, sounds) if not any(phonemes.contains(sound, word) for word in own)]
+    return Texts(left, phonemes.inventory(left, language), samples)
 
 
 def clip_length(words: Sequence[str], voices: Sequence[Voice]) -> int:
@@ -160,7 +147,7 @@ def part(said: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
     """Several other words in a row by a quick synthesiser, float64 at 16 kHz; half of them as one of many languages says
     them."""
-    text = " ".join(chosen.drawn(rng.integers(*WORDS_AT_ONCE), rng))
+    text = " ".join(rng.choice(chosen.words, rng.integers(*WORDS_AT_ONCE)))
     voice = speakers.draw(speakers.quick(voices), text, rng)
     if rng.random() < 0.5 and voice.synthesiser == espeak.PROGRAM:
         voice = voice._replace(name=f"{rng.choice(espeak.LANGUAGES)}+{voice.throats[0]}")
@@ -170,15 +157,15 @@ def running(chosen: Texts, voices: Sequence[Voice], rng: np.random.Generator) ->
 def plan(words: Sequence[str], language: str, counts: dict[str, int], chosen: Texts, seed: int) -> list[Item]:
     """The items of a set of clips. counts: of each of KINDS, for each word where the kind is about words."""
     rng = np.random.default_rng([seed, 1])
-    items, mnemonics = [], chosen.mnemonics
+    items = []
     for word in words:
         parts = phonemes.parts(word, language)
         alike = phonemes.nearest(word, chosen.words, language) + phonemes.phrases(word, chosen.words, language)
         items += [Item(kind, word) for kind in (WORD, PART, REVERSED) for _ in range(counts[kind])]
         for index in range(counts[ALIKE]):
-            text = phonemes.changed(parts, mnemonics, rng) if index % 2 else str(rng.choice(alike))
+            text = phonemes.changed(parts, chosen.mnemonics, rng) if index % 2 else str(rng.choice(alike))
             items.append(Item(ALIKE, text))
-    items += [Item(OTHER, text) for text in chosen.drawn(counts[OTHER], rng)]
+    items += [Item(OTHER, str(rng.choice(chosen.words))) for _ in range(counts[OTHER])]
     return items + [Item(RUNNING, "")] * counts[RUNNING]
 
 

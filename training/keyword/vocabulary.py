@@ -1,34 +1,42 @@
-"""The words of a language that are none of the user's: the most frequent ones, by wordfreq (Speer, 2022).
+"""The words of a language that may be spoken as other words: the most frequent ones, by wordfreq (Speer, 2022).
 
-Where it does not know the language, or espeak-ng reads most of its words as another language's (of a script of syllables,
-for example), the English words of the open recipe stand in.
+English ones are those of the open recipe: short lists of things, actions and numbers that sound like no keyword. They also
+stand in where wordfreq does not know a language, or espeak-ng reads most of its words as another language's (of a script of
+syllables, for example).
 """
 
 from __future__ import annotations
 
 import functools
 import unicodedata
-import zlib
 
 import wordfreq
 
 from training.keyword import phonemes
-from training.keyword.phonemes import Phonemes
 from training.spoken import synthesis
 
-COMMON = 20000
+ENGLISH = "en"
+COMMON = 2000
 """Words that are taken, at most."""
-LEAST = 1000
+LEAST = 500
 """Words of a language below which the English ones stand in."""
 LETTERS = "L", "M"
 """Categories of Unicode, letters and their marks."""
-SHORTEST = 2
+SHORTEST = 3
+"""Letters of a word."""
+
+
+@functools.cache
+def of(language: str) -> list[str]:
+    """The words, sorted; none is said as in another language. language: as espeak-ng names it."""
+    found = phonemes.native(listed(language), language)
+    return sorted(found) if len(found) >= LEAST else synthesis.other_words()
 
 
 def listed(language: str) -> list[str]:
-    """The words of a list, the most frequent first; none where there is no list. language: as espeak-ng names it."""
+    """The words of a list; none where there is no list, or it is not to be used."""
     root = language.split("-")[0]
-    if root not in wordfreq.available_languages():  # which would take a related one
+    if root == ENGLISH or root not in wordfreq.available_languages():  # which would take a related language
         return []
     found = wordfreq.top_n_list(root, COMMON)
     return [word for word in found if len(word) >= SHORTEST and all(is_letter(character) for character in word)]
@@ -36,14 +44,3 @@ def listed(language: str) -> list[str]:
 
 def is_letter(character: str) -> bool:
     return unicodedata.category(character)[0] in LETTERS
-
-
-@functools.cache
-def of(language: str) -> dict[str, Phonemes]:
-    """Each word with its phonemes, the most frequent first; a word that is said as in another language is left out."""
-    words = listed(language)
-    found = phonemes.native(words, language) if words else {}
-    if len(found) >= LEAST:
-        return found
-    words = sorted(synthesis.other_words(), key=lambda word: zlib.crc32(word.encode()))
-    return dict(zip(words, phonemes.of(words, language)))
