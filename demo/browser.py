@@ -10,10 +10,12 @@ https://chromedevtools.github.io/devtools-protocol/
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -26,6 +28,8 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe", "about:blank")
 TIMEOUT = 180
 """Seconds that an answer may take."""
+ENDING = 5
+"""Seconds in which the browser ends by itself, and its processes once they are killed."""
 PIECE = 1 << 16
 """Bytes of a read."""
 
@@ -56,6 +60,7 @@ class Browser:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         os.close(commands)
         os.close(answers)
@@ -74,13 +79,21 @@ class Browser:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(ENDING)
+        self._end_all()
+        self._process.wait()
         os.close(self._out)
         os.close(self._in)
+
+    def _end_all(self) -> None:
+        """End what the browser left running: the profile would be written to while its folder is removed."""
+        until = time.monotonic() + ENDING
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < until:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.poll()
+                time.sleep(0.01)
 
     def _read(self, until: float) -> dict | None:
         """The next message; None at that time."""
