@@ -34,7 +34,7 @@ def of(texts: Sequence[str], language: str) -> list[Phonemes]:
     """The phonemes of each text, mnemonics without stress. UserError where one has none in that language."""
     found = []
     for text, line in zip(texts, lines(texts, language)):
-        spoken = tuple(name for name in (part.strip(STRESS) for part in line.replace(" ", "_").split("_")) if name)
+        spoken = tuple(part.strip(STRESS) for part in split(line))
         if not spoken:
             raise UserError(f"'{text}' has no sound in language {language}; write it as it is said there")
         found.append(spoken)
@@ -53,9 +53,14 @@ def lines(texts: Sequence[str], language: str) -> list[str]:
     return [line.strip() for line in found]
 
 
+def split(line: str) -> list[str]:
+    """The mnemonics of a line with their stress."""
+    return [part for part in line.replace(" ", "_").split("_") if part.strip(STRESS)]
+
+
 def native(texts: Sequence[str], language: str) -> list[str]:
     """Those of the texts that have a sound, and that espeak-ng does not read in another language."""
-    return [text for text, line in zip(texts, lines(texts, language)) if line.strip(STRESS + "_ ") and FOREIGN not in line]
+    return [text for text, line in zip(texts, lines(texts, language)) if split(line) and FOREIGN not in line]
 
 
 def contains(long: Phonemes, short: Phonemes) -> bool:
@@ -94,7 +99,7 @@ def nearest(word: str, others: Sequence[str], language: str, count: int = NEARES
 def parts(word: str, language: str) -> list[str]:
     """The phonemes of a word with their stress: what `changed` takes."""
     (line,) = lines([word], language)
-    return [part for part in line.replace(" ", "_").split("_") if part.strip(STRESS)]
+    return split(line)
 
 
 def changed(parts: Sequence[str], inventory: Sequence[str], rng: np.random.Generator) -> str:

@@ -7,7 +7,6 @@ syllables, for example).
 
 from __future__ import annotations
 
-import functools
 import unicodedata
 
 import wordfreq
@@ -26,7 +25,6 @@ SHORTEST = 3
 """Letters of a word."""
 
 
-@functools.cache
 def of(language: str) -> list[str]:
     """The words, sorted; none is said as in another language. language: as espeak-ng names it."""
     found = phonemes.native(listed(language), language)
