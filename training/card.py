@@ -18,7 +18,7 @@ from training.data.dataset import Clip, read_clips
 from training.features import log_mel
 from training.field.augment import PARTS as AUGMENTATION
 from training.model import DROPOUT
-from training.train import Trainer, standing
+from training.train import Trainer, kept_epoch
 
 
 def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[str]) -> dict:
@@ -27,7 +27,7 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
     archive: the folder of the training clips. arguments: of the command line.
     """
     recipe, clips = trainer.recipe, len(trainer.validation_target)
-    best = best_epoch(trainer)
+    best = kept_epoch(recipe, trainer.history)
     row = trainer.history[best - 1]
     outside = {"validation top-1, changed as in the field": percent(row["outside"], clips)} if "outside" in row else {}
     return {
@@ -37,7 +37,9 @@ def run_record(trainer: Trainer, archive: Path, ver: int, arguments: Sequence[st
         "recipe": recipe_line(trainer),
         "labels": " ".join(recipe.labels),
         "seed": recipe.seed,
-        "epochs": f"{recipe.epochs}, the best by validation kept (epoch {best})",
+        "epochs": f"{recipe.epochs}, the last kept"
+        if recipe.last
+        else f"{recipe.epochs}, the best by validation kept (epoch {best})",
         "command": shlex.join(["python", "-m", "training", *portable(arguments)]),
         "device": f"{trainer.device.type}, {recipe.precision} activations, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}",
@@ -67,12 +69,6 @@ FIELD_TEXT = {
 }
 
 
-def best_epoch(trainer: Trainer) -> int:
-    """The epoch that was kept, from 1: the later of equals."""
-    standings = [standing(row) for row in trainer.history]
-    return len(standings) - standings[::-1].index(max(standings))
-
-
 def recipe_line(trainer: Trainer) -> str:
     """What the run did to the clips and the weights, in a line."""
     recipe = trainer.recipe
@@ -95,7 +91,8 @@ def recipe_line(trainer: Trainer) -> str:
         parts += ["half of them drawn where a keyword was heard"] * ("mining" in recipe.parts)
     if recipe.prior:
         parts.append(
-            f"logit of other words lowered by {trainer.history[best_epoch(trainer) - 1]['prior']:.1f}, by validation"
+            f"logit of other words lowered by {trainer.history[kept_epoch(recipe, trainer.history) - 1]['prior']:.1f}, "
+            "by validation"
         )
     if recipe.dropout != DROPOUT:
         parts.append(f"dropout {recipe.dropout:g}")

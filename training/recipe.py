@@ -36,6 +36,7 @@ class Recipe:
     excerpts: int = 0  # of running speech, per epoch
     weight: float = 1.0  # of an excerpt in the loss of the last epoch
     prior: bool = False  # whether the bias of other words is set by validation clips
+    last: bool = False  # whether the last epoch is kept, not the best by validation
 
 
 NEWER = {field.name: field.default for field in dataclasses.fields(Recipe) if field.default is not dataclasses.MISSING}

@@ -44,9 +44,13 @@ def learning_rate(step: int, steps_an_epoch: int, epochs: int, peak: float = PEA
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup) / (epochs * steps_an_epoch - warmup)))
 
 
-def standing(row: dict) -> int:
-    """What the best epoch has most of: right answers, as recorded and, in the field recipe, changed."""
-    return row["correct"] + row.get("outside", 0)
+def kept_epoch(recipe: Recipe, history: Sequence[dict]) -> int:
+    """The epoch, from 1, whose weights are kept: the last, or that with most right answers over validation clips, as
+    recorded and changed together, the later of equals."""
+    if recipe.last:
+        return len(history)
+    right = [row["correct"] + row.get("outside", 0) for row in history]
+    return len(right) - right[::-1].index(max(right))
 
 
 class Trainer:
@@ -197,10 +201,10 @@ class Trainer:
             self.model.load_state_dict(self.average.weights)
         row, weights = self.validated()
         self.seconds += time.monotonic() - started
-        if standing(row) >= max(map(standing, self.history), default=0):
+        self.history.append(row)
+        if kept_epoch(self.recipe, self.history) == self.epoch:
             self.best = weights
         self.model.load_state_dict(latest)
-        self.history.append(row)
         self.save()
 
     def validated(self) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -231,6 +235,6 @@ class Trainer:
         return torch.cat(rows).numpy()
 
     def load_best(self) -> dict[str, np.ndarray]:
-        """Load the weights of the epoch with the best validation (the later of equals) into the model; return them."""
+        """Load the weights of the epoch that is kept into the model; return them."""
         self.model.load_state_dict(self.best)
         return {name: value.cpu().numpy() for name, value in self.best.items() if not name.endswith("num_batches_tracked")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -332,6 +333,23 @@ def test_a_run_is_resumed_bit_for_bit_with_what_it_mined(tmp_path, pool):
     assert (whole.negatives.score != 0.5).any(), "the seconds that were drawn have a score of their own"
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_the_weights_of_the_kept_epoch_are_saved(tmp_path, pool, monkeypatch, last):
+    run = new_run(tmp_path / "last.pt", pool, last=last)
+    epochs = []
+
+    def validated() -> tuple[dict, dict]:
+        epochs.append(run.weights())
+        return {"loss": 0.0, "correct": 9 - len(epochs)}, run.weights()
+
+    monkeypatch.setattr(run, "validated", validated)
+    for _ in range(2):
+        run.train_epoch()
+    kept = run.load_best()
+    assert all(np.array_equal(kept[name], epochs[last][name]) for name in kept)
+    assert any(not np.array_equal(kept[name], epochs[not last][name]) for name in kept)
+
+
 def test_excerpts_are_other_words_and_batches_name_their_seconds(tmp_path, pool):
     run = new_run(tmp_path / "last.pt", pool)
     batches = list(run.batches(0))
@@ -371,9 +389,12 @@ def test_the_teacher_is_asked_once_and_for_the_rows_alone(tmp_path):
     assert torch.equal(teacher.answers(audio, rows, CPU, cache), found)
 
 
-def test_the_best_epoch_is_best_as_recorded_and_changed_together():
-    assert train.standing({"correct": 90, "outside": 70}) > train.standing({"correct": 95, "outside": 60})
-    assert train.standing({"correct": 90}) == 90
+def test_the_kept_epoch_is_best_as_recorded_and_changed_together_or_the_last():
+    recipe = train.Recipe(1, LABELS, 3, 0, "float32", "")
+    history = [{"correct": 90, "outside": 70}, {"correct": 90, "outside": 70}, {"correct": 95, "outside": 60}]
+    assert train.kept_epoch(recipe, history) == 2
+    assert train.kept_epoch(recipe, [{"correct": count} for count in (89, 90, 88)]) == 2
+    assert train.kept_epoch(dataclasses.replace(recipe, last=True), history) == 3
 
 
 # The command
@@ -414,6 +435,7 @@ def test_the_command_trains_and_its_card_tells_what_with(tiny_speech_commands, t
     ]
     assert not main([*options, "--data", str(tiny_speech_commands), "--out", str(tmp_path / "run")])
     card = (tmp_path / "run" / "tau1.md").read_text()
+    assert "| epochs | 1, the last kept |" in card
     assert "changed as in the field" in card and "random levels and saturation" in card and "babble" in card
     assert "excerpts of running speech" in card and "simulated rooms" not in card and str(tmp_path) not in card
     assert "changed" in capsys.readouterr().out

@@ -67,10 +67,15 @@ def material(
 
 
 def extras(clips: Sequence[Clip], outside: Outside, parts: Sequence[str]) -> dict:
-    """The fields of `train.Recipe` by which this recipe differs from the open one, apart from the hash."""
+    """The fields of `train.Recipe` by which this recipe differs from the open one, apart from the hash.
+
+    Where it learns from running speech, the last epoch is kept: what is mined and weighs more from epoch to epoch is false
+    accepts, which no validation clip tells.
+    """
     excerpts = round(EXCERPTS * openset.average_keyword(clips)) if outside.negatives else 0
     return {
         "excerpts": excerpts,
         "weight": WEIGHT if "weight" in parts and excerpts else 1.0,
         "prior": "prior" in parts,
+        "last": excerpts > 0,
     }
