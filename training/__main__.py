@@ -331,7 +331,7 @@ def run(
     """Train in the folder of the run, test, and write the checkpoint with its card and plot."""
     trainer = open_run(args, archive)
     train_epochs(trainer)
-    tensors = trainer.load_best()
+    tensors = trainer.load_kept()
     record = card.run_record(trainer, archive, args.ver, arguments)
     if args.start:
         record["from"] = card.origin(args.start)

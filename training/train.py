@@ -87,7 +87,7 @@ class Trainer:
         self.optimizer = torch.optim.SGD(self.model.parameters(), recipe.rate, MOMENTUM, weight_decay=WEIGHT_DECAY)
         self.average = WeightAverage(self.model, recipe.average) if recipe.average else None
         self.history: list[dict] = []
-        self.best: dict[str, torch.Tensor] = {}
+        self.kept: dict[str, torch.Tensor] = {}
         self.seconds = 0.0
 
     @property
@@ -103,7 +103,7 @@ class Trainer:
                 "recipe": dataclasses.asdict(self.recipe),
                 "model": self.model.state_dict(),
                 "average": self.average.weights if self.average else {},
-                "best": self.best,
+                "best": self.kept,  # the name in older files
                 "optimizer": self.optimizer.state_dict(),
                 "history": self.history,
                 "hard": torch.from_numpy(self.negatives.score) if self.negatives else None,
@@ -154,7 +154,7 @@ class Trainer:
             self.average.take(saved["average"])
         if self.negatives:
             self.negatives.take(saved["hard"].numpy())
-        self.best, self.history, self.seconds = saved["best"], saved["history"], float(saved["seconds"])
+        self.kept, self.history, self.seconds = saved["best"], saved["history"], float(saved["seconds"])
 
     def begin_with(self, tensors: dict[str, np.ndarray]) -> None:
         """Take the weights and statistics of a checkpoint in place of random ones; UserError where they do not fit."""
@@ -203,7 +203,7 @@ class Trainer:
         self.seconds += time.monotonic() - started
         self.history.append(row)
         if kept_epoch(self.recipe, self.history) == self.epoch:
-            self.best = weights
+            self.kept = weights
         self.model.load_state_dict(latest)
         self.save()
 
@@ -234,7 +234,7 @@ class Trainer:
             rows = [self.model(batch.to(self.device)).cpu() for batch in batches]
         return torch.cat(rows).numpy()
 
-    def load_best(self) -> dict[str, np.ndarray]:
+    def load_kept(self) -> dict[str, np.ndarray]:
         """Load the weights of the epoch that is kept into the model; return them."""
-        self.model.load_state_dict(self.best)
-        return {name: value.cpu().numpy() for name, value in self.best.items() if not name.endswith("num_batches_tracked")}
+        self.model.load_state_dict(self.kept)
+        return {name: value.cpu().numpy() for name, value in self.kept.items() if not name.endswith("num_batches_tracked")}

@@ -278,10 +278,10 @@ def test_a_run_keeps_the_weights_with_the_prior_that_its_history_tells(tmp_path,
     monkeypatch.setattr(prior, "chosen", lambda *_: 0.7)
     run = new_run(tmp_path / "last.pt", pool, epochs=1, prior=True)
     run.train_epoch()
-    before, kept = run.weights()[prior.BIAS], run.best[prior.BIAS]
+    before, kept = run.weights()[prior.BIAS], run.kept[prior.BIAS]
     assert run.history[0]["prior"] == 0.7
     assert (before - kept).numpy() == pytest.approx(np.where(np.array(LABELS) == UNKNOWN, 0.7, 0), abs=1e-6)
-    run.load_best()
+    run.load_kept()
     assert prior.right(run.logits(run.validation), run.validation_target) == run.history[0]["correct"]
 
 
@@ -345,7 +345,7 @@ def test_the_weights_of_the_kept_epoch_are_saved(tmp_path, pool, monkeypatch, la
     monkeypatch.setattr(run, "validated", validated)
     for _ in range(2):
         run.train_epoch()
-    kept = run.load_best()
+    kept = run.load_kept()
     assert all(np.array_equal(kept[name], epochs[last][name]) for name in kept)
     assert any(not np.array_equal(kept[name], epochs[not last][name]) for name in kept)
 

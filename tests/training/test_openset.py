@@ -286,7 +286,7 @@ def test_a_run_with_draws_splices_and_a_mean_continues_bit_for_bit(tmp_path):
             run = new_trainer(draws, state, splices=40, smoothing=0.1, average=0.9)
             run.resume()
         run.train_epoch()
-        tensors = [*run.weights().values(), *run.average.weights.values(), *run.best.values()]
+        tensors = [*run.weights().values(), *run.average.weights.values(), *run.kept.values()]
         return [tensor.numpy().tobytes() for tensor in tensors]
 
     assert outcome(False) == outcome(True)
@@ -295,8 +295,8 @@ def test_a_run_with_draws_splices_and_a_mean_continues_bit_for_bit(tmp_path):
 def test_the_best_weights_are_those_of_the_mean_not_of_the_last_step(tmp_path):
     run = new_trainer(None, tmp_path / "last.pt", average=0.9)
     run.train_epoch()
-    assert all(torch.equal(run.best[name], value) for name, value in run.average.weights.items())
-    assert not torch.equal(run.best["output.weight"], run.model.state_dict()["output.weight"])
+    assert all(torch.equal(run.kept[name], value) for name, value in run.average.weights.items())
+    assert not torch.equal(run.kept["output.weight"], run.model.state_dict()["output.weight"])
 
 
 def test_weights_to_begin_with_must_fit(tmp_path, shipped_tau1):

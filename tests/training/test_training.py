@@ -202,7 +202,7 @@ def new_run(splits, state: Path, **options) -> train.Trainer:
 
 def outcome(run: train.Trainer) -> dict[str, bytes]:
     """All that a run leaves: every weight and statistic, the best ones, and the history."""
-    tensors = {**run.model.state_dict(), **{f"best {name}": value for name, value in run.best.items()}}
+    tensors = {**run.model.state_dict(), **{f"best {name}": value for name, value in run.kept.items()}}
     return {**{name: value.numpy().tobytes() for name, value in tensors.items()}, "history": repr(run.history).encode()}
 
 
@@ -268,7 +268,7 @@ def test_of_equally_good_epochs_the_later_is_kept_and_a_worse_one_is_not(splits,
         run.logits = lambda logmel, answers=answers: answers
         torch.nn.init.normal_(run.model.output.bias)
         run.train_epoch()
-        kept = all(torch.equal(run.best[name], value) for name, value in run.weights().items())
+        kept = all(torch.equal(run.kept[name], value) for name, value in run.weights().items())
         assert kept == keeps
 
 

@@ -192,7 +192,7 @@ def main(argv: list[str] | None = None) -> None:
         trainings.train_epochs(trainer)
         if trainer.negatives:
             print("".join(f"{line}\n" for line in negatives.doubtful(trainer.negatives, kept)), end="")
-        tensors = trainer.load_best()
+        tensors = trainer.load_kept()
         record = held_out.record(trainer, args, sys.argv[1:] if argv is None else argv, start, heard, kept, again)
         held_out.write(args.out, trainer, test, heard.test, back)
         card.write(args.out / NAME, trainer, tensors, record)
