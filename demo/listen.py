@@ -52,7 +52,7 @@ class Ear:
         """UserError where the C cannot be compiled."""
         self.labels = network.labels
         self.stream, self.engine, self.meter = Stream(), Engine(network), Meter()
-        self.detector = Detector(settings.presets[sensitivity], HOP_MS * (STREAM_COLUMNS - 1) // 2)
+        self.detector = Detector(settings.preset(sensitivity), HOP_MS * (STREAM_COLUMNS - 1) // 2)
 
     def hear(self, samples: np.ndarray) -> list[Event]:
         """Samples int16 [k] at 16 kHz -> the words that they decide."""

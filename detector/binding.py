@@ -1,6 +1,6 @@
 """The generated C detector, compiled for this machine and called from Python.
 
-    detector = Detector(thresholds, first_ms)
+    detector = Detector(preset, first_ms)
     detector.feed(best, probability)     events of what goes on from there
 
 Compiled once into build/cache/, again whenever the sources, the compiler or its flags change.
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 
+from common.description import SILENCE
 from detector import render, settings
 from detector.golden import Event
-from detector.settings import SENSITIVITIES, Threshold
+from detector.settings import SENSITIVITIES, Preset
 from frontend.binding import compiled, pointer
 
 DRIVER = """
@@ -52,29 +52,31 @@ int32_t kws_detect_all(kws_detector *state, const uint8_t *best, const uint8_t *
 
 
 @functools.cache
-def library(classes: int, flags: tuple[str, ...]) -> ctypes.CDLL:
-    """The compiled detector of so many classes. Raises UserError where it cannot be compiled."""
-    sources = render.sources(settings.default([f"word {index}" for index in range(classes)]))
+def library(classes: int, silence: int, flags: tuple[str, ...]) -> ctypes.CDLL:
+    """The compiled detector of so many classes, one of which is silence. Raises UserError where it cannot be compiled."""
+    labels = [SILENCE if index == silence else f"word {index}" for index in range(classes)]
+    sources = render.sources(settings.default(labels))
     loaded = compiled("detector", {**sources, "driver.c": DRIVER}, (*render.SOURCES, "driver.c"), flags)
     loaded.kws_sizeof_detector.restype = ctypes.c_ulong
     return loaded
 
 
 class Detector:
-    """One detector and its state. thresholds: of each class. Raises UserError where the C cannot be compiled."""
+    """One detector and its state. Raises UserError where the C cannot be compiled."""
 
-    def __init__(self, thresholds: Sequence[Threshold], first_ms: int = 0, flags: tuple[str, ...] = ()):
-        self._library = library(len(thresholds), flags)
+    def __init__(self, preset: Preset, first_ms: int = 0, flags: tuple[str, ...] = ()):
+        self._library = library(len(preset.thresholds), preset.silence, flags)
         self.state_bytes = self._library.kws_sizeof_detector()
-        self.thresholds, self.first_ms = list(thresholds), first_ms
+        self.preset, self.first_ms = preset, first_ms
         self._state = np.zeros(-(-self.state_bytes // 8), np.uint64)
         self.reset()
 
     def reset(self) -> None:
-        """Start afresh with the same thresholds."""
+        """Start afresh with the same preset."""
         state, high = pointer(self._state), SENSITIVITIES.index(settings.HIGH)
         self._library.kws_detector_reset(state, high, ctypes.c_uint32(self.first_ms))
-        for index, threshold in enumerate(self.thresholds):
+        self._library.kws_detector_set_pause(state, ctypes.c_uint8(self.preset.pause))
+        for index, threshold in enumerate(self.preset.thresholds):
             self._library.kws_detector_set_threshold(state, index, *map(ctypes.c_uint8, threshold))
 
     def feed(self, best: np.ndarray, probability: np.ndarray, hops: int = 1) -> list[tuple[int, Event]]:
@@ -91,7 +93,7 @@ class Detector:
             state, pointer(best), pointer(probability), ctypes.c_uint8(hops), len(best), pointer(rows)
         )
         if found < 0:
-            raise ValueError(f"classes 0 to {len(self.thresholds) - 1} are known, not {best.max()}")
+            raise ValueError(f"classes 0 to {len(self.preset.thresholds) - 1} are known, not {best.max()}")
         return [(hop, Event(*event)) for hop, *event in rows[:found].tolist()]
 
     def save(self) -> bytes:

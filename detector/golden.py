@@ -1,18 +1,17 @@
 """The detector in Python: the definition of what kws_detector.c decides, to the bit.
 
-detector = Detector(thresholds, first_ms)
+detector = Detector(preset, first_ms)
 detector.push(best, probability)    an Event, or None
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, Threshold
+from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, Preset, Threshold
 
 LONGEST = 0xFFFF
-"""`since` stays at that."""
+"""`since` and `amid` stay at that."""
 
 
 class Event(NamedTuple):
@@ -24,11 +23,12 @@ class Event(NamedTuple):
 
 
 class Detector:
-    """One detector after its reset. thresholds: of each class."""
+    """One detector after its reset."""
 
-    def __init__(self, thresholds: Sequence[Threshold], first_ms: int = 0):
-        self.thresholds, self.first_ms = list(thresholds), first_ms
-        self.hops = self.start = self.agreeing = self.confidence = 0
+    def __init__(self, preset: Preset, first_ms: int = 0):
+        self.thresholds, self.first_ms = list(preset.thresholds), first_ms
+        self.pause, self.silence = preset.pause, preset.silence
+        self.hops = self.start = self.agreeing = self.confidence = self.amid = 0
         self.best = self.reported = -1
         self.since = LONGEST
         self.over = False
@@ -36,6 +36,7 @@ class Detector:
     def push(self, best: int, probability: int, hops: int = 1) -> Event | None:
         """One answer of the network: its best class and that class's probability in 255ths, `hops` after the one before."""
         threshold = self.thresholds[best]
+        self.amid = 0 if best == self.silence else min(self.amid + hops, LONGEST)
         if best != self.best or (self.over and probability < threshold.probability):
             self.best, self.agreeing, self.over = best, 0, False
         found = None
@@ -49,11 +50,12 @@ class Detector:
         """A hop that counts."""
         if not self.agreeing:
             self.start, self.confidence = self.hops, 0
-            self.over = self.since < (REPEAT_MS if self.best == self.reported else REFRACTORY_MS) // HOP_MS
+            same_word = self.since < (REPEAT_MS if self.best == self.reported else REFRACTORY_MS) // HOP_MS
+            self.over = same_word or 0 < self.pause < self.amid
         self.agreeing = min(self.agreeing + hops, 255)
         self.confidence = max(self.confidence, probability)
         if self.over or self.agreeing < threshold.hops:
             return None
-        self.over, self.reported = True, self.best
+        self.over, self.reported, self.amid = True, self.best, 0
         self.since = min((self.hops - self.start) % 2**32, LONGEST)
         return Event(self.best, self.confidence, (self.first_ms + HOP_MS * self.start + RISE_MS) % 2**32)

@@ -18,7 +18,7 @@ from common import names
 from common.ctext import without_comments
 from common.intervals import missed, per_hour
 from common.templates import source_environment
-from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings
+from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings, silence_of
 from frontend import render as frontend
 from frontend.render import HEAD, hexadecimal, rows
 
@@ -67,6 +67,8 @@ def render(
             repeat_ms=REPEAT_MS,
             refractory_ms=REFRACTORY_MS,
             rise_ms=RISE_MS,
+            pause_ms=settings.pause_ms,
+            silence=silence_of(settings.labels),
             presets=presets,
             figures=figures,
             detector_id=detector,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.atomic import write_text
-from common.description import FEATURES
+from common.description import FEATURES, SILENCE
 from common.errors import UserError
 from common.labels import is_word
 from common.reading import json_object
@@ -29,10 +29,15 @@ REPEAT_MS, REFRACTORY_MS = 500, 300
 RISE_MS = 250
 """From the beginning of a run to the word's middle: the median over the validation clips of tau 1, whose words were
 located by their energy; half of them lie within 50 ms of it, nine in ten within 180 ms."""
+PAUSE_MS = 1000
+"""Within which silence must have been the best class before a word's run begins, unless something else was chosen; what it
+costs and saves: docs/listening.md."""
+LONGEST_PAUSE_MS = 255 * HOP_MS
 FORM = {
     "labels": [str],
     "native": str,
     "chosen": str,
+    "pause_ms?": int,
     "presets": {name: Each([int]) for name in SENSITIVITIES},
     "measured": Either(
         None,
@@ -60,8 +65,8 @@ FORM = {
         },
     ),
 }
-"""Form of a file: see `common.schema`. native: SHA-256 of the integer network's file. presets: for each word its least
-probability, of 255, and its hops."""
+"""Form of a file: see `common.schema`. native: SHA-256 of the integer network's file. pause_ms: as in `Settings`, 0 where it
+is missing. presets: for each word its least probability, of 255, and its hops."""
 
 
 class Threshold(NamedTuple):
@@ -72,19 +77,37 @@ class Threshold(NamedTuple):
 
 
 NEVER = Threshold(255, 0)
+NO_CLASS = -1
+
+
+class Preset(NamedTuple):
+    """What a detector decides by. thresholds: of each class. pause: hops after the last one of silence, or after a report,
+    within which a word's run must begin; 0: it may begin amid speech. silence: that class, or NO_CLASS."""
+
+    thresholds: tuple[Threshold, ...]
+    pause: int = 0
+    silence: int = NO_CLASS
+
+
 UNMEASURED = {LOW: Threshold(242, 30), MEDIUM: Threshold(230, 20), HIGH: Threshold(204, 20)}
 """The same for every word, where nothing was chosen for a network."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Of each sensitivity the thresholds of all classes, in their order; on what they were chosen; what was measured."""
+    """Of each sensitivity the thresholds of all classes, in their order; on what they were chosen; what was measured.
+    pause_ms: a word's run must begin within so long after silence was the best class, or after a report; 0: anywhere."""
 
     labels: tuple[str, ...]
     presets: Mapping[str, tuple[Threshold, ...]]
     chosen: str = ""
     native: str = ""
     measured: dict | None = None
+    pause_ms: int = 0
+
+    def preset(self, sensitivity: str) -> Preset:
+        """What a detector of this sensitivity decides by."""
+        return preset_of(self.presets[sensitivity], self.pause_ms, self.labels)
 
     def belong_to(self, conversion: dict) -> bool:
         """Whether they are of the network that conversion.json, `conversion`, describes."""
@@ -100,9 +123,20 @@ class Settings:
             "labels": list(self.labels),
             "native": self.native,
             "chosen": self.chosen,
+            "pause_ms": self.pause_ms,
             "presets": presets,
             "measured": self.measured,
         }
+
+
+def silence_of(labels: Sequence[str]) -> int:
+    """The class of silence, or NO_CLASS."""
+    return list(labels).index(SILENCE) if SILENCE in labels else NO_CLASS
+
+
+def preset_of(thresholds: Sequence[Threshold], pause_ms: int, labels: Sequence[str]) -> Preset:
+    """A preset of thresholds of all classes and a pause."""
+    return Preset(tuple(thresholds), pause_ms // HOP_MS, silence_of(labels))
 
 
 def every_word(labels: Sequence[str], threshold: Threshold) -> tuple[Threshold, ...]:
@@ -112,7 +146,22 @@ def every_word(labels: Sequence[str], threshold: Threshold) -> tuple[Threshold, 
 
 def default(labels: Sequence[str]) -> Settings:
     """Thresholds for a network that nothing was chosen for."""
-    return Settings(tuple(labels), {name: every_word(labels, UNMEASURED[name]) for name in SENSITIVITIES})
+    presets = {name: every_word(labels, UNMEASURED[name]) for name in SENSITIVITIES}
+    return Settings(tuple(labels), presets, pause_ms=usual_pause(labels))
+
+
+def usual_pause(labels: Sequence[str]) -> int:
+    """PAUSE_MS; 0 for a network that does not know silence."""
+    return PAUSE_MS if SILENCE in labels else 0
+
+
+def check_pause(pause_ms: int, labels: Sequence[str]) -> int:
+    """The same pause; ValueError for one that no detector of these labels can keep."""
+    if pause_ms % HOP_MS or not 0 <= pause_ms <= LONGEST_PAUSE_MS:
+        raise ValueError(f"a pause of 0 to {LONGEST_PAUSE_MS} ms in steps of {HOP_MS} is wanted, not {pause_ms}")
+    if pause_ms and SILENCE not in labels:
+        raise ValueError(f"a pause is wanted of a network that has no class {SILENCE}")
+    return pause_ms
 
 
 def load(path: Path) -> Settings:
@@ -123,11 +172,12 @@ def load(path: Path) -> Settings:
         check(content, FORM)
         labels = tuple(content["labels"])
         presets = {name: thresholds(content["presets"][name], labels) for name in SENSITIVITIES}
+        pause_ms = check_pause(content.get("pause_ms", 0), labels)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise UserError(f"{path}: no such file; {remedy}") from None
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: damaged ({error}); {remedy}") from None
-    return Settings(labels, presets, content["chosen"], content["native"], content["measured"])
+    return Settings(labels, presets, content["chosen"], content["native"], content["measured"], pause_ms)
 
 
 def thresholds(rows: Mapping[str, Sequence[int]], labels: Sequence[str]) -> tuple[Threshold, ...]:

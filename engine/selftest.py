@@ -13,7 +13,7 @@ import numpy as np
 
 from common.description import FEATURES
 from detector.golden import Detector, Event
-from detector.settings import HOP_MS, Threshold
+from detector.settings import HOP_MS, Preset, Threshold
 from engine import golden
 from engine.network import Network
 from frontend import golden as frontend
@@ -69,7 +69,7 @@ def scores_checksum(network: Network, scores: np.ndarray) -> int:
 def words(network: Network, scores: np.ndarray, stream_columns: int) -> list[Event]:
     """What the detector reports of scores int16 [n, classes], of every hop of a stream."""
     hops, classes = scores.shape
-    detector = Detector([THRESHOLD] * classes, HOP_MS * (stream_columns - 1) // 2)
+    detector = Detector(Preset((THRESHOLD,) * classes), HOP_MS * (stream_columns - 1) // 2)
     probability = golden.probability(network, scores).max(1)
     given = (scores.argmax(1) + (np.arange(hops) >> TURN_BITS & 1)) % classes
     found = map(detector.push, given.tolist(), probability.tolist())

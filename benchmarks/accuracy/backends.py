@@ -99,7 +99,7 @@ def native_backends(path: Path, noises: Sequence[np.ndarray], decided: Settings)
     """
     made = network.load(path)
     engine, silence = Engine(made), streaming.silence_index(made.labels)
-    detector = Detector(decided.presets[MEDIUM])
+    detector = Detector(decided.preset(MEDIUM))
 
     def windows(audio: np.ndarray) -> np.ndarray:
         return engine.windows(binding.columns(audio))

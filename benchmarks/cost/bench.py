@@ -42,7 +42,7 @@ from common.description import FEATURES, STREAM_COLUMNS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import shown
 from common.shipped import EXAMPLES
-from detector.settings import Threshold
+from detector.settings import PAUSE_MS, Threshold, preset_of
 from engine import golden as engine_golden, render as engine_render
 from frontend import binding, golden, render
 from training.data import dataset
@@ -168,11 +168,12 @@ def measure_detector(core: Core, folder: Path, firmware: Firmware, scores: np.nd
     scores: int16 [n, classes], of a stream. The mean is over these, the greatest count over hard ones as well.
     """
     classes = scores.shape[1]
-    thresholds, given = [THRESHOLD] * classes, np.concatenate([scores, detector_on_core.hard_scores(classes)])
+    preset = preset_of([THRESHOLD] * classes, PAUSE_MS, firmware.network.labels)
+    given = np.concatenate([scores, detector_on_core.hard_scores(classes)])
     hops = [1] * len(given)
     with tempfile.TemporaryDirectory() as work:
         image = detector_on_core.build(core, folder, firmware, Path(work) / "detector.elf")
-        done = detector_on_core.words(image, given, hops, thresholds)
+        done = detector_on_core.words(image, given, hops, preset)
     size = detector_on_core.footprint(core, folder)
     counts = done.run.calls[detector_on_core.HOP]
     return {
@@ -182,7 +183,7 @@ def measure_detector(core: Core, folder: Path, firmware: Firmware, scores: np.nd
         "detector_stack_bytes": done.stack,
         "detector_flash_bytes": size["flash"],
         "detector_ram_bytes": size["ram"],
-        "bit_exact": done.events == detector_on_core.expected(firmware.network, given, hops, thresholds),
+        "bit_exact": done.events == detector_on_core.expected(firmware.network, given, hops, preset),
     }
 
 

@@ -16,13 +16,19 @@ from benchmarks.cost.engine_on_core import Firmware
 from common.atomic import write_text
 from detector import golden, render, settings
 from detector.golden import Event
-from detector.settings import Threshold
+from detector.settings import Preset
 from engine import golden as engine_golden
 from engine.network import Network
 
 GUEST = emulator.HERE / "guests" / "detector.c"
 HOP = "detector_hop"
-FUNCTIONS = ("kws_detector_reset", "kws_detector_set_sensitivity", "kws_detector_set_threshold", "kws_detect")
+FUNCTIONS = (
+    "kws_detector_reset",
+    "kws_detector_set_sensitivity",
+    "kws_detector_set_threshold",
+    "kws_detector_set_pause",
+    "kws_detect",
+)
 NO_WORD, WORD = 0, 1
 """`kws_detection`."""
 HOLDS = (1, 2, 5, 20, 60)
@@ -71,17 +77,15 @@ def footprint(core: Core, folder: Path) -> dict[str, int]:
     return emulator.footprint(core, sources(folder), [folder], FUNCTIONS)
 
 
-def words(
-    image: Image, scores: np.ndarray, hops: Sequence[int], thresholds: Sequence[Threshold], first_ms: int = 0
-) -> Words:
+def words(image: Image, scores: np.ndarray, hops: Sequence[int], preset: Preset, first_ms: int = 0) -> Words:
     """Run answers of the network, scores int16 [n, classes], each `hops[i]` after the one before.
 
     Raises GuestError where the program fails, ValueError where shapes do not fit.
     """
-    classes = len(thresholds)
+    classes = len(preset.thresholds)
     if scores.dtype != np.int16 or scores.shape != (len(hops), classes):
         raise ValueError(f"scores int16 [{len(hops)}, {classes}] are needed, not {scores.dtype} {list(scores.shape)}")
-    data = np.uint32(first_ms).tobytes() + bytes(np.array(thresholds, np.uint8))
+    data = np.array([first_ms, preset.pause], np.uint32).tobytes() + bytes(np.array(preset.thresholds, np.uint8))
     data += b"".join(np.uint32(hop).tobytes() + row.tobytes() for hop, row in zip(hops, scores))
     run = emulator.run(image, data, (HOP,))
     head = 4 + len(settings.SENSITIVITIES) * classes * 2
@@ -102,10 +106,10 @@ def words(
 
 
 def expected(
-    network: Network, scores: np.ndarray, hops: Sequence[int], thresholds: Sequence[Threshold], first_ms: int = 0
+    network: Network, scores: np.ndarray, hops: Sequence[int], preset: Preset, first_ms: int = 0
 ) -> list[Event | None]:
     """What the models in Python make of the same."""
-    detector = golden.Detector(thresholds, first_ms)
+    detector = golden.Detector(preset, first_ms)
     best, probabilities = scores.argmax(1), engine_golden.probability(network, scores)
     return [detector.push(int(word), int(row[word]), hop) for word, row, hop in zip(best, probabilities, hops)]
 

@@ -22,7 +22,7 @@ from common.reading import sha256
 from convert import calibration, native
 from convert.fold import fold
 from detector.binding import Detector
-from detector.settings import HIGH, Settings, Threshold
+from detector.settings import HIGH, Preset, Settings, usual_pause
 from engine import network
 from training.data import recordings
 from training.keyword.held_out import NEGATIVES, RECORDINGS, SYNTHETIC, TEST
@@ -135,7 +135,7 @@ def counted(said: Said, heard: Sequence[Answers], which: np.ndarray, without: Se
     """`thresholds.count` over the words that `which` flags and over recordings without."""
     rows = np.flatnonzero(which)
     negatives = [tune.joined(without)] if without else []
-    return thresholds.count([heard[row] for row in rows], said.target[rows], negatives, hours, labels)
+    return thresholds.count([heard[row] for row in rows], said.target[rows], negatives, hours, labels, usual_pause(labels))
 
 
 def halves(said: Said) -> np.ndarray:
@@ -147,7 +147,7 @@ def halves(said: Said) -> np.ndarray:
     return side
 
 
-def check_negatives(stream: Sequence[Scored], preset: Sequence[Threshold]) -> None:
+def check_negatives(stream: Sequence[Scored], preset: Preset) -> None:
     """UserError where a word is reported in most recordings of the user's without words: it is probably said in them."""
     own = [recording for recording in stream if not recording.path.name.startswith(SYNTHETIC)]
     detector = Detector(preset)
@@ -175,9 +175,10 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
     reported = (side == 1) & said.recorded
     recorded = counted(said, heard, reported, parts[1], hours[1], labels) if reported.any() else None
     presets = {name: thresholds.choose(chosen_on, labels, factor * wanted) for name, factor in tune.FACTORS.items()}
-    check_negatives(stream, presets[HIGH])
     text = f"{hours[0]:.2f} hours of held-back negatives and {int((side == 0).sum())} held-out words"
-    settings = Settings(tuple(labels), presets, f"{text}, for {wanted:g} false accepts an hour", made["sha256"])
+    what = f"{text}, for {wanted:g} false accepts an hour"
+    settings = Settings(tuple(labels), presets, what, made["sha256"], pause_ms=usual_pause(labels))
+    check_negatives(stream, settings.preset(HIGH))
     own = continuous.hours(row for row in stream if not row.path.name.startswith(SYNTHETIC))
     return Measured(
         settings,

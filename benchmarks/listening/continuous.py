@@ -26,7 +26,7 @@ from benchmarks.listening import streaming
 from common import resampling, worker_tools, workers
 from common.description import FEATURES, REACH
 from detector.binding import Detector
-from detector.settings import Threshold
+from detector.settings import Preset
 from engine import network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
@@ -156,15 +156,15 @@ def listen(path: Path, paths: Sequence[Path], processes: int | None = None) -> l
     return [recording for part in made for recording in part if recording.samples]
 
 
-def reports(stream: Sequence[Scored], thresholds: Sequence[Threshold], delay: int) -> list[Report]:
-    """What the detector reports over the stream. thresholds: of each class. delay: `KWS_DELAY_COLUMNS`."""
+def reports(stream: Sequence[Scored], preset: Preset, delay: int) -> list[Report]:
+    """What the detector reports over the stream. delay: `KWS_DELAY_COLUMNS`."""
     if not stream:
         return []
     winner = np.concatenate([recording.winner for recording in stream])
     probability = np.concatenate([recording.probability for recording in stream])
     starts = np.cumsum([0, *(len(recording.winner) for recording in stream)])
     found = []
-    for hop, event in Detector(thresholds).feed(winner, probability):
+    for hop, event in Detector(preset).feed(winner, probability):
         index = int(np.searchsorted(starts, hop, "right")) - 1
         middle = event.ms + FIRST_MS - streaming.MS_PER_COLUMN * (int(starts[index]) + delay)
         found.append(Report(stream[index].path, event.word, max(0, middle) / 1000))

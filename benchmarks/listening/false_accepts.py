@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"{args.folders[0]}: {recordings.nothing_in(found)}")
     hours = continuous.hours(stream)
     delay, decided = conversion["native"]["delay_columns"], inputs.detector_settings(build, conversion)
-    reports = {name: continuous.reports(stream, decided.presets[name], delay) for name in SENSITIVITIES}
+    reports = {name: continuous.reports(stream, decided.preset(name), delay) for name in SENSITIVITIES}
     print(heading(build, hours, len(stream), found, args.folders))
     print(table(reports, hours, labels))
     if args.record:

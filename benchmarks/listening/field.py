@@ -36,7 +36,7 @@ from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import wilson
 from detector.binding import Detector
 from detector.render import detector_id
-from detector.settings import MEDIUM, Threshold
+from detector.settings import MEDIUM, Preset
 from engine import network
 from engine.binding import Engine
 from firmware_gen.inputs import detector_settings, needed_native_file
@@ -68,10 +68,10 @@ class Task(NamedTuple):
     stream: bool
 
 
-def make_tools(path: Path, thresholds: Sequence[Threshold], material: Material, noises: Sequence[np.ndarray]) -> Tools:
-    """Those of a worker. path: of the integer network. thresholds: of the detector, for each class."""
+def make_tools(path: Path, preset: Preset, material: Material, noises: Sequence[np.ndarray]) -> Tools:
+    """Those of a worker. path: of the integer network. preset: the detector's."""
     torch.set_num_threads(1)
-    return Tools(Engine(network.load(path)), Detector(thresholds), material, noises)
+    return Tools(Engine(network.load(path)), Detector(preset), material, noises)
 
 
 def answers(audio: np.ndarray, words: Sequence[Word], condition: int, stream: bool) -> np.ndarray:
@@ -134,7 +134,7 @@ def share(right: np.ndarray) -> dict:
 
 def measure(
     path: Path,
-    thresholds: Sequence[Threshold],
+    preset: Preset,
     audio: np.ndarray,
     target: np.ndarray,
     labels: Sequence[str],
@@ -144,7 +144,7 @@ def measure(
 ) -> list[dict]:
     """The rows of the table, JSON-ready: `group`, `title`, `window`, and `reported` where streams were measured.
 
-    path: of the integer network. thresholds: the detector's. audio: int16 [clips, 16000]. target: class indices [clips].
+    path: of the integer network. preset: the detector's. audio: int16 [clips, 16000]. target: class indices [clips].
     """
     spoken = np.array([labels[index] != SILENCE for index in target])
     keywords = np.array([labels[index] not in (SILENCE, UNKNOWN) for index in target])
@@ -166,7 +166,7 @@ def measure(
         "clip",
         processes,
         worker_tools.prepare,
-        (make_tools, path, thresholds, material, noises),
+        (make_tools, path, preset, material, noises),
     )
     right: dict[tuple[int, bool], list[np.ndarray]] = {}
     for (index, stream, some), classes in zip(owners, found):
@@ -242,7 +242,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{build}: {len(recordings.target)} clips, {' and '.join(recordings.origins)}", flush=True)
     rows = measure(
         path,
-        decided.presets[MEDIUM],
+        decided.preset(MEDIUM),
         recordings.audio,
         recordings.target,
         labels,

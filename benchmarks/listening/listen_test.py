@@ -43,7 +43,7 @@ from common.labels import is_word
 from common.shipped import detector_paths
 from detector import settings
 from detector.binding import Detector
-from detector.settings import SENSITIVITIES, Settings, Threshold
+from detector.settings import SENSITIVITIES, Preset, Settings
 from firmware_gen import inputs
 from frontend import binding
 from training.data import recordings
@@ -127,9 +127,9 @@ def kinds(folder: Path | None) -> dict[str, Path]:
     return {path.name: path for path in inner} or {folder.name: folder}
 
 
-def events_of(heard: Heard, thresholds: Sequence[Threshold], columns: int = STREAM_COLUMNS) -> list:
+def events_of(heard: Heard, preset: Preset, columns: int = STREAM_COLUMNS) -> list:
     """The detector's events over a sound from its reset."""
-    return [event for _, event in Detector(thresholds, streaming.first_ms(columns)).feed(heard.winner, heard.probability)]
+    return [event for _, event in Detector(preset, streaming.first_ms(columns)).feed(heard.winner, heard.probability)]
 
 
 def twice(hits: Sequence[bool]) -> int:
@@ -138,12 +138,12 @@ def twice(hits: Sequence[bool]) -> int:
 
 
 def keyword_rows(
-    made: Sequence[Scene], heard: Sequence[Heard], thresholds: Sequence[Threshold], columns: int = STREAM_COLUMNS
+    made: Sequence[Scene], heard: Sequence[Heard], preset: Preset, columns: int = STREAM_COLUMNS
 ) -> tuple[list[dict], dict]:
     """A row for each scene, and the figures of words that are said twice."""
     rows, pairs = [], {}
     for scene, sound in zip(made, heard):
-        counts, hits = matching.match(events_of(sound, thresholds, columns), scene.said)
+        counts, hits = matching.match(events_of(sound, preset, columns), scene.said)
         if scene.background == TWICE:
             pairs = {"gap_ms": scenes.TWICE_MS, "pairs": counts.said // 2, "both": twice(hits), "repeats": counts.repeats}
         else:
@@ -154,7 +154,7 @@ def keyword_rows(
 def negative_rows(
     own: Sequence[tuple[str, Heard]],
     streams: dict[str, list[continuous.Scored]],
-    thresholds: Sequence[Threshold],
+    preset: Preset,
     delay: int,
     columns: int = STREAM_COLUMNS,
 ) -> list[dict]:
@@ -163,11 +163,11 @@ def negative_rows(
     for kind in dict.fromkeys(name for name, _ in own):
         parts = [sound for name, sound in own if name == kind]
         hours = continuous.hours(parts)
-        reports = sum(len(events_of(part, thresholds, columns)) for part in parts)
+        reports = sum(len(events_of(part, preset, columns)) for part in parts)
         rows.append({"kind": kind, "hours": hours, "reports": reports})
     for kind, stream in streams.items():
         hours = continuous.hours(stream)
-        rows.append({"kind": kind, "hours": hours, "reports": len(continuous.reports(stream, thresholds, delay))})
+        rows.append({"kind": kind, "hours": hours, "reports": len(continuous.reports(stream, preset, delay))})
     return rows
 
 
@@ -289,9 +289,9 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     streams = {name: continuous.listen(path, paths) for name, paths in where.items()}
     found, delay = {}, conversion["native"]["delay_columns"]
     for name in SENSITIVITIES:
-        thresholds = decided.presets[name]
-        keywords, pairs = keyword_rows(made, heard, thresholds, args.columns)
-        negatives = negative_rows(of_own, streams, thresholds, delay, args.columns)
+        preset = decided.preset(name)
+        keywords, pairs = keyword_rows(made, heard, preset, args.columns)
+        negatives = negative_rows(of_own, streams, preset, delay, args.columns)
         found[name] = {"keywords": keywords, "twice": pairs, "false_accepts": negatives}
     print(f"{build}: {len(words)} keywords of {part.origin}; noise: {background.origin}")
     print(table(found))
@@ -314,7 +314,8 @@ def shipped_with(tau: float, conversion: dict, decided: Settings) -> Path:
     """The file of a shipped checkpoint with these thresholds; UserError where they are others."""
     paths = detector_paths(tau)
     for path, shipped in ((path, settings.load(path)) for path in paths if path.is_file()):
-        if shipped.native == conversion["native"]["sha256"] and shipped.presets == decided.presets:
+        same = (shipped.presets, shipped.pause_ms) == (decided.presets, decided.pause_ms)
+        if same and shipped.native == conversion["native"]["sha256"]:
             return path
     raise UserError(
         f"--record: the build's thresholds are not those of {', '.join(path.name for path in paths)}; "

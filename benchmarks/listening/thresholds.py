@@ -21,7 +21,7 @@ import numpy as np
 
 from common.labels import is_word
 from detector.binding import Detector
-from detector.settings import NEVER, Threshold, every_word
+from detector.settings import NEVER, Threshold, every_word, preset_of
 
 PROBABILITIES = 128, 153, 179, 204, 217, 230, 236, 242, 246, 250, 252, 253, 254
 HOPS = 8, 10, 12, 15, 17, 20, 22, 25, 28, 30, 33, 36, 40, 45, 50, 55
@@ -63,14 +63,22 @@ def reported(detector: Detector, sound: Answers) -> list[int]:
 
 
 def count(
-    spoken: Sequence[Answers], target: np.ndarray, negatives: Sequence[Answers], hours: float, labels: Sequence[str]
+    spoken: Sequence[Answers],
+    target: np.ndarray,
+    negatives: Sequence[Answers],
+    hours: float,
+    labels: Sequence[str],
+    pause_ms: int,
 ) -> Counts:
-    """Hits over recordings of keywords of the classes `target` [n], and reports over others, for every pair of GRID."""
+    """Hits over recordings of keywords of the classes `target` [n], and reports over others, for every pair of GRID.
+
+    pause_ms: see `detector.settings.Settings`.
+    """
     classes = len(labels)
     said = np.bincount(target, minlength=classes)
     hits, reports = (np.zeros((len(GRID), classes), np.int64) for _ in range(2))
     for row, threshold in enumerate(GRID):
-        detector = Detector(every_word(labels, threshold))
+        detector = Detector(preset_of(every_word(labels, threshold), pause_ms, labels))
         for sound, word in zip(spoken, target.tolist()):
             hits[row, word] += reported(detector, sound) == [word]
         for sound in negatives:

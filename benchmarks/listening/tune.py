@@ -9,6 +9,8 @@ the validation clips of the data, each in a stream with noise (benchmarks/listen
 
 For each word the least probability and the number of hops are chosen so that all words together give at most the wanted
 false accepts an hour: these are the thresholds of medium sensitivity; low is for a fifth, high for five times as many.
+--pause: a word counts only where its run begins within so many milliseconds after the network last heard silence, or a word;
+in the middle of speech it does not. 0: anywhere.
 Chosen on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no
 speaker of the keywords.
 
@@ -173,6 +175,14 @@ def describe(name: str, chosen: Sequence[Threshold], counts: Counts, labels: Seq
     return lines
 
 
+def pause_ms(wanted: int | None, labels: Sequence[str]) -> int:
+    """The pause of --pause, or the usual one; UserError for one that these labels cannot have."""
+    try:
+        return settings.usual_pause(labels) if wanted is None else settings.check_pause(wanted, labels)
+    except ValueError as error:
+        raise UserError(f"--pause {wanted}: {error} (make: PAUSE=)") from None
+
+
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = OptionParser("python -m benchmarks.tune", __doc__)
     parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="recordings without keywords, at any depth")
@@ -182,6 +192,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--keywords", type=Path, metavar="DIR", help="recordings of the keywords, <word>/*")
     parser.add_argument(
         "--false-accepts", type=float, default=0.5, metavar="N", help="wanted at medium sensitivity, an hour (default 0.5)"
+    )
+    parser.add_argument(
+        "--pause",
+        type=int,
+        metavar="MS",
+        help=f"a word is said at most so long after a pause (default {settings.PAUSE_MS}; 0: amid speech, too)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the settings (default: into the build)")
     return parser.parse_args(argv)
@@ -208,6 +224,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     """Choose, show and write."""
     conversion = build_folder.load(build)
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
+    pause = pause_ms(args.pause, labels)
     found = recordings.find(args.folders)
     keywords = own_keywords(args.keywords, labels) if args.keywords else data_keywords(args.data, labels)
     sounds, target, names, origin = keywords
@@ -232,6 +249,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
             [joined(parts[side])],
             hours[side],
             labels,
+            pause,
         )
         for side in range(2)
     ]
@@ -245,7 +263,11 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     for name in (LOW, MEDIUM, HIGH):
         print("\n".join(describe(name, presets[name], counts[1], labels)))
     made = Settings(
-        tuple(labels), presets, f"{what}, for {args.false_accepts:g} false accepts an hour", conversion["native"]["sha256"]
+        tuple(labels),
+        presets,
+        f"{what}, for {args.false_accepts:g} false accepts an hour",
+        conversion["native"]["sha256"],
+        pause_ms=pause,
     )
     settings.save(args.out or build / settings.FILE, made)
     print(args.out or build / settings.FILE)

@@ -15,7 +15,7 @@ from common import build_folder, resampling
 from common.audio import read_wav
 from common.description import FEATURES
 from detector.golden import Detector
-from detector.settings import RISE_MS, Threshold
+from detector.settings import RISE_MS, Preset, Threshold
 from engine import golden, network
 from engine.binding import Engine
 from engine.render import STREAM_COLUMNS
@@ -137,19 +137,19 @@ def test_a_room_alone_is_silence(engine, tmp_path):
 
 
 def test_a_report_lies_where_the_stream_has_it(engine, scored):
-    thresholds = [Threshold(1, 1)] * engine.classes  # nearly every change of the best class
+    preset = Preset((Threshold(1, 1),) * engine.classes)  # nearly every change of the best class
     scores, starts = one_stream(engine, [sound(each.path) for each in scored])
     first = len(scores) - sum(len(each.winner) for each in scored)
     best, probability = scores[first:].argmax(1), golden.probability(engine.network, scores[first:]).max(1)
     arrival = (np.arange(first, len(scores)) + engine.network.delay + STREAM_COLUMNS - 1) * HOP + FEATURES.window // 2
-    detector, expected = Detector(thresholds), []
+    detector, expected = Detector(preset), []
     for hop, answer in enumerate(zip(best.tolist(), probability.tolist())):
         if event := detector.push(*answer):
             last = max(index for index, start in enumerate(starts) if start < arrival[hop])
             middle = 10 * (first + (event.ms - RISE_MS) // 10) + 5 * (STREAM_COLUMNS - 1) + RISE_MS
             second = max(0, middle / 1000 - starts[last] / SECOND)
             expected.append((scored[last].path, event.word, pytest.approx(second, abs=1e-9)))
-    found = continuous.reports(scored, thresholds, engine.network.delay)
+    found = continuous.reports(scored, preset, engine.network.delay)
     assert len(found) > 10 and [tuple(report) for report in found] == expected
 
 
@@ -158,9 +158,9 @@ def test_the_detector_goes_on_from_one_recording_to_the_next():
     stream = [Scored(Path(name), 1600, hops, np.full(10, 250, np.uint8)) for name in "ab"]
 
     def found(probability: int, hops: int) -> list[Report]:
-        return continuous.reports(stream, [Threshold(probability, hops)] * 12, 58)
+        return continuous.reports(stream, Preset((Threshold(probability, hops),) * 12), 58)
 
     assert [report.path.name for report in found(250, 10)] == ["a"]
     assert [report.path.name for report in found(250, 11)] == ["b"]
-    assert found(251, 1) == [] == continuous.reports([], [Threshold(1, 1)] * 12, 58)
+    assert found(251, 1) == [] == continuous.reports([], Preset((Threshold(1, 1),) * 12), 58)
     assert [(report.path, report.word) for report in found(1, 1)] == [(Path("a"), 4)]

@@ -20,7 +20,7 @@ from training.data import clip_folder
 from training.data.dataset import Clip
 
 SECOND = FEATURES.clip_samples
-THRESHOLDS = settings.default(LABELS).presets[settings.MEDIUM]
+PRESET = settings.default(LABELS).preset(settings.MEDIUM)
 BY_KEY = {condition.key: condition for condition in CONDITIONS}
 
 
@@ -121,7 +121,7 @@ def rows(tau1_build, material, clip) -> list[dict]:
     audio = np.stack([np.roll(clip, 200 * index) for index in range(4)])
     target = np.array([LABELS.index(label) for label in ("_silence_", "_unknown_", "yes", "go")])
     noises = [np.random.default_rng(0).normal(0, 100, 5 * SECOND).astype(np.int16)]
-    return field.measure(tau1_build / build_folder.NATIVE, THRESHOLDS, audio, target, LABELS, material, noises, 1)
+    return field.measure(tau1_build / build_folder.NATIVE, PRESET, audio, target, LABELS, material, noises, 1)
 
 
 def test_the_table_has_a_row_for_each_condition_and_counts_clips(rows, material):
@@ -141,7 +141,7 @@ def test_windows_are_answered_as_by_the_engine(tau1_build, material, clip):
     path = tau1_build / build_folder.NATIVE
     answer = int(Engine(network.load(path)).windows(binding.columns(clip[None])).argmax())
     noises = [np.random.default_rng(0).normal(0, 100, 5 * SECOND).astype(np.int16)]
-    (row, *_) = field.measure(path, THRESHOLDS, clip[None], np.array([answer]), LABELS, material, noises, 1)
+    (row, *_) = field.measure(path, PRESET, clip[None], np.array([answer]), LABELS, material, noises, 1)
     assert row["window"]["right"] == 1
 
 

@@ -21,7 +21,7 @@ from common.description import FEATURES, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
 from common.shipped import checkpoint_path
 from convert import calibration
-from detector.settings import SENSITIVITIES, Settings, Threshold, every_word
+from detector.settings import PAUSE_MS, SENSITIVITIES, Settings, Threshold, every_word, preset_of
 from training.data import clip_folder
 
 NAMES = (SILENCE, UNKNOWN, "computer")
@@ -71,7 +71,7 @@ def test_few_recordings_are_shared_out_word_by_word_and_a_single_one_is_reported
 
 def test_negatives_in_which_the_word_is_said_are_refused(tmp_path):
     word, speech = answers((50, 1, 250), (60, 2, 250), (50, 1, 250)), answers((160, 1, 250))
-    preset = every_word(NAMES, Threshold(204, 20))
+    preset = preset_of(every_word(NAMES, Threshold(204, 20)), PAUSE_MS, NAMES)
     measure.check_negatives([scored(tmp_path / f"{n}.wav", speech if n % 2 else word) for n in range(6)], preset)
     with pytest.raises(UserError, match="heard in 6 of 6"):
         measure.check_negatives([scored(tmp_path / f"{n}.wav", word) for n in range(6)], preset)

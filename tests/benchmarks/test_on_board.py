@@ -6,7 +6,7 @@ import itertools
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from common.description import FEATURES
 from common.errors import UserError
 from detector import settings
 from detector.golden import Detector
-from detector.settings import Threshold
+from detector.settings import Preset
 from engine import golden, network, render
 from engine.network import Network
 from firmware_gen import inputs
@@ -42,9 +42,9 @@ def loaded(tau1_build) -> Network:
 
 
 @pytest.fixture(scope="module")
-def thresholds(tau1_build) -> Sequence[Threshold]:
+def preset(tau1_build) -> Preset:
     """Of the sensitivity that main.c names."""
-    return inputs.load(tau1_build).detector.presets[settings.MEDIUM]
+    return inputs.load(tau1_build).detector.preset(settings.MEDIUM)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +81,12 @@ def level(samples: np.ndarray) -> str:
     return f"level: {reading}, {level_binding.text(reading.status)}"
 
 
-def expected(loaded: Network, thresholds: Sequence[Threshold], samples: np.ndarray, core: str) -> list[str]:
+def expected(loaded: Network, preset: Preset, samples: np.ndarray, core: str) -> list[str]:
     """What the example has to say of a sound, by the golden models."""
     clip, width = FEATURES.clip_samples, render.STREAM_COLUMNS
     padded = np.pad(samples, (0, SILENT_HOPS * FEATURES.hop))
     scores = golden.moving_average(golden.stream(loaded, frontend.stream(padded)), width)
-    detector = Detector(thresholds, settings.HOP_MS * (width - 1) // 2)
+    detector = Detector(preset, settings.HOP_MS * (width - 1) // 2)
     answers = zip(scores.argmax(1).tolist(), golden.probability(loaded, scores).max(1).tolist())
     events = [event for event in itertools.starmap(detector.push, answers) if event]
     lines = [line("stream", loaded.labels[event.word], event.confidence, event.ms) for event in events]
@@ -106,10 +106,10 @@ def expected(loaded: Network, thresholds: Sequence[Threshold], samples: np.ndarr
 
 
 @pytest.mark.parametrize("core", on_board.BOARDS.values(), ids=on_board.BOARDS)
-def test_the_word_is_heard_on_every_board_as_a_stream_and_as_a_window(listener, loaded, thresholds, core):
+def test_the_word_is_heard_on_every_board_as_a_stream_and_as_a_window(listener, loaded, preset, core):
     samples = read_wav(EXAMPLES / "yes.wav")
     status, text = on_board.run_program(listener(core.name), samples)
-    assert (status, text.splitlines()) == (0, expected(loaded, thresholds, samples, core.name))
+    assert (status, text.splitlines()) == (0, expected(loaded, preset, samples, core.name))
     assert re.fullmatch(
         r"form: .*\n"
         r"engine: .*\n"
@@ -135,10 +135,10 @@ def sounds() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", sounds())
-def test_sounds_of_any_length_are_heard_as_the_golden_model_hears_them(listener, loaded, thresholds, name):
+def test_sounds_of_any_length_are_heard_as_the_golden_model_hears_them(listener, loaded, preset, name):
     samples = sounds()[name]
     status, text = on_board.run_program(listener("cortex-m4"), samples)
-    assert (status, text.splitlines()) == (0, expected(loaded, thresholds, samples, "cortex-m4"))
+    assert (status, text.splitlines()) == (0, expected(loaded, preset, samples, "cortex-m4"))
     assert name != "three words" or re.findall(r"stream: (\w+)", text) == ["left", "right", "go"]
 
 

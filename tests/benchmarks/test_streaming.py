@@ -110,7 +110,7 @@ def hops_of(made, winner: list[int], logit: float = 20.0) -> np.ndarray:
 
 
 def test_the_first_word_that_the_detector_reports_is_the_answer(made, engine):
-    detector = Detector(settings.default(made.labels).presets["medium"])
+    detector = Detector(settings.default(made.labels).preset("medium"))
     scores = hops_of(made, [0] * 10 + [4] * 19 + [0] + [5] * 30 + [0] * 10 + [4] * 30)
     assert streaming.answer(engine, detector, scores, 0).argmax() == 5
     assert np.array_equal(streaming.answer(engine, detector, scores, 0), scores[49])
@@ -118,7 +118,7 @@ def test_the_first_word_that_the_detector_reports_is_the_answer(made, engine):
 
 
 def test_where_no_word_is_reported_silence_is_the_answer_whatever_won(made, engine):
-    detector = Detector(settings.default(made.labels).presets["medium"])
+    detector = Detector(settings.default(made.labels).preset("medium"))
     scores = hops_of(made, [1] * 50 + [4] * 19)
     assert streaming.answer(engine, detector, scores, 0).argmax() == 0
     unsure = hops_of(made, [4] * 90, 0.5)

@@ -39,7 +39,7 @@ def counts() -> Counts:
     spoken = [sound(2, 255, 40)] * 10 + [sound(3, 210, 20)] * 10
     false = [sound(2, 255, 20)] * 100 + [sound(3, 210, 20)] * 50
     together = Answers(*(np.concatenate(parts) for parts in zip(*false)))
-    return thresholds.count(spoken, np.repeat([2, 3], 10), [together], 10.0, LABELS)
+    return thresholds.count(spoken, np.repeat([2, 3], 10), [together], 10.0, LABELS, 0)
 
 
 def test_hits_and_reports_are_what_the_detector_gives(counts):

@@ -59,7 +59,7 @@ def test_features_scores_and_words_of_a_recording_equal_the_golden_model(opened,
     assert np.array_equal(np.reshape(found["columns"], (-1, FEATURES.mels)), columns)
     assert np.array_equal(np.reshape(found["scores"], (-1, len(source.labels))), scores)
     first = 10 * (STREAM_COLUMNS - 1) // 2
-    detector = detector_golden.Detector(source.detector.presets[MEDIUM], first)
+    detector = detector_golden.Detector(source.detector.preset(MEDIUM), first)
     best, probability = scores.argmax(1), engine_golden.probability(source.native, scores).max(1)
     events = [event for event in map(detector.push, map(int, best), map(int, probability)) if event]
     assert [(word["word"], word["confidence"], word["ms"]) for word in found["words"]] == [tuple(event) for event in events]

@@ -62,7 +62,7 @@ def test_sensitivity_decides(tau1_build):
     blocks = [np.tile(read_wav(YES), 2)]
     source = listen.inputs.load(tau1_build)
     for name in listen.SENSITIVITIES:
-        assert listen.Ear(source.native, source.detector, name).detector.thresholds == list(source.detector.presets[name])
+        assert listen.Ear(source.native, source.detector, name).detector.preset == source.detector.preset(name)
     assert listen.listen(listen.Ear(source.native, source.detector), blocks, endless=False) == 2
 
 

@@ -18,11 +18,11 @@ from firmware_builds import AWKWARD, SANITISERS, WARNINGS
 
 from common import shipped as shipped_files
 from common.ctext import without_comments
-from common.description import LABELS
+from common.description import LABELS, SILENCE
 from common.errors import UserError
 from detector import binding, golden, render, settings
 from detector.golden import Event
-from detector.settings import HIGH, LOW, MEDIUM, NEVER, RISE_MS, SENSITIVITIES, Settings, Threshold
+from detector.settings import HIGH, LOW, MEDIUM, NEVER, RISE_MS, SENSITIVITIES, Preset, Settings, Threshold
 from engine import golden as engine_golden
 from engine.binding import Engine
 from engine.random_network import random_network
@@ -30,10 +30,12 @@ from firmware_gen import inputs
 
 NO_WORD, WORD, NOT_RESET, BAD_ARGUMENT = range(4)
 """`kws_detection`."""
-PRIVATE = ("magic", "hops", "start", "first_ms", "best", "reported", "since", "agreeing", "confidence", "over")
+PRIVATE = (
+    *("magic", "hops", "start", "first_ms", "best", "reported", "since", "amid", "agreeing", "confidence", "over", "pause"),
+)
 """Members of `kws_detector` ahead of the thresholds."""
-SAID, OTHER, REST = 1, 2, 0
-"""Two words and a class that is none."""
+REST, SAID, OTHER, SPEECH = range(4)
+"""Silence, two words, and other speech."""
 THRESHOLD = Threshold(200, 5)
 MEASURED = {
     "date": "2026-01-01",
@@ -49,6 +51,7 @@ MEASURED = {
         for name in SENSITIVITIES
     },
 }
+NO_SILENCE = {"labels": ["yes"], "pause_ms": 10, "presets": {name: {} for name in SENSITIVITIES}}
 COMPILERS = {
     "gcc": ["gcc"],
     "clang": ["clang"],
@@ -60,18 +63,18 @@ COMPILERS = {
 
 def state_of(classes: int) -> type[ctypes.Structure]:
     """`kws_detector` for so many classes."""
-    kinds = (*[ctypes.c_uint32] * 4, *[ctypes.c_int16] * 2, ctypes.c_uint16, *[ctypes.c_uint8] * 3)
-    fields = [*zip(PRIVATE, kinds), ("unused", ctypes.c_uint8 * 3), ("thresholds", ctypes.c_uint8 * 2 * classes)]
+    kinds = (*[ctypes.c_uint32] * 4, *[ctypes.c_int16] * 2, *[ctypes.c_uint16] * 2, *[ctypes.c_uint8] * 4)
+    fields = [*zip(PRIVATE, kinds), ("thresholds", ctypes.c_uint8 * 2 * classes)]
     return type("State", (ctypes.Structure,), {"_fields_": fields})
 
 
 class Raw(binding.Detector):
     """The C functions themselves, over a state that a test may look into and change."""
 
-    def __init__(self, thresholds: Sequence[Threshold], first_ms: int = 0):
-        super().__init__(thresholds, first_ms)
+    def __init__(self, preset: Preset, first_ms: int = 0):
+        super().__init__(preset, first_ms)
         self.library, self.event = self._library, (ctypes.c_uint32 * 3)(*[99] * 3)
-        self.state = state_of(len(thresholds)).from_buffer(self._state)
+        self.state = state_of(len(preset.thresholds)).from_buffer(self._state)
 
     def call(self, name: str, *arguments: object) -> int:
         return getattr(self.library, name)(ctypes.byref(self.state), *arguments)
@@ -91,6 +94,13 @@ def any_thresholds(rng: np.random.Generator, classes: int) -> list[Threshold]:
         Threshold(*map(int, (rng.choice([0, 1, 90, 200, 254, 255]), rng.choice([0, 1, 2, 5, 20, 255]))))
         for _ in range(classes)
     ]
+
+
+def any_preset(rng: np.random.Generator, classes: int) -> Preset:
+    """Any thresholds, with a pause of any length or with none; any class, or none, is silence."""
+    silence = int(rng.integers(settings.NO_CLASS, classes))
+    pause = 0 if silence == settings.NO_CLASS else int(rng.choice([0, 1, 20, 100, 255]))
+    return Preset(tuple(any_thresholds(rng, classes)), pause, silence)
 
 
 def answers(rng: np.random.Generator, classes: int, count: int) -> list[tuple[int, int, int]]:
@@ -115,8 +125,8 @@ def same_state(model: golden.Detector, state: ctypes.Structure) -> bool:
 def test_c_equals_the_golden_model_event_by_event(classes):
     rng, words = np.random.default_rng(classes), 0
     for _ in range(12):
-        thresholds, first_ms = any_thresholds(rng, classes), int(rng.integers(2**32))
-        model, raw = golden.Detector(thresholds, first_ms), Raw(thresholds, first_ms)
+        preset, first_ms = any_preset(rng, classes), int(rng.integers(2**32))
+        model, raw = golden.Detector(preset, first_ms), Raw(preset, first_ms)
         for answer in answers(rng, classes, 500):
             expected = model.push(*answer)
             assert raw.push(*answer) == expected and same_state(model, raw.state)
@@ -127,27 +137,29 @@ def test_c_equals_the_golden_model_event_by_event(classes):
 @pytest.mark.parametrize("hops", [0, 1, 2, 10, 255])
 def test_answers_any_hops_apart_equal_the_golden_model(hops):
     rng = np.random.default_rng(hops)
-    thresholds = [NEVER, *[Threshold(100, 5)] * 11]
+    preset = Preset((NEVER, *[Threshold(100, 5)] * 11), 255, 0)
     best = np.repeat(rng.integers(0, 12, 400), 9)
     probability = rng.integers(0, 256, len(best))
-    model, ours = golden.Detector(thresholds, 145), binding.Detector(thresholds, 145)
+    model, ours = golden.Detector(preset, 145), binding.Detector(preset, 145)
     expected = [(i, event) for i, row in enumerate(zip(best, probability)) if (event := model.push(*map(int, row), hops))]
     assert ours.feed(best, probability, hops) == expected and bool(expected) == (hops > 0)
 
 
 def test_counters_at_their_ends_equal_the_golden_model():
-    """`hops` goes round at 2^32; `since`, `agreeing` and the hops of a run stay at their largest values."""
+    """`hops` goes round at 2^32; `since`, `amid`, `agreeing` and the hops of a run stay at their largest values."""
     rng = np.random.default_rng(3)
     starts = [
         {"hops": 2**32 - 40, "start": 2**32 - 60},
         {"since": 0xFFFF - 3},
+        {"amid": 0xFFFF - 3},
+        {"amid": 250},
         {"agreeing": 250},
         {"start": 1, "hops": 70_000},
     ]
     for changes in starts:
         for threshold in (Threshold(100, 255), Threshold(100, 7)):
-            thresholds = [threshold] * 3
-            model, raw = golden.Detector(thresholds, 2**32 - 500), Raw(thresholds, 2**32 - 500)
+            preset = Preset((threshold,) * 3, 255, 0)
+            model, raw = golden.Detector(preset, 2**32 - 500), Raw(preset, 2**32 - 500)
             for name, value in ({"best": 1, "confidence": 101} | changes).items():
                 setattr(model, name, value)
                 setattr(raw.state, name, value)
@@ -157,8 +169,9 @@ def test_counters_at_their_ends_equal_the_golden_model():
 
 def test_thresholds_changed_while_it_runs_equal_the_golden_model():
     rng = np.random.default_rng(5)
-    presets = settings.default(numbered(12)).presets
-    model, raw = golden.Detector(presets[HIGH]), Raw(presets[HIGH])
+    ours = settings.default([SILENCE, *numbered(12)[1:]])
+    presets, high = ours.presets, ours.preset(HIGH)
+    model, raw = golden.Detector(high), Raw(high)
     for index, answer in enumerate(answers(rng, 12, 3000)):
         if index % 40 == 39:
             sensitivity = int(rng.integers(3))
@@ -168,16 +181,19 @@ def test_thresholds_changed_while_it_runs_equal_the_golden_model():
             word, (threshold,) = int(rng.integers(12)), any_thresholds(rng, 1)
             model.thresholds[word] = threshold
             assert raw.call("kws_detector_set_threshold", word, *map(ctypes.c_uint8, threshold)) == NO_WORD
+        if index % 11 == 10:
+            model.pause = int(rng.integers(256))
+            assert raw.call("kws_detector_set_pause", ctypes.c_uint8(model.pause)) == NO_WORD
         assert raw.push(*answer) == model.push(*answer) and same_state(model, raw.state)
         assert [tuple(row) for row in raw.state.thresholds] == model.thresholds
 
 
 def test_a_saved_state_resumes_where_it_was():
     rng = np.random.default_rng(7)
-    thresholds = [NEVER, *[THRESHOLD] * 4]
+    preset = Preset((NEVER, *[THRESHOLD] * 4), 60, 0)
     best, probability = np.repeat(rng.integers(0, 5, 300), 8), rng.integers(150, 256, 2400)
-    whole = binding.Detector(thresholds).feed(best, probability)
-    first, second = binding.Detector(thresholds), binding.Detector([Threshold(1, 1)] * 5, 999)
+    whole = binding.Detector(preset).feed(best, probability)
+    first, second = binding.Detector(preset), binding.Detector(Preset((Threshold(1, 1),) * 5, 0, 0), 999)
     for at in (1, 777, 1203):
         first.reset()
         before = first.feed(best[:at], probability[:at])
@@ -191,7 +207,7 @@ def test_a_saved_state_resumes_where_it_was():
 
 
 def test_a_reset_forgets_everything():
-    raw = Raw([THRESHOLD] * 3, 5)
+    raw = Raw(Preset((THRESHOLD,) * 3), 5)
     fresh = raw.save()
     raw.feed([1] * 9 + [2] * 50, [255] * 59)
     assert raw.save() != fresh
@@ -206,8 +222,8 @@ def test_a_reset_forgets_everything():
 def hear(request):
     """`hear((class, probability, answers), ...)`: the events of one hop after the other, with THRESHOLD for both words."""
 
-    def events(*runs: tuple[int, int, int]) -> list[Event]:
-        detector = request.param([NEVER, THRESHOLD, THRESHOLD])
+    def events(*runs: tuple[int, int, int], pause: int = 0) -> list[Event]:
+        detector = request.param(Preset((NEVER, THRESHOLD, THRESHOLD, NEVER), pause, REST))
         pushed = [detector.push(word, probability) for word, probability, count in runs for _ in range(count)]
         return [event for event in pushed if event]
 
@@ -254,9 +270,29 @@ def test_the_time_counts_from_the_beginning_of_the_reported_run(hear):
     assert [event.word for event in hear(*late, (OTHER, 255, 5))] == [SAID, OTHER]
 
 
+def test_a_word_amid_speech_is_not_reported_where_a_pause_is_wanted(hear):
+    """Its first hop that counts may be the 100th after silence, and not the next."""
+    after = (REST, 255, 30), (SPEECH, 255, 99), (SAID, 255, 5)
+    assert hear(*after, pause=100) == hear(*after) == [Event(SAID, 255, 10 * (30 + 99) + RISE_MS)]
+    late = (REST, 255, 30), (SPEECH, 255, 99), (SAID, 199, 1), (SAID, 255, 400)
+    assert hear(*late, pause=100) == [] != hear(*late)
+    assert hear(*late, (REST, 0, 1), (SAID, 255, 5), pause=100)[0].ms == 10 * (30 + 99 + 401 + 1) + RISE_MS
+
+
+def test_a_run_amid_speech_stays_so_whatever_its_probability(hear):
+    for between in ((SAID, 0, 30), (SPEECH, 255, 30)):
+        assert hear((SPEECH, 255, 101), (SAID, 255, 30), between, (SAID, 255, 30), pause=100) == []
+
+
+def test_a_reset_counts_as_a_pause_and_so_does_a_report(hear):
+    assert len(hear((SPEECH, 255, 99), (SAID, 255, 40), (SPEECH, 255, 30), (OTHER, 255, 40), pause=100)) == 2
+    assert len(hear((SAID, 255, 5), (SPEECH, 255, 99), (OTHER, 255, 40), pause=100)) == 2
+    assert len(hear((SAID, 255, 5), (SPEECH, 255, 100), (OTHER, 255, 40), pause=100)) == 1
+
+
 @pytest.mark.parametrize("kind", [golden.Detector, Raw])
 def test_the_first_scores_may_lie_anywhere_and_the_time_goes_round(kind):
-    detector = kind([NEVER, Threshold(1, 1)], 2**32 - RISE_MS - 20)
+    detector = kind(Preset((NEVER, Threshold(1, 1))), 2**32 - RISE_MS - 20)
     events = [detector.push(word, 255, 30) for word in (1, 0, 1, 0, 1)]
     assert [event and event.ms for event in events] == [2**32 - 20, None, 580, None, 1180]
 
@@ -265,12 +301,14 @@ def test_the_first_scores_may_lie_anywhere_and_the_time_goes_round(kind):
 
 
 def test_every_misuse_has_its_status_and_changes_nothing():
-    raw = Raw([THRESHOLD] * 12)
+    raw = Raw(Preset((THRESHOLD,) * 12))
     byte, event, library = ctypes.c_uint8, raw.event, raw.library
     before = raw.save()
     assert library.kws_detector_reset(None, 1, 0) == BAD_ARGUMENT
     assert library.kws_detector_set_sensitivity(None, 1) == BAD_ARGUMENT
     assert library.kws_detector_set_threshold(None, 1, byte(1), byte(1)) == BAD_ARGUMENT
+    assert library.kws_detector_set_pause(None, byte(0)) == BAD_ARGUMENT
+    assert raw.call("kws_detector_set_pause", byte(1)) == BAD_ARGUMENT  # without a class of silence
     assert library.kws_detect(None, 1, byte(1), byte(1), event) == BAD_ARGUMENT
     assert raw.call("kws_detect", 1, byte(255), byte(1), None) == BAD_ARGUMENT
     for word in (-(2**31), -1, 12, 2**31 - 1):
@@ -284,17 +322,18 @@ def test_every_misuse_has_its_status_and_changes_nothing():
 
 @pytest.mark.parametrize("filling", [0x00, 0x01, 0xA5, 0xFF])
 def test_a_state_that_was_never_reset_is_refused_and_left_as_it_is(filling):
-    raw = Raw([THRESHOLD] * 12)
+    raw = Raw(Preset((THRESHOLD,) * 12))
     garbage = bytes([filling]) * len(raw.save())
     raw.restore(garbage)
     assert raw.detect(1, 255) == NOT_RESET
     assert raw.call("kws_detector_set_sensitivity", 1) == NOT_RESET
     assert raw.call("kws_detector_set_threshold", 1, ctypes.c_uint8(1), ctypes.c_uint8(1)) == NOT_RESET
+    assert raw.call("kws_detector_set_pause", ctypes.c_uint8(0)) == NOT_RESET
     assert raw.save() == garbage and list(raw.event) == [99] * 3
 
 
 def test_the_event_is_written_with_a_word_only():
-    raw = Raw([NEVER, THRESHOLD])
+    raw = Raw(Preset((NEVER, THRESHOLD)))
     assert [raw.detect(1, 255) for _ in range(4)] == [NO_WORD] * 4 and list(raw.event) == [99] * 3
     assert raw.detect(1, 255) == WORD and list(raw.event) == [1, 255, RISE_MS]
 
@@ -302,12 +341,12 @@ def test_the_event_is_written_with_a_word_only():
 @pytest.mark.parametrize("classes", CLASS_COUNTS)
 def test_the_state_is_as_large_as_declared(classes):
     declared = re.search(r"STATE_BYTES (\d+)u", render.sources(settings.default(numbered(classes)))["kws_detector.h"])
-    size = binding.Detector([THRESHOLD] * classes).state_bytes
+    size = binding.Detector(Preset((THRESHOLD,) * classes)).state_bytes
     assert int(declared[1]) == size == ctypes.sizeof(state_of(classes)) <= 600
 
 
 def test_the_binding_refuses_what_does_not_fit():
-    detector = binding.Detector([THRESHOLD] * 3)
+    detector = binding.Detector(Preset((THRESHOLD,) * 3))
     with pytest.raises(ValueError, match="classes 0 to 2 are known, not 3"):
         detector.feed([0, 3], [1, 1])
     with pytest.raises(ValueError, match="as many classes as probabilities"):
@@ -351,7 +390,7 @@ def made(labels: Sequence[str] = LABELS, **changes: object) -> Settings:
     return dataclasses.replace(Settings(tuple(labels), presets, "10 hours", "ab" * 32), **changes)
 
 
-@pytest.mark.parametrize("which", [settings.default(LABELS), made()], ids=["default", "made"])
+@pytest.mark.parametrize("which", [settings.default(LABELS), made(), made(pause_ms=420)], ids=["default", "made", "pause"])
 def test_the_presets_in_c_are_those_of_the_settings(which, tmp_path):
     for name, text in render.sources(which).items():
         (tmp_path / name).write_text(text)
@@ -365,6 +404,7 @@ def test_the_presets_in_c_are_those_of_the_settings(which, tmp_path):
     for sensitivity, name in enumerate(SENSITIVITIES):
         assert loaded.kws_detector_reset(ctypes.byref(state), sensitivity, 0) == NO_WORD
         assert [tuple(row) for row in state.thresholds] == list(which.presets[name])
+        assert state.pause == which.preset(name).pause == which.pause_ms // settings.HOP_MS
 
 
 def test_silence_and_unknown_words_have_no_threshold_by_default():
@@ -372,11 +412,23 @@ def test_silence_and_unknown_words_have_no_threshold_by_default():
         assert [row.hops > 0 for row in rows] == [not label.startswith("_") for label in LABELS]
 
 
+def test_a_network_without_silence_has_no_pause_by_default():
+    assert settings.default(LABELS).preset(HIGH)[1:] == (settings.PAUSE_MS // settings.HOP_MS, 0)
+    assert settings.default(numbered(3)).preset(HIGH)[1:] == (0, settings.NO_CLASS)
+
+
 @pytest.mark.parametrize("measured", [None, MEASURED], ids=["not measured", "measured"])
 def test_a_file_of_settings_comes_back_as_it_was_saved(tmp_path, measured):
-    ours = made(measured=measured)
+    ours = made(measured=measured, pause_ms=750)
     settings.save(tmp_path / "made.json", ours)
     assert settings.load(tmp_path / "made.json") == ours
+
+
+def test_a_file_of_before_the_pause_has_none(tmp_path):
+    content = made(pause_ms=750).to_json()
+    del content["pause_ms"]
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    assert settings.load(tmp_path / "old.json") == made()
 
 
 @pytest.mark.parametrize(
@@ -390,6 +442,10 @@ def test_a_file_of_settings_comes_back_as_it_was_saved(tmp_path, measured):
         (lambda content: content["presets"]["high"].update(yes=[-1, 2]), "yes: a probability and a number of hops from 0"),
         (lambda content: content["presets"]["high"].update(yes=[1]), "yes: a probability and a number of hops from 0"),
         (lambda content: content["presets"]["high"].update(yes=[1, 2.5]), "whole number"),
+        (lambda content: content.update(pause_ms=-10), "a pause of 0 to 2550 ms in steps of 10 is wanted, not -10"),
+        (lambda content: content.update(pause_ms=2560), "a pause of 0 to 2550 ms in steps of 10 is wanted, not 2560"),
+        (lambda content: content.update(pause_ms=15), "a pause of 0 to 2550 ms in steps of 10 is wanted, not 15"),
+        (lambda content: content.update(NO_SILENCE), "a network that has no class _silence_"),
         (lambda content: content.update(measured=5), "measured"),
     ],
 )
@@ -443,6 +499,7 @@ def test_the_id_names_thresholds_and_rule_but_no_comment(monkeypatch):
         assert f"0x{render.detector_id(ours)}ULL" in text
     presets = ours.presets | {LOW: settings.every_word(LABELS, Threshold(1, 2))}
     assert render.detector_id(made(presets=presets)) != render.detector_id(ours)
+    assert render.detector_id(made(pause_ms=1000)) != render.detector_id(ours)
     before = render.detector_id(ours)
     monkeypatch.setattr(render, "REPEAT_MS", 600)
     assert render.detector_id(ours) != before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from emulated import need_emulator
@@ -10,9 +12,9 @@ from engine_inputs import numbered
 from benchmarks.cost import detector_on_core
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Firmware
-from common.description import LABELS
+from common.description import LABELS, SILENCE
 from detector import render, settings
-from detector.settings import NEVER, SENSITIVITIES, Threshold
+from detector.settings import NEVER, SENSITIVITIES, Preset, Threshold, preset_of
 from engine import render as engine_render
 from engine.random_network import random_network
 
@@ -31,31 +33,33 @@ def firmware(request, tmp_path_factory) -> Firmware:
     return Firmware(network, folder)
 
 
-def inputs(classes: int) -> tuple[np.ndarray, list[int], list[Threshold]]:
-    """Scores int16 [n, classes], hops and thresholds: all sizes, hops from 0 to 255, and a class that is no word."""
+def inputs(labels: Sequence[str]) -> tuple[np.ndarray, list[int], Preset]:
+    """Scores int16 [n, classes], hops and a preset: all sizes, hops from 0 to 255, and a class that is no word."""
+    classes = len(labels)
     rng = np.random.default_rng(classes)
     scores = detector_on_core.hard_scores(classes, seed=classes)
     hops = rng.choice([0, 1, 1, 1, 1, 1, 1, 2, 10, 255], len(scores))
     thresholds = [Threshold(int(rng.integers(120)), int(rng.choice([1, 3, 8]))) for _ in range(classes)]
-    return scores, hops.tolist(), [NEVER, *thresholds[1:]]
+    pause = settings.LONGEST_PAUSE_MS if SILENCE in labels else 0
+    return scores, hops.tolist(), preset_of([NEVER, *thresholds[1:]], pause, labels)
 
 
 @pytest.mark.parametrize("core", CORES)
 def test_every_core_reports_the_words_of_the_model(firmware, tmp_path, core):
-    scores, hops, thresholds = inputs(len(firmware.network.labels))
+    scores, hops, preset = inputs(firmware.network.labels)
     image = detector_on_core.build(CORES[core], firmware.folder, firmware, tmp_path / "detector.elf")
-    done = detector_on_core.words(image, scores, hops, thresholds, FIRST_MS)
-    expected = detector_on_core.expected(firmware.network, scores, hops, thresholds, FIRST_MS)
+    done = detector_on_core.words(image, scores, hops, preset, FIRST_MS)
+    expected = detector_on_core.expected(firmware.network, scores, hops, preset, FIRST_MS)
     assert done.events == expected and len({event.word for event in expected if event}) > 3
     presets = settings.default(firmware.network.labels).presets
     assert np.array_equal(done.presets, [presets[name] for name in SENSITIVITIES])
-    assert done.state_bytes == render.state_bytes(len(thresholds)) and 0 < done.stack < 200
+    assert done.state_bytes == render.state_bytes(len(preset.thresholds)) and 0 < done.stack < 200
     assert len(done.run.calls[detector_on_core.HOP]) == len(scores)
 
 
 def test_inputs_that_do_not_fit_are_refused(firmware, tmp_path):
-    scores, hops, thresholds = inputs(len(firmware.network.labels))
+    scores, hops, preset = inputs(firmware.network.labels)
     image = detector_on_core.build(CORES["cortex-m3"], firmware.folder, firmware, tmp_path / "detector.elf")
     for wrong in (scores.astype(np.int32), scores[1:], scores[:, 1:]):
         with pytest.raises(ValueError, match="scores int16"):
-            detector_on_core.words(image, wrong, hops, thresholds)
+            detector_on_core.words(image, wrong, hops, preset)

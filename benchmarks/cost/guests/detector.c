@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The detector on an emulated core: from the scores of each hop to words.
 //
-// Input: uint32 where the first scores lie, in ms; uint8 [KWS_CLASSES][2] thresholds; then for each answer of the
-// network uint32 hops since the one before, int16 [KWS_CLASSES] scores. Output: uint32 sizeof(kws_detector), uint8
+// Input: uint32 where the first scores lie, in ms; uint32 hops of the pause; uint8 [KWS_CLASSES][2] thresholds; then for
+// each answer of the network uint32 hops since the one before, int16 [KWS_CLASSES] scores. Output: uint32 sizeof(kws_detector), uint8
 // [3][KWS_CLASSES][2] presets; then for each answer uint32 kws_detection, bytes of stack that it took, and the event's
 // word, confidence and ms, UNTOUCHED where none was written.
 //
@@ -51,14 +51,15 @@ static int need(void *data, uint32_t size) {
 int main(void) {
   static kws_threshold thresholds[KWS_CLASSES];
   const uint32_t size = sizeof state;
-  uint32_t first_ms, hops, answers = 0;
+  uint32_t first_ms, pause, hops, answers = 0;
   if (!refuses(0) || !refuses(GARBAGE)) {
     host_print("a state that was never reset was taken for one that was\n");
     return 1;
   }
-  if (!need(&first_ms, sizeof first_ms) || !need(thresholds, sizeof thresholds))
+  if (!need(&first_ms, sizeof first_ms) || !need(&pause, sizeof pause) || !need(thresholds, sizeof thresholds))
     return 1;
   kws_detector_reset(&state, KWS_SENSITIVITY_MEDIUM, first_ms);
+  kws_detector_set_pause(&state, (uint8_t)pause);
   for (int32_t i = 0; i < KWS_CLASSES; i++)
     kws_detector_set_threshold(&state, i, thresholds[i].probability, thresholds[i].hops);
   host_write(&size, sizeof size);
