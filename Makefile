@@ -21,7 +21,7 @@ synthetic.takes := VOICES
 speech.takes := RECORDINGS
 false-accepts.takes := TAU RECORDINGS RECORD SAVE
 listen-test.takes := TAU DATA RECORDINGS SPLIT KEEP
-tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS DATA OUT
+tune.takes := TAU RECORDINGS KEYWORDS FALSE_ACCEPTS PAUSE DATA OUT
 peers.takes := RECORDINGS KEYWORDS PEER RECORD
 level.takes := WAV RECORDINGS
 field-test.takes := TAU DATA SPLIT NOISE EACH
@@ -121,8 +121,9 @@ help:
 	echo "                                       reports, misses and imagines at each sensitivity"
 	echo "       [RECORDINGS=DIR: without keywords, a folder for each kind] [SPLIT=testing] [KEEP=1: with the checkpoint]"
 	echo "  make tune     TAU=1 RECORDINGS=DIR   choose the detector's thresholds on recordings of yours without keywords"
-	echo "       [KEYWORDS=DIR: <word>/* of yours, else DATA=DIR] [FALSE_ACCEPTS=0.5: wanted an hour] [OUT=FILE: write"
-	echo "       them there, for make quantize DETECTOR=FILE]"
+	echo "       [KEYWORDS=DIR: <word>/* of yours, else DATA=DIR] [FALSE_ACCEPTS=0.5: wanted an hour]"
+	echo "       [PAUSE=1300: ms after a pause in which a word must begin; 0: in the middle of speech, too]"
+	echo "       [OUT=FILE: write them there, for make quantize DETECTOR=FILE]"
 	echo "  make peers RECORDINGS=DIR            wake words of others on the same recordings, in an environment of their own"
 	echo "       [KEYWORDS=DIR: recordings of their words, in folders called like them] [PEER=pymicro-wakeword: alone] [RECORD=NAME]"
 	echo "  make level    WAV=FILE               what the firmware's level meter says of a sound; RECORDINGS=DIR: of many"
@@ -215,7 +216,7 @@ listen-test: $(VENV)/convert $(VENV)/training
 # The report draws the curve that the choice is on.
 tune: $(VENV)/convert $(VENV)/training
 	$(BIN) -m benchmarks.tune $(TAU_OPTION) $(call option,--data,DATA) $(call option,--keywords,KEYWORDS) \
-		$(call option,--false-accepts,FALSE_ACCEPTS) $(call option,--out,OUT) \
+		$(call option,--false-accepts,FALSE_ACCEPTS) $(call option,--pause,PAUSE) $(call option,--out,OUT) \
 		$(if $(value RECORDINGS),-- $(call quoted,RECORDINGS))
 	$(BIN) -m benchmarks.report $(TAU_OPTION) --quiet
 

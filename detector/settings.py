@@ -29,7 +29,7 @@ REPEAT_MS, REFRACTORY_MS = 500, 300
 RISE_MS = 250
 """From the beginning of a run to the word's middle: the median over the validation clips of tau 1, whose words were
 located by their energy; half of them lie within 50 ms of it, nine in ten within 180 ms."""
-PAUSE_MS = 1000
+PAUSE_MS = 1300
 """Within which silence must have been the best class before a word's run begins, unless something else was chosen; what it
 costs and saves: docs/listening.md."""
 LONGEST_PAUSE_MS = 255 * HOP_MS

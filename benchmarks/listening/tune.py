@@ -197,7 +197,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--pause",
         type=int,
         metavar="MS",
-        help=f"a word is said at most so long after a pause (default {settings.PAUSE_MS}; 0: amid speech, too)",
+        help=f"after silence within which a word must begin (default {settings.PAUSE_MS}; 0: in the middle of speech, too)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the settings (default: into the build)")
     return parser.parse_args(argv)
