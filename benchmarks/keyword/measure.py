@@ -22,7 +22,7 @@ from common.reading import sha256
 from convert import calibration, native
 from convert.fold import fold
 from detector.binding import Detector
-from detector.settings import HIGH, Preset, Settings, usual_pause
+from detector.settings import HIGH, HOP_MS, Preset, Settings, silence_of, usual_pause
 from engine import network
 from training.data import recordings
 from training.keyword.held_out import NEGATIVES, RECORDINGS, SYNTHETIC, TEST
@@ -99,12 +99,21 @@ def smoothed(answers: Answers, word: int) -> np.ndarray:
     return np.convolve(sure, np.full(SMOOTHED, 1 / SMOOTHED), "same") if len(sure) else sure
 
 
+def amid(winner: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Which hops lie further behind the last one of silence, or the beginning, than the usual pause: bool [hops]."""
+    hops = np.arange(len(winner))
+    silent = np.maximum.accumulate(np.where(winner == silence_of(labels), hops, -1))
+    return (hops - silent > usual_pause(labels) // HOP_MS) & (usual_pause(labels) > 0)
+
+
 def worst_false_accepts(stream: Sequence[Scored], words: Sequence[int], labels: Sequence[str], delay: int, most: int = 10):
-    """The places of recordings without words where the network was surest of one, the surest first."""
+    """The places of recordings without words where a word could be reported and the network was surest of one, the surest
+    first."""
     found = []
     for recording in stream:
         for word in words:
             mean = smoothed(Answers(recording.winner, recording.probability), word)
+            mean[amid(recording.winner, labels)] = 0
             while len(mean) and mean.max() > 0:
                 hop = int(mean.argmax())
                 found.append((float(mean[hop]), recording.path, word, hop))

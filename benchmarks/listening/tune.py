@@ -260,6 +260,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     print(f"reported on the other half: {hours[1]:.2f} hours, {int((which == 1).sum()):,} keywords")
     for line in [*without_recordings(labels, target[which == 0]), *too_short(hours[0], args.false_accepts)]:
         print(line)
+    print(f"pause: a word begins at most {pause} ms after one" if pause else "pause: none, words may be said amid speech")
     for name in (LOW, MEDIUM, HIGH):
         print("\n".join(describe(name, presets[name], counts[1], labels)))
     made = Settings(

@@ -138,8 +138,8 @@ def native(build: Path, conversion: dict) -> dict:
 
 
 def detector(build: Path, conversion: dict) -> dict:
-    """The detector's thresholds by sensitivity and word, on what they were chosen, and the curve of the choice where it was
-    made for exactly this native engine, else None. UserError where a file is damaged."""
+    """The detector's pause, its thresholds by sensitivity and word, on what they were chosen, and the curve of the choice
+    where it was made for exactly this native engine, else None. UserError where a file is damaged."""
     path = build / build_folder.CURVE
     remedy = f"remove it and run `make tune TAU={conversion['tau']:g}`"
     curve = read_json(path, remedy)
@@ -151,7 +151,7 @@ def detector(build: Path, conversion: dict) -> dict:
     except ValueError as error:
         raise UserError(f"{path}: not a curve of this project ({error}); {remedy}") from None
     content = detector_settings(build, conversion).to_json()
-    return {"chosen": content["chosen"], "presets": content["presets"], "curve": curve}
+    return {name: content[name] for name in ("chosen", "pause_ms", "presets")} | {"curve": curve}
 
 
 def field(build: Path, conversion: dict) -> dict | None:

@@ -17,7 +17,7 @@ from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
 from benchmarks.report.detector_plots import DetectorPlots
 from benchmarks.report.field_plots import FieldPlots
 from benchmarks.report.npu_section import NpuFigures
-from benchmarks.report.text import TITLES, recordings
+from benchmarks.report.text import TITLES, pause, recordings
 from common.labels import title
 
 
@@ -50,4 +50,5 @@ def page(report: dict) -> str:
         short=SHORT_TITLES,
         silent=NOT_MEASURED,
         recordings=recordings(report),
+        pause=pause,
     )

@@ -147,6 +147,13 @@ def condition(row: dict) -> str:
     return f"{row['group']}, {row['title']}" if row["title"] else row["group"]
 
 
+def pause(milliseconds: int) -> str:
+    """Where the detector reports a word, in a sentence."""
+    if not milliseconds:
+        return "The detector reports words wherever they are said."
+    return f"The detector reports a word that begins at most {milliseconds:,} ms after a pause, or after a reported one."
+
+
 def detector_section(report: dict) -> str:
     """The detector's thresholds, and the curve that they were chosen on, or the command that makes it."""
     found = report["detector"]
@@ -157,7 +164,7 @@ def detector_section(report: dict) -> str:
         for word in words
     ]
     parts = [
-        f"The detector's thresholds {chosen}. Least probability, of 255, and hops:",
+        f"{pause(found['pause_ms'])} The thresholds {chosen}. Least probability, of 255, and hops:",
         table(["word", *found["presets"]], rows),
     ]
     curve = found["curve"]

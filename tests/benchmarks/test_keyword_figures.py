@@ -38,7 +38,8 @@ def scored(path: Path, heard: Answers) -> Scored:
 
 
 def test_the_surest_false_accepts_come_first_and_one_is_listed_once(tmp_path):
-    heard = answers((300, 1, 250), (40, 2, 200), (300, 1, 250), (30, 2, 240), (300, 1, 250))
+    amid_speech = (300, 1, 250), (50, 2, 255), (300, 1, 250)
+    heard = answers((300, 0, 250), (40, 2, 200), (300, 0, 250), (30, 2, 240), *amid_speech)
     path = tmp_path / "radio.wav"
     soundfile.write(path, np.arange(len(heard.winner) * FEATURES.hop) % 30000 / 32768, RATE)
     found = measure.worst_false_accepts([scored(path, heard)], [2], NAMES, 0)

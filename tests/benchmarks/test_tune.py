@@ -165,7 +165,8 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
     firmware_gen.main(["--build", str(build), "--prefix", "door"])
     before = (build / "firmware" / "door_detector.c").read_text()
     own = [str(noise), "--build", str(build), "--keywords", str(keywords)]
-    tune.main([*own, "--out", str(tmp_path / "alone.json")])
+    tune.main([*own, "--out", str(tmp_path / "alone.json"), "--pause", "0"])
+    assert settings.load(tmp_path / "alone.json").pause_ms == 0 and "may be said amid speech" in capsys.readouterr().out
     assert (build / "firmware" / "door_detector.c").read_text() == before
     tune.main(own)
     text = capsys.readouterr().out
@@ -175,6 +176,7 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
         assert f"{name}: 0.0 [0.0," in text
     made = settings.load(build / settings.FILE)
     assert "0.5 false accepts an hour" in made.chosen and made.measured is None
+    assert made.pause_ms == settings.PAUSE_MS and f"pause: a word begins at most {made.pause_ms} ms" in text
     source = inputs.load(build)
     assert source.detector == made
     yes = source.labels.index("yes")
@@ -183,6 +185,8 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
     assert curve["native"] == made.native and curve["points"]
     report = contents.write(build)
     page = (build / build_folder.REPORT_HTML).read_text()
+    for written in (page, (build / build_folder.REPORT_MARKDOWN).read_text()):
+        assert "begins at most 1,300 ms after a pause" in written
     assert report["detector"]["curve"] == curve and "were chosen on" in (build / build_folder.REPORT_MARKDOWN).read_text()
     for index, point in enumerate(curve["points"]):
         assert f'data-key="/detector/curve/points/{index}/missed" data-value="{point["missed"]}"' in page
@@ -206,6 +210,8 @@ def test_bad_input_is_one_line(build, folders, tmp_path, failure, monkeypatch):
     assert "--keywords DIR" in failure(tune.main, noise, "--build", build)
     for rate in ("0", "-1", "nan", "inf", "1e400"):
         assert "a number above 0" in failure(tune.main, noise, *own, f"--false-accepts={rate}")
+    for pause in ("-10", "2560", "15"):
+        assert f"--pause {pause}: a pause of 0 to 2550 ms" in failure(tune.main, noise, *own, f"--pause={pause}")
     assert f"{tmp_path}: a folder; name a file" in failure(tune.main, noise, *own, "--out", tmp_path)
     assert "nowhere: no such folder" in failure(tune.main, tmp_path / "nowhere", *own)
     assert "nowhere: no such folder; name one with recordings of the words" in failure(
@@ -306,3 +312,12 @@ def test_places_and_recordings_are_looked_at_before_anything_is_heard(
     assert "file: not a folder" in failure(listen_test.main, *own, "--out", tmp_path / "file")
     assert "radio: no recordings here" in failure(listen_test.main, *own, "--recordings", tmp_path / "kinds")
     assert "make: RECORDINGS=DIR" in failure(listen_test.main, *own, "--recordings", tmp_path / "none")
+
+
+def test_words_amid_speech_are_counted_where_there_is_no_pause_and_nowhere_else():
+    """A keyword 2 s after the last silence, 50 hops at 230 of 255: once as a recording of it, once as a negative."""
+    said = Answers(*np.repeat([[0, 1, 2, 0], [255, 255, 230, 255]], [40, 200, 50, 40], 1).astype(np.uint8))
+    row = GRID.index(Threshold(204, 20))
+    for pause_ms, heard in ((0, 1), (2200, 1), (settings.PAUSE_MS, 0)):
+        counts = thresholds.count([said], np.array([2]), [said], 1.0, LABELS, pause_ms)
+        assert (counts.hits[row, 2], counts.reports[row, 2]) == (heard, heard)
