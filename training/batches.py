@@ -131,6 +131,7 @@ class Batches:
                 augment = self.stream_augment if self.stream_augment and streamed else self.augment
                 samples = augment(clips, silence, rng)
                 seconds = self.outside.apply(samples, running, silence, rng) if self.outside else running
+                target[running[silence[running]]] = self.recipe.labels.index(SILENCE)
                 logmel = self.log_mel(samples)
                 logmel = spec_augment(without_edges(logmel) if streamed else logmel, self.recipe.tau, rng)
             answers = self.answers[picked].to(self.device) if self.answers is not None else None

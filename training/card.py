@@ -88,6 +88,7 @@ def recipe_line(trainer: Trainer) -> str:
         parts += [FIELD_TEXT[part] for part in AUGMENTATION if part in recipe.parts]
     if recipe.excerpts:
         parts.append(f"{recipe.excerpts} excerpts of running speech, whose weight rises to {recipe.weight:g}")
+        parts += ["those in pauses are silence"] * recipe.pauses
         parts += ["half of them drawn where a keyword was heard"] * ("mining" in recipe.parts)
     if recipe.prior:
         parts.append(

@@ -34,6 +34,7 @@ class Recipe:
     abrupt: float = 0.0  # fraction of silence clips whose noise starts or stops mid-clip
     outside: str = ""  # hash of the field recipe's rooms, backgrounds and speech; empty: another recipe
     excerpts: int = 0  # of running speech, per epoch
+    pauses: bool = False  # excerpts in which nobody speaks are silence; in older runs they are other words
     weight: float = 1.0  # of an excerpt in the loss of the last epoch
     prior: bool = False  # whether the bias of other words is set by validation clips
     last: bool = False  # whether the last epoch is kept, not the best by validation

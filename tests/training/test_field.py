@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from common.checkpoint import Checkpoint
-from common.description import FEATURES, LABELS, UNKNOWN
+from common.description import FEATURES, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
 from training import distill, prior, train
 from training.__main__ import main
@@ -219,7 +219,7 @@ def test_excerpts_lie_around_their_seconds_and_within_the_recordings():
     rng = np.random.default_rng(0)
     for samples in (SECOND, 23_840):
         seconds = np.arange(21)
-        found = negatives.excerpts(seconds, torch.empty(0, samples), rng)
+        found, _ = negatives.excerpts(seconds, torch.empty(0, samples), rng)
         assert found.shape == (21, samples) and found.dtype == torch.float32
         middle = found[:20, samples // 2].numpy() * 32768 / 1600
         assert (middle[1:-2] >= seconds[1:18] - 0.01).all() and (middle[1:-2] <= seconds[1:18] + 1.01).all()
@@ -348,6 +348,47 @@ def test_the_weights_of_the_kept_epoch_are_saved(tmp_path, pool, monkeypatch, la
     kept = run.load_kept()
     assert all(np.array_equal(kept[name], epochs[last][name]) for name in kept)
     assert any(not np.array_equal(kept[name], epochs[not last][name]) for name in kept)
+
+
+def room(seconds: float, level: float, seed: int) -> np.ndarray:
+    """A room's noise, int16 [samples]; as loud as speech, where `level` is that of one."""
+    return np.rint(np.random.default_rng(seed).normal(0, level, round(seconds * SECOND))).astype(np.int16)
+
+
+@pytest.mark.parametrize("level, silent", [(1, True), (20, True), (110, True), (2000, False)])
+def test_an_excerpt_in_which_nobody_speaks_is_silence_whatever_the_microphone_hears(level, silent):
+    """10 s of speech, RMS 2,000, and 10 s of a pause; a recording as loud as its pause is none."""
+    recordings = [np.concatenate([room(10, 2000, 1), room(10, level, 2)]), room(5, level, 3)]
+    negatives, rng = Negatives(recordings), np.random.default_rng(0)
+    for samples in (SECOND, 23_840):
+        found, quiet = negatives.excerpts(np.arange(25), torch.empty(0, samples), rng)
+        assert not quiet[:8].any() and (quiet[12:18] == silent).all() and not quiet[21:].any()
+        assert (found[quiet].abs().amax(1) < 0.02).all()
+
+
+def test_a_word_within_an_excerpt_is_enough_for_it_to_be_speech():
+    word = np.concatenate([room(3, 2, 1), room(0.1, 2000, 2), room(3, 2, 3)])
+    negatives = Negatives([np.concatenate([room(30, 2000, 4), word])])
+    found, quiet = negatives.excerpts(np.repeat(np.arange(31, 36), 20), torch.empty(0, SECOND), np.random.default_rng(0))
+    heard = found.abs().amax(1).numpy() > 0.005
+    assert heard.any() and quiet.any() and not (quiet & heard).any()
+
+
+def test_excerpts_of_pauses_are_silence_in_their_batches(tmp_path, pool, monkeypatch):
+    run, told = new_run(tmp_path / "last.pt", pool), []
+    excerpts = run.negatives.excerpts
+
+    def every_other(*arguments) -> tuple[torch.Tensor, np.ndarray]:
+        found, quiet = excerpts(*arguments)
+        told.append(np.arange(len(quiet)) % 2 == 0)
+        return found, told[-1]
+
+    monkeypatch.setattr(run.negatives, "excerpts", every_other)
+    batches = list(run.batches(0))
+    for batch, quiet in zip(batches, told, strict=True):
+        expected = np.where(quiet, LABELS.index(SILENCE), LABELS.index(UNKNOWN))
+        assert np.array_equal(batch.target[batch.running], expected) and not batch.distil[batch.running].any()
+    assert any(quiet.any() for quiet in told)
 
 
 def test_excerpts_are_other_words_and_batches_name_their_seconds(tmp_path, pool):

@@ -2,6 +2,8 @@
 
 A recording is divided into seconds. Each has a score, the probability that the network gave to keywords when it last heard
 an excerpt from there, in an earlier epoch; half of the excerpts are drawn in proportion to it (hard negatives), half evenly.
+
+An excerpt that lies in a pause of its recording is silence: a network that takes a real room for speech never hears a pause.
 """
 
 from __future__ import annotations
@@ -21,6 +23,12 @@ NEVER_HEARD = 0.5
 """Score of a second that was not drawn yet."""
 LEAST = 0.01
 """Added to every score, so that none is forgotten."""
+FRAME = SECOND // 20
+"""Samples whose level decides whether somebody speaks."""
+LOUD, FLOOR = 0.95, 0.1
+"""Fractions of a recording's frames below what stands for its speech, and for its background."""
+PAUSE, NEAR_FLOOR, LEAST_BELOW = 30.0, 6.0, 18.0
+"""dB: a frame so far below the speech is in a pause; or one so near the background, if at least so far below the speech."""
 
 
 class Negatives:
@@ -30,9 +38,11 @@ class Negatives:
     """
 
     def __init__(self, recordings: Sequence[np.ndarray], mine: bool = True):
-        self.stream = torch.from_numpy(np.concatenate(recordings))
-        self.learnt: list[tuple[np.ndarray, np.ndarray, torch.Tensor]] = []
+        whole = np.concatenate(recordings)
+        self.stream = torch.from_numpy(whole)
         bounds = np.cumsum([0] + [len(recording) for recording in recordings])
+        self.spoken = np.cumsum(np.concatenate([[False], speech(whole, bounds)]))
+        self.learnt: list[tuple[np.ndarray, np.ndarray, torch.Tensor]] = []
         self.starts = np.concatenate(
             [np.arange(start, max(start + 1, end - SECOND // 2), SECOND) for start, end in itertools.pairwise(bounds)]
         )
@@ -46,13 +56,17 @@ class Negatives:
         hard = np.searchsorted(passed, rng.uniform(0, passed[-1], count), "right").clip(max=len(passed) - 1)
         return np.where(rng.random(count) < MINED, hard, even) if self.mine else even
 
-    def excerpts(self, seconds: np.ndarray, clips: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    def excerpts(
+        self, seconds: np.ndarray, clips: torch.Tensor, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, np.ndarray]:
         """An excerpt around a random instant of each of these seconds, in +-1, as long and of the type and on the device of
-        `clips` [clips, samples]."""
+        `clips` [clips, samples]; and whether nobody speaks in it, bool [seconds]."""
         self.stream, samples = self.stream.to(clips.device), clips.shape[1]
         middle = self.starts[seconds] + rng.integers(0, SECOND, len(seconds))
         start = np.clip(middle - samples // 2, 0, len(self.stream) - samples)
-        return self.stream.unfold(0, samples, 1)[torch.from_numpy(start).to(clips.device)].to(clips).div_(32768)
+        found = self.stream.unfold(0, samples, 1)[torch.from_numpy(start).to(clips.device)].to(clips).div_(32768)
+        first, last = start // FRAME, -(-(start + samples) // FRAME)
+        return found, self.spoken[np.minimum(last, len(self.spoken) - 1)] == self.spoken[first]
 
     def learn(self, rows: np.ndarray, seconds: np.ndarray, probability: torch.Tensor) -> None:
         """The network gave the clips of a batch this probability of keywords (N); those in `rows` are excerpts of
@@ -76,6 +90,26 @@ class Negatives:
         if score.shape != self.score.shape:
             raise ValueError("scores of other recordings")
         self.score[:] = score
+
+
+def speech(whole: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """In which frames somebody speaks, bool [frames], of recordings one after the other, int16 [samples], which begin and
+    end at `bounds`. A frame is of the recording in which it begins."""
+    frames = whole[: len(whole) // FRAME * FRAME].reshape(-1, FRAME)
+    parts = (decibels(frames[first : first + SECOND]) for first in range(0, len(frames), SECOND))
+    level = np.concatenate([np.empty(0), *parts])
+    owned = np.searchsorted(np.arange(len(level)) * FRAME, bounds)
+    loud = np.ones(len(level), bool)
+    for first, end in itertools.pairwise(owned):
+        if end > first:
+            peak, floor = np.quantile(level[first:end], [LOUD, FLOOR])
+            loud[first:end] = level[first:end] >= max(peak - PAUSE, min(floor + NEAR_FLOOR, peak - LEAST_BELOW))
+    return loud
+
+
+def decibels(frames: np.ndarray) -> np.ndarray:
+    """The level of each frame int16 [frames, samples], dB relative to a unit of a sample; 0 for less."""
+    return 10 * np.log10(np.maximum(np.square(frames.astype(np.float64)).mean(1), 1.0))
 
 
 def keyword_probability(logits: torch.Tensor, labels: Sequence[str]) -> torch.Tensor:

@@ -29,12 +29,13 @@ class Outside:
     def apply(self, samples: torch.Tensor, running: np.ndarray, silence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Change a batch float32 [clips, samples] in place: excerpts into the rows `running`, then the augmentation.
 
-        silence: which clips are that, bool [clips]. Returns the number of the second that each excerpt is from, int64.
+        silence: which clips are that, bool [clips]; set for excerpts in which nobody speaks. Returns the number of the
+        second that each excerpt is from, int64.
         """
         seconds = np.empty(0, np.int64)
         if self.negatives and len(running):
             seconds = self.negatives.draw(len(running), rng)
-            samples[running] = self.negatives.excerpts(seconds, samples, rng)
+            samples[running], silence[running] = self.negatives.excerpts(seconds, samples, rng)
         self.field(samples, silence, rng)
         return seconds
 

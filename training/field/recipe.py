@@ -75,6 +75,7 @@ def extras(clips: Sequence[Clip], outside: Outside, parts: Sequence[str]) -> dic
     excerpts = round(EXCERPTS * openset.average_keyword(clips)) if outside.negatives else 0
     return {
         "excerpts": excerpts,
+        "pauses": excerpts > 0,
         "weight": WEIGHT if "weight" in parts and excerpts else 1.0,
         "prior": "prior" in parts,
         "last": excerpts > 0,

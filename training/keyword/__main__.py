@@ -160,6 +160,7 @@ def make_trainer(
         abrupt=ABRUPT,
         outside=digest,
         excerpts=material.excerpts(args.words, args.clips),
+        pauses=True,
         weight=WEIGHT,
     )
     changed = changed_log_mel(outside.field, test.audio, validation == labels.index(SILENCE))
