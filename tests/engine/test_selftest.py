@@ -138,6 +138,15 @@ def test_its_words_do_not_depend_on_the_thresholds_of_the_build(firmware, units)
     assert (status, lines) == (0, [*LINES, "pass"])
 
 
+def test_its_words_do_not_depend_on_the_pause_of_the_build(firmware, units):
+    header = firmware / "kws_detector.h"
+    changed = re.sub(r"(#define KWS_PAUSE_MS) \d+", r"\1 10", header.read_text())
+    assert changed != header.read_text()
+    header.write_text(changed)
+    status, (_, *lines) = run(build(firmware, units, "kws_detector.c"))
+    assert (status, lines) == (0, [*LINES, "pass"])
+
+
 def test_scores_that_are_averaged_otherwise_are_not_compared(firmware, units):
     native = [f"native/{path.name}" for path in firmware.glob("native/*.c")]
     (firmware / "main.c").write_text(MAIN)
