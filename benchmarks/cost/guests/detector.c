@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The detector on an emulated core: from the scores of each hop to words.
 //
-// Input: uint32 where the first scores lie, in ms; uint32 hops of the pause; uint8 [KWS_CLASSES][2] thresholds; then for
-// each answer of the network uint32 hops since the one before, int16 [KWS_CLASSES] scores. Output: uint32
-// sizeof(kws_detector), uint8 [3][KWS_CLASSES][2] presets; then for each answer uint32 kws_detection, bytes of stack that
-// it took, and the event's word, confidence and ms, UNTOUCHED where none was written.
+// Input: uint32 where the first scores lie, in ms; uint32 hops of the pause; uint8 [KWS_CLASSES][2] thresholds; then
+// for each answer of the network uint32 hops since the one before, int16 [KWS_CLASSES] scores. Output: uint32
+// sizeof(kws_detector), uint8 [3][KWS_CLASSES][2] presets; then for each answer uint32 kws_detection, bytes of stack
+// that it took, and the event's word, confidence and ms, UNTOUCHED where none was written.
 //
 // After every MOVE_EVERY answers the state is saved, destroyed and restored. Ahead of all, a state that was never reset
 // must be refused.
