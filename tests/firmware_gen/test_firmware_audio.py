@@ -264,7 +264,8 @@ def words_heard(columns: np.ndarray) -> list[tuple[str, bytes]]:
 
 def test_example_main_reports_each_word_once_from_the_columns_of_the_stream(example):
     """In silence no score is above the first, `_silence_`; clicks lift the column of the class that is their phase."""
-    samples = np.concatenate([np.zeros(24000, np.int16), clicks(2.5, 2), clicks(2.5, 5), np.zeros(24000, np.int16)])
+    pause = np.zeros(24000, np.int16)
+    samples = np.concatenate([pause, clicks(2.5, 2), pause, clicks(2.5, 5), pause])
     ran = subprocess.run([example], input=samples.tobytes(), capture_output=True)
     assert (ran.returncode, ran.stderr) == (0, b"")
     reported = [tuple(line.split(" ")) for line in ran.stdout.decode().splitlines()]
