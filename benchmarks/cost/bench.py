@@ -42,7 +42,7 @@ from common.description import FEATURES, STREAM_COLUMNS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import shown
 from common.shipped import EXAMPLES
-from detector.settings import PAUSE_MS, Threshold, preset_of
+from detector.settings import Threshold, preset_of, usual_pause
 from engine import golden as engine_golden, render as engine_render
 from frontend import binding, golden, render
 from training.data import dataset
@@ -168,7 +168,7 @@ def measure_detector(core: Core, folder: Path, firmware: Firmware, scores: np.nd
     scores: int16 [n, classes], of a stream. The mean is over these, the greatest count over hard ones as well.
     """
     classes = scores.shape[1]
-    preset = preset_of([THRESHOLD] * classes, PAUSE_MS, firmware.network.labels)
+    preset = preset_of([THRESHOLD] * classes, usual_pause(firmware.network.labels), firmware.network.labels)
     given = np.concatenate([scores, detector_on_core.hard_scores(classes)])
     hops = [1] * len(given)
     with tempfile.TemporaryDirectory() as work:

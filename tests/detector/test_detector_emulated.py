@@ -9,7 +9,7 @@ import pytest
 from emulated import need_emulator
 from engine_inputs import numbered
 
-from benchmarks.cost import detector_on_core
+from benchmarks.cost import bench, detector_on_core
 from benchmarks.cost.emulator import CORES
 from benchmarks.cost.engine_on_core import Firmware
 from common.description import LABELS, SILENCE
@@ -55,6 +55,12 @@ def test_every_core_reports_the_words_of_the_model(firmware, tmp_path, core):
     assert np.array_equal(done.presets, [presets[name] for name in SENSITIVITIES])
     assert done.state_bytes == render.state_bytes(len(preset.thresholds)) and 0 < done.stack < 200
     assert len(done.run.calls[detector_on_core.HOP]) == len(scores)
+
+
+def test_the_bench_is_exact_whether_the_network_knows_silence_or_not(firmware):
+    words, _, _ = inputs(firmware.network.labels)
+    scores = np.concatenate([np.zeros((200, words.shape[1]), np.int16), words])  # so long without a word
+    assert bench.measure_detector(CORES["cortex-m3"], firmware.folder, firmware, scores)["bit_exact"]
 
 
 def test_inputs_that_do_not_fit_are_refused(firmware, tmp_path):
