@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from common.description import SILENCE, UNKNOWN
 
@@ -20,6 +20,11 @@ def is_word(label: str) -> bool:
 def title(label: str) -> str:
     """A label as readers know it: `silence` and `unknown` without the marks around them."""
     return label if is_word(label) else label.strip("_")
+
+
+def silence_index(labels: Sequence[str]) -> int | None:
+    """The index of silence among a network's labels; None where it is not among them."""
+    return list(labels).index(SILENCE) if SILENCE in labels else None
 
 
 def composed(text: str) -> str:

@@ -52,8 +52,8 @@ int32_t kws_detect_all(kws_detector *state, const uint8_t *best, const uint8_t *
 
 
 @functools.cache
-def library(classes: int, silence: int, flags: tuple[str, ...]) -> ctypes.CDLL:
-    """The compiled detector of so many classes, one of which is silence. Raises UserError where it cannot be compiled."""
+def library(classes: int, silence: int | None, flags: tuple[str, ...]) -> ctypes.CDLL:
+    """The compiled detector of so many classes, `silence` being that. Raises UserError where it cannot be compiled."""
     labels = [SILENCE if index == silence else f"word {index}" for index in range(classes)]
     sources = render.sources(settings.default(labels))
     loaded = compiled("detector", {**sources, "driver.c": DRIVER}, (*render.SOURCES, "driver.c"), flags)

@@ -17,8 +17,9 @@ import jinja2
 from common import names
 from common.ctext import without_comments
 from common.intervals import missed, per_hour
+from common.labels import silence_index
 from common.templates import source_environment
-from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings, silence_of
+from detector.settings import HOP_MS, REFRACTORY_MS, REPEAT_MS, RISE_MS, SENSITIVITIES, Settings
 from frontend import render as frontend
 from frontend.render import HEAD, hexadecimal, rows
 
@@ -68,7 +69,7 @@ def render(
             refractory_ms=REFRACTORY_MS,
             rise_ms=RISE_MS,
             pause_ms=settings.pause_ms,
-            silence=silence_of(settings.labels),
+            silence=silence_index(settings.labels),
             presets=presets,
             figures=figures,
             detector_id=detector,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from common.atomic import write_text
 from common.description import FEATURES, SILENCE
 from common.errors import UserError
-from common.labels import is_word
+from common.labels import is_word, silence_index
 from common.reading import json_object
 from common.schema import Each, Either, check
 
@@ -77,16 +77,16 @@ class Threshold(NamedTuple):
 
 
 NEVER = Threshold(255, 0)
-NO_CLASS = -1
 
 
 class Preset(NamedTuple):
     """What a detector decides by. thresholds: of each class. pause: hops after the last one of silence, or after a report,
-    within which a word's run must begin; 0: it may begin amid speech. silence: that class, or NO_CLASS."""
+    within which a word's run must begin; 0: it may begin amid speech. silence: that class; None
+    where the network has none."""
 
     thresholds: tuple[Threshold, ...]
     pause: int = 0
-    silence: int = NO_CLASS
+    silence: int | None = None
 
 
 UNMEASURED = {LOW: Threshold(242, 30), MEDIUM: Threshold(230, 20), HIGH: Threshold(204, 20)}
@@ -129,14 +129,9 @@ class Settings:
         }
 
 
-def silence_of(labels: Sequence[str]) -> int:
-    """The class of silence, or NO_CLASS."""
-    return list(labels).index(SILENCE) if SILENCE in labels else NO_CLASS
-
-
 def preset_of(thresholds: Sequence[Threshold], pause_ms: int, labels: Sequence[str]) -> Preset:
     """A preset of thresholds of all classes and a pause."""
-    return Preset(tuple(thresholds), pause_ms // HOP_MS, silence_of(labels))
+    return Preset(tuple(thresholds), pause_ms // HOP_MS, silence_index(labels))
 
 
 def every_word(labels: Sequence[str], threshold: Threshold) -> tuple[Threshold, ...]:

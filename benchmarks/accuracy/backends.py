@@ -11,6 +11,7 @@ from benchmarks.listening import streaming
 from common import checkpoint, worker_tools, workers
 from common.description import FEATURES
 from common.errors import UserError
+from common.labels import silence_index
 from detector.binding import Detector
 from detector.settings import MEDIUM, Settings
 from engine import network
@@ -98,7 +99,7 @@ def native_backends(path: Path, noises: Sequence[np.ndarray], decided: Settings)
     where the C cannot be compiled.
     """
     made = network.load(path)
-    engine, silence = Engine(made), streaming.silence_index(made.labels)
+    engine, silence = Engine(made), silence_index(made.labels)
     detector = Detector(decided.preset(MEDIUM))
 
     def windows(audio: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from common import build_folder, checkpoint, locks, options
 from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
-from common.labels import is_word
+from common.labels import is_word, silence_index
 from common.reading import read_json, sha256, sha256_of
 from common.shipped import ROOT
 from detector.settings import Settings
@@ -147,7 +147,7 @@ def native_facts(
     facts = conversion["native"]
     if "refused" in facts:
         return {"refused": facts["refused"]}
-    silence = streaming.silence_index(conversion["labels"])
+    silence = silence_index(conversion["labels"])
     spoken = recordings.audio[recordings.target != silence]
     levels = streaming.snr_db(spoken, background.noises)
     quartiles = np.percentile(levels, (25, 50, 75), method="nearest") if len(spoken) else ()

@@ -18,11 +18,12 @@ from benchmarks.listening.continuous import Scored
 from benchmarks.listening.thresholds import Answers, Counts
 from common.checkpoint import Checkpoint
 from common.errors import UserError
+from common.labels import silence_index
 from common.reading import sha256
 from convert import calibration, native
 from convert.fold import fold
 from detector.binding import Detector
-from detector.settings import HIGH, HOP_MS, Preset, Settings, silence_of, usual_pause
+from detector.settings import HIGH, HOP_MS, Preset, Settings, usual_pause
 from engine import network
 from training.data import recordings
 from training.keyword.held_out import NEGATIVES, RECORDINGS, SYNTHETIC, TEST
@@ -101,9 +102,9 @@ def smoothed(answers: Answers, word: int) -> np.ndarray:
 
 def amid(winner: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     """Which hops lie further behind the last one of silence, or the beginning, than the usual pause: bool [hops]."""
-    hops = np.arange(len(winner))
-    silent = np.maximum.accumulate(np.where(winner == silence_of(labels), hops, -1))
-    return (hops - silent > usual_pause(labels) // HOP_MS) & (usual_pause(labels) > 0)
+    hops, pause = np.arange(len(winner)), usual_pause(labels) // HOP_MS
+    silent = np.maximum.accumulate(np.where(winner == silence_index(labels), hops, -1))
+    return (hops - silent > pause) & (pause > 0)
 
 
 def worst_false_accepts(stream: Sequence[Scored], words: Sequence[int], labels: Sequence[str], delay: int, most: int = 10):
@@ -111,9 +112,10 @@ def worst_false_accepts(stream: Sequence[Scored], words: Sequence[int], labels: 
     first."""
     found = []
     for recording in stream:
+        unheard = amid(recording.winner, labels)
         for word in words:
             mean = smoothed(Answers(recording.winner, recording.probability), word)
-            mean[amid(recording.winner, labels)] = 0
+            mean[unheard] = 0
             while len(mean) and mean.max() > 0:
                 hop = int(mean.argmax())
                 found.append((float(mean[hop]), recording.path, word, hop))

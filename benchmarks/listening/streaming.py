@@ -142,8 +142,3 @@ def rejected(scores: np.ndarray, target: np.ndarray, labels: Sequence[str]) -> n
 def first_ms(columns: int = STREAM_COLUMNS) -> int:
     """`KWS_FIRST_SCORE_MS`."""
     return MS_PER_COLUMN * (columns - 1) // 2
-
-
-def silence_index(labels: Sequence[str]) -> int | None:
-    """The index of silence among a model's labels; None where it is not among them."""
-    return list(labels).index(SILENCE) if SILENCE in labels else None

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.listening import continuous, streaming
+from benchmarks.listening import continuous
 from benchmarks.listening.continuous import Report, Scored
 from common import build_folder, resampling
 from common.audio import read_wav
 from common.description import FEATURES
+from common.labels import silence_index
 from detector.golden import Detector
 from detector.settings import RISE_MS, Preset, Threshold
 from engine import golden, network
@@ -133,7 +134,7 @@ def test_a_pause_is_noise_of_the_stated_level_and_ends_with_a_hop_and_always_ali
 def test_a_room_alone_is_silence(engine, tmp_path):
     soundfile.write(tmp_path / "silence.wav", continuous.ROOM, SECOND)
     made = continuous.Listener(engine).score(tmp_path / "silence.wav")
-    assert set(made.winner) == {streaming.silence_index(engine.network.labels)}
+    assert set(made.winner) == {silence_index(engine.network.labels)}
 
 
 def test_a_report_lies_where_the_stream_has_it(engine, scored):

@@ -98,8 +98,8 @@ def any_thresholds(rng: np.random.Generator, classes: int) -> list[Threshold]:
 
 def any_preset(rng: np.random.Generator, classes: int) -> Preset:
     """Any thresholds, with a pause of any length or with none; any class, or none, is silence."""
-    silence = int(rng.integers(settings.NO_CLASS, classes))
-    pause = 0 if silence == settings.NO_CLASS else int(rng.choice([0, 1, 20, 100, 255]))
+    silence = rng.choice([None, *range(classes)])
+    pause = 0 if silence is None else int(rng.choice([0, 1, 20, 100, 255]))
     return Preset(tuple(any_thresholds(rng, classes)), pause, silence)
 
 
@@ -414,7 +414,7 @@ def test_silence_and_unknown_words_have_no_threshold_by_default():
 
 def test_a_network_without_silence_has_no_pause_by_default():
     assert settings.default(LABELS).preset(HIGH)[1:] == (settings.PAUSE_MS // settings.HOP_MS, 0)
-    assert settings.default(numbered(3)).preset(HIGH)[1:] == (0, settings.NO_CLASS)
+    assert settings.default(numbered(3)).preset(HIGH)[1:] == (0, None)
 
 
 @pytest.mark.parametrize("measured", [None, MEASURED], ids=["not measured", "measured"])

@@ -9,12 +9,14 @@ An excerpt that lies in a pause of its recording is silence: a network that take
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from common.description import FEATURES, SILENCE, UNKNOWN
+from training.field import sound
 
 SECOND = FEATURES.sample_rate
 MINED = 0.5
@@ -25,6 +27,8 @@ LEAST = 0.01
 """Added to every score, so that none is forgotten."""
 FRAME = SECOND // 20
 """Samples whose level decides whether somebody speaks."""
+FAINTEST = -20 * math.log10(sound.FULL_SCALE)
+"""dB of full scale: the level of a frame is at least that of a unit of a sample."""
 LOUD, FLOOR = 0.95, 0.1
 """Fractions of a recording's frames below what stands for its speech, and for its background."""
 PAUSE, NEAR_FLOOR, LEAST_BELOW = 30.0, 6.0, 18.0
@@ -96,8 +100,9 @@ def speech(whole: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """In which frames somebody speaks, bool [frames], of recordings one after the other, int16 [samples], which begin and
     end at `bounds`. A frame is of the recording in which it begins."""
     frames = whole[: len(whole) // FRAME * FRAME].reshape(-1, FRAME)
-    parts = (decibels(frames[first : first + SECOND]) for first in range(0, len(frames), SECOND))
-    level = np.concatenate([np.empty(0), *parts])
+    parts = (torch.from_numpy(frames[first : first + SECOND]) for first in range(0, len(frames), SECOND))
+    levels = [sound.rms(part.to(torch.float64) / sound.FULL_SCALE).clamp_min(FAINTEST).numpy() for part in parts]
+    level = np.concatenate([np.empty(0), *levels])
     owned = np.searchsorted(np.arange(len(level)) * FRAME, bounds)
     loud = np.ones(len(level), bool)
     for first, end in itertools.pairwise(owned):
@@ -105,11 +110,6 @@ def speech(whole: np.ndarray, bounds: np.ndarray) -> np.ndarray:
             peak, floor = np.quantile(level[first:end], [LOUD, FLOOR])
             loud[first:end] = level[first:end] >= max(peak - PAUSE, min(floor + NEAR_FLOOR, peak - LEAST_BELOW))
     return loud
-
-
-def decibels(frames: np.ndarray) -> np.ndarray:
-    """The level of each frame int16 [frames, samples], dB relative to a unit of a sample; 0 for less."""
-    return 10 * np.log10(np.maximum(np.square(frames.astype(np.float64)).mean(1), 1.0))
 
 
 def keyword_probability(logits: torch.Tensor, labels: Sequence[str]) -> torch.Tensor:
