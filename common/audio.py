@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from common import wav
-from common.description import FEATURES
+from common.description import FEATURES, windowed
 from common.errors import UserError
 from common.reading import read_plain
 
@@ -52,14 +52,23 @@ def wav_bytes(samples: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def read_clip(path: str | os.PathLike) -> np.ndarray:
-    """A clip of at most one second, zero-padded at its end: int16 [16000].
+def read_clip(path: str | os.PathLike, clip_samples: int = FEATURES.clip_samples) -> np.ndarray:
+    """A clip, int16 [clip_samples], of a recording of at most as many samples.
 
-    Raises UserError as `read_wav`, and where the clip is longer than a second.
+    One of less than a second is zero-padded at its end, and what is shorter than the clip lies in its middle. Raises
+    UserError as `read_wav`, and where the recording is longer.
     """
     samples = read_wav(path)
-    if len(samples) > FEATURES.clip_samples:
+    if len(samples) > clip_samples:
+        window = windowed(clip_samples).window_text
         raise UserError(
-            f"{path}: {len(samples)} samples, longer than the one second ({FEATURES.clip_samples} samples) of a clip; cut it"
+            f"{path}: {len(samples)} samples, longer than the {window} ({clip_samples} samples) of a clip; cut it"
         )
-    return np.pad(samples, (0, FEATURES.clip_samples - len(samples)))
+    second = np.pad(samples, (0, max(0, FEATURES.clip_samples - len(samples))))
+    return in_the_middle(second, clip_samples)
+
+
+def in_the_middle(clips: np.ndarray, clip_samples: int) -> np.ndarray:
+    """Samples [..., n] -> [..., clip_samples], as many zeros before as after them; at most as many samples as these."""
+    around = clip_samples - clips.shape[-1]
+    return np.pad(clips, [(0, 0)] * (clips.ndim - 1) + [(around // 2, around - around // 2)])

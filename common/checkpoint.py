@@ -16,7 +16,7 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as serialise
 
 from common.atomic import write_bytes
-from common.description import FEATURES, TAUS
+from common.description import FEATURES, TAUS, FeatureDescription, windowed
 from common.errors import UserError
 from common.labels import labels_of
 from common.reading import json_object, read_plain, sha256_of
@@ -33,6 +33,7 @@ class Checkpoint:
     tensors: float32 arrays by their names in `training.model.BCResNet`.
     training: data, seed, epochs, command and accuracies, as JSON-ready values.
     sha256: of the file, in hex.
+    clip_samples: of its window, the clip that it hears as a whole.
     """
 
     tau: float
@@ -40,6 +41,12 @@ class Checkpoint:
     tensors: dict[str, np.ndarray]
     training: dict
     sha256: str = ""
+    clip_samples: int = FEATURES.clip_samples
+
+    @property
+    def features(self) -> FeatureDescription:
+        """What it takes. ValueError where there is no such window."""
+        return windowed(self.clip_samples)
 
 
 def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
@@ -48,9 +55,11 @@ def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "tau": checkpoint.tau,
         "labels": list(checkpoint.labels),
-        "features": FEATURES.id,
+        "features": checkpoint.features.id,
         "training": checkpoint.training,
     }
+    if checkpoint.clip_samples != FEATURES.clip_samples:
+        header["clip_samples"] = checkpoint.clip_samples
     tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.tensors.items()}
     write_bytes(path, serialise(tensors, {"bcresnet": json.dumps(header, sort_keys=True)}))
 
@@ -70,17 +79,22 @@ def load(path: str | os.PathLike) -> Checkpoint:
         if header["format"] != FORMAT or isinstance(header["tau"], bool) or header["tau"] not in TAUS:
             raise ValueError
         found, features, training = header["labels"], header["features"], header["training"]
+        clip_samples = header.get("clip_samples", FEATURES.clip_samples)
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: not a checkpoint of this project (its header is foreign); {remedy}") from None
-    if features != FEATURES.id:
-        raise UserError(f"{path}: trained on other features ({features}, not {FEATURES.id}); train it again")
+    try:
+        expected = windowed(clip_samples).id
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {error}; {remedy}") from None
+    if features != expected:
+        raise UserError(f"{path}: trained on other features ({features}, not {expected}); train it again")
     try:
         labels = labels_of(found)
         check_training(training)
         weights = {name: array_of(name, **tensor) for name, tensor in sorted(tensors.items())}
     except ValueError as error:
         raise UserError(f"{path}: {error}; {remedy}") from None
-    return Checkpoint(header["tau"], labels, weights, training, sha256_of(content))
+    return Checkpoint(header["tau"], labels, weights, training, sha256_of(content), clip_samples)
 
 
 def check_training(record: object) -> None:

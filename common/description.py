@@ -24,7 +24,7 @@ LABELS = (SILENCE, UNKNOWN) + KEYWORDS
 
 @dataclasses.dataclass(frozen=True)
 class FeatureDescription:
-    """Log-mel features of a one-second clip, and their int8 representation.
+    """Log-mel features of a clip, which is as long as the network's window, and their int8 representation.
 
     The float features are those of BC-ResNet (Kim et al., Interspeech 2021): periodic Hann
     window of `window` samples centred in `fft`, centred reflect padding, power spectrum,
@@ -49,8 +49,18 @@ class FeatureDescription:
 
     @property
     def frames(self) -> int:
-        """Columns of a clip: 101."""
+        """Columns of a clip: 101 of a second."""
         return 1 + self.clip_samples // self.hop
+
+    @property
+    def seconds(self) -> float:
+        """Of a clip."""
+        return self.clip_samples / self.sample_rate
+
+    @property
+    def window_text(self) -> str:
+        """Its length as a text has it: `one second`, `1.3 s`."""
+        return "one second" if self.seconds == 1 else f"{self.seconds:g} s"
 
     @property
     def id(self) -> str:
@@ -69,6 +79,22 @@ class FeatureDescription:
 
 
 FEATURES = FeatureDescription()
+"""Those of Speech Commands' networks, whose window is a second."""
+
+SHORTEST_WINDOW, LONGEST_WINDOW = 1.0, 1.6
+"""Seconds that a network may hear as a whole; a second where a checkpoint does not say otherwise."""
+
+
+def windowed(clip_samples: int) -> FeatureDescription:
+    """The features of a network whose window holds so many samples. ValueError unless these are whole hops of a window
+    between the shortest and the longest."""
+    seconds = clip_samples / FEATURES.sample_rate
+    if clip_samples % FEATURES.hop or not SHORTEST_WINDOW <= seconds <= LONGEST_WINDOW:
+        raise ValueError(
+            f"a window of {clip_samples} samples ({seconds:g} s); {SHORTEST_WINDOW:g} to {LONGEST_WINDOW:g} s in steps of "
+            f"{FEATURES.hop} samples are possible, such as {FEATURES.clip_samples}"
+        )
+    return dataclasses.replace(FEATURES, clip_samples=clip_samples)
 
 
 BANDS = 5

@@ -37,7 +37,7 @@ from convert import calibration, fidelity, make_graph, native, plausible
 from convert.calibration import Calibration
 from convert.equalise import equalised
 from convert.fold import FoldedNetwork, fold, parameters
-from convert.macs import COUNTING, network_macs
+from convert.macs import counting, network_macs
 from engine import network
 from frontend.render import pipeline_id
 
@@ -216,9 +216,9 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     clips = (
-        calibration.from_audio(args.data, labels=source.labels)
+        calibration.from_audio(args.data, labels=source.labels, clip_samples=source.clip_samples)
         if args.data
-        else calibration.for_checkpoint(path, source.labels)
+        else calibration.for_checkpoint(path, source.labels, source.clip_samples)
     )
     with locks.writing(build, f"{UNDER_WAY}*", f"{CHOICE}*"):
         bring_up_to_date(build, path, source, folded, clips, args.graph)
@@ -231,7 +231,8 @@ def bring_up_to_date(
 
     path, source, folded: the checkpoint's file, content and network. UserError where the gate refuses the chosen graph.
     """
-    tau, mark = source.tau, fingerprint(source.sha256, clips.sha256, clips.source, pipeline_id())
+    tau, pipeline = source.tau, pipeline_id(source.features)
+    mark = fingerprint(source.sha256, clips.sha256, clips.source, pipeline)
     facts = already_made(build, mark)
     if facts:
         changed = choose(build, facts, chosen, path)
@@ -271,11 +272,11 @@ def bring_up_to_date(
             "tau": tau,
             "labels": list(source.labels),
             "graph": chosen,
-            "features": {**dataclasses.asdict(FEATURES), "id": FEATURES.id, "pipeline": pipeline_id()},
+            "features": {**dataclasses.asdict(source.features), "id": source.features.id, "pipeline": pipeline},
             "checkpoint": {"path": str(path), "sha256": source.sha256, "training": source.training},
             "parameters": parameters(source),
             "macs": network_macs(folded),
-            "macs_counting": COUNTING,
+            "macs_counting": counting(source.features),
             "calibration": {
                 "source": clips.source,
                 "clips": len(clips.names),

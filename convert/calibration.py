@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from common import atomic, options
-from common.description import LABELS
+from common.description import FEATURES, LABELS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.labels import composed, label_named
 from common.reading import shown
@@ -34,7 +34,7 @@ SHIPPED = Path(__file__).with_name("calibration_features.npz")
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """int8 features [clips, 40, 101] of the device's pipeline, the clips' names, and where they come from.
+    """int8 features [clips, 40, columns of the window] of the device's pipeline, the clips' names, and where they come from.
 
     passed_over: a line about sound files there that are not clips; empty where there are none.
     """
@@ -50,8 +50,10 @@ class Calibration:
         return hashlib.sha256("\n".join(self.names).encode() + self.features.tobytes()).hexdigest()
 
 
-def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Calibration:
-    """Features of 128 clips under `data`, chosen at random from a fixed seed.
+def from_audio(
+    data: Path, ver: int = 2, labels: Sequence[str] = LABELS, clip_samples: int = FEATURES.clip_samples
+) -> Calibration:
+    """Features of 128 clips under `data`, chosen at random from a fixed seed; of so many samples, which are the window's.
 
     They are training clips of Speech Commands, whose words among `labels` are keywords, or, where `data` is no archive,
     any of `<label>/*.wav` or of the folder's array. Raises UserError where there are fewer.
@@ -69,7 +71,7 @@ def from_audio(data: Path, ver: int = 2, labels: Sequence[str] = LABELS) -> Cali
     chosen = sorted(np.random.default_rng(SEED).choice(len(clips), CLIPS, replace=False))
     chosen = [clips[index] for index in chosen]
     return Calibration(
-        binding.columns(dataset.read_clips(chosen, noises)),
+        binding.columns(dataset.read_clips(chosen, noises, clip_samples=clip_samples)),
         tuple(clip.name for clip in chosen),
         origin,
         dataset.passed_over(folder),
@@ -107,13 +109,18 @@ def beside(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".calibration")
 
 
-def for_checkpoint(checkpoint: Path, labels: Sequence[str]) -> Calibration:
+def for_checkpoint(checkpoint: Path, labels: Sequence[str], clip_samples: int = FEATURES.clip_samples) -> Calibration:
     """The clips beside a checkpoint whose labels are not those of Speech Commands, where there are any; else the shipped
-    features. UserError where either is damaged."""
+    features. UserError where either is damaged, or of another window than the checkpoint's."""
     folder = beside(checkpoint)
     if tuple(labels) == LABELS or not folder.is_dir():
+        if clip_samples != FEATURES.clip_samples:
+            raise UserError(
+                f"{folder}: missing, and the shipped features are of clips of a second, but the window is "
+                f"{clip_samples / FEATURES.sample_rate:g} s; put it back, or name clips with DATA=<label>/*.wav"
+            )
         return shipped()
-    audio, words = clip_folder.load(folder, "calibration clips", "`make keyword`")
+    audio, words = clip_folder.load(folder, "calibration clips", "`make keyword`", clip_samples)
     if len(words) < CLIPS:
         raise UserError(f"{folder}: {len(words)} clips, but calibration needs {CLIPS}; make them again with `make keyword`")
     names = tuple(f"{word}/{number}" for number, word in enumerate(words[:CLIPS]))

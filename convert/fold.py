@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from common.checkpoint import Checkpoint
-from common.description import BANDS, STAGES, channels
+from common.description import BANDS, FEATURES, STAGES, FeatureDescription, channels
 from common.errors import UserError
 from convert import exact
 
@@ -61,6 +61,7 @@ class FoldedNetwork:
     classifier: tuple[np.ndarray, np.ndarray]
     output: tuple[np.ndarray, np.ndarray]
     labels: tuple[str, ...]
+    features: FeatureDescription = FEATURES
 
 
 class _Tensors:
@@ -109,7 +110,9 @@ def fold(checkpoint: Checkpoint) -> FoldedNetwork:
     output = (tensors.take("output.weight", classes, tail, fits=fits), tensors.take("output.bias", classes, fits=fits))
     if tensors.left:
         raise UserError(f"the checkpoint holds {min(tensors.left)}, which BC-ResNet does not have; train it again")
-    return FoldedNetwork(head, tuple(blocks), depthwise, (weight * scale[:, None], shift), output, checkpoint.labels)
+    return FoldedNetwork(
+        head, tuple(blocks), depthwise, (weight * scale[:, None], shift), output, checkpoint.labels, checkpoint.features
+    )
 
 
 def _block(tensors: _Tensors, name: str, c_in: int, c: int, stride: int, dilation: int, transition: bool) -> FoldedBlock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.description import FEATURES
+from common.description import FEATURES, FeatureDescription
 from common.errors import UserError
 from convert import fidelity, flatbuffer
 from convert.tflm_ops import ADD_FUNCTIONS
@@ -14,8 +14,10 @@ class GateError(UserError):
     """The graph must not ship."""
 
 
-def check_structure(data: bytes, classes: int) -> None:
-    """Raise GateError for an op, type, shape or input scale that TFLM or the firmware does not support."""
+def check_structure(data: bytes, classes: int, features: FeatureDescription = FEATURES) -> None:
+    """Raise GateError for an op, type, shape or input scale that TFLM or the firmware does not support.
+
+    features: what the model takes."""
     model = flatbuffer.read(data)
     graph = model.subgraphs[0]
     for operator in graph.operators:
@@ -33,14 +35,14 @@ def check_structure(data: bytes, classes: int) -> None:
         if kind not in ("INT8", "INT32"):
             raise GateError(f"the graph holds a tensor of type {kind}, of shape {list(tensor.shape)}")
     source, sink = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    for name, tensor, shape in (("input", source, [1, FEATURES.mels, FEATURES.frames, 1]), ("output", sink, [1, classes])):
+    for name, tensor, shape in (("input", source, [1, features.mels, features.frames, 1]), ("output", sink, [1, classes])):
         if list(tensor.shape) != shape or flatbuffer.TYPE_NAMES[tensor.type] != "INT8":
             raise GateError(f"the {name} is {flatbuffer.TYPE_NAMES[tensor.type]} {list(tensor.shape)}, not INT8 {shape}")
     scale, zero = float(source.quantization.scale[0]), int(source.quantization.zeroPoint[0])
-    if (scale, zero) != (FEATURES.int8_scale, FEATURES.int8_zero_point):
+    if (scale, zero) != (features.int8_scale, features.int8_zero_point):
         raise GateError(
             f"the input has scale {scale} and zero point {zero}, but the features are defined with "
-            f"{FEATURES.int8_scale} and {FEATURES.int8_zero_point}"
+            f"{features.int8_scale} and {features.int8_zero_point}"
         )
 
 

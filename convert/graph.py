@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from common.description import BANDS, FEATURES
+from common.description import BANDS
 from convert.fold import FoldedBlock, FoldedNetwork
 
 OPSET = 17
@@ -57,14 +57,14 @@ class _Builder:
 
 
 def build(network: FoldedNetwork, graph: str) -> onnx.ModelProto:
-    """The ONNX model of `graph`: features float [1,1,40,101] -> logits float [1,classes]."""
+    """The ONNX model of `graph`: features float [1,1,40,columns of the window] -> logits float [1,classes]."""
     b = _Builder()
     weight, bias = network.head
     x = b.relu(b.conv("head", "features", weight[:, None], bias, strides=[2, 1], pads=[2, 2, 2, 2]))
-    rows = FEATURES.mels // 2
+    rows, columns = network.features.mels // 2, network.features.frames
     for index, block in enumerate(network.blocks):
         b.scope = f"block{index}_"
-        x = _block(b, x, block, rows, graph)
+        x = _block(b, x, block, rows, columns, graph)
         rows //= block.stride
     b.scope = "classifier_"
     x = b.depthwise("depthwise", x, network.classifier_depthwise, pads=[0, 2, 0, 2])
@@ -81,7 +81,7 @@ def build(network: FoldedNetwork, graph: str) -> onnx.ModelProto:
         helper.make_graph(
             b.nodes,
             "bcresnet",
-            [value("features", onnx.TensorProto.FLOAT, [1, 1, FEATURES.mels, FEATURES.frames])],
+            [value("features", onnx.TensorProto.FLOAT, [1, 1, network.features.mels, columns])],
             [value("logits", onnx.TensorProto.FLOAT, [1, classes])],
             b.constants,
         ),
@@ -92,8 +92,8 @@ def build(network: FoldedNetwork, graph: str) -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(model)
 
 
-def _block(b: _Builder, x: str, block: FoldedBlock, rows: int, graph: str) -> str:
-    """One block on `rows` rows of input. x: (1, C_in, rows, T) -> (1, C, rows / stride, T)."""
+def _block(b: _Builder, x: str, block: FoldedBlock, rows: int, columns: int, graph: str) -> str:
+    """One block on `rows` rows and T `columns` of input. x: (1, C_in, rows, T) -> (1, C, rows / stride, T)."""
     normal = block.transition is None
     if block.transition is not None:
         weight, bias = block.transition
@@ -106,7 +106,7 @@ def _block(b: _Builder, x: str, block: FoldedBlock, rows: int, graph: str) -> st
     if graph == "accurate":
         a = _bandwise(b, x, block, rows, shortcut=normal)
     else:
-        a = _scaled(b, x, block, rows)
+        a = _scaled(b, x, block, rows, columns)
         if normal:
             a = b.node("Add", "shortcut", a, x)
     return b.relu(b.node("Add", "broadcast", a, z))
@@ -136,7 +136,7 @@ def split_bands(block: FoldedBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     return sigma, beta, ratio, block.shift - ratio * beta[:, None]
 
 
-def _scaled(b: _Builder, x: str, block: FoldedBlock, rows: int) -> str:
+def _scaled(b: _Builder, x: str, block: FoldedBlock, rows: int, columns: int) -> str:
     """Depthwise convolution, MUL and ADD.
 
     The constants span all columns, because onnx2tf converts no others; they are equal along time, and
@@ -151,8 +151,8 @@ def _scaled(b: _Builder, x: str, block: FoldedBlock, rows: int) -> str:
     y = b.depthwise("frequency", x, taps[:, :, None], beta, strides=[block.stride, 1], pads=[1, 0, 1, 0])
 
     def full(array: np.ndarray) -> np.ndarray:
-        columns = np.repeat(array, rows_out // BANDS, 1)[None, :, :, None]
-        return np.broadcast_to(columns, (1, block.channels, rows_out, FEATURES.frames))
+        column = np.repeat(array, rows_out // BANDS, 1)[None, :, :, None]
+        return np.broadcast_to(column, (1, block.channels, rows_out, columns))
 
     y = b.node("Mul", "ratio", y, b.constant("ratio_constant", full(ratio)))
     return b.node("Add", "rest", y, b.constant("rest_constant", full(rest)))

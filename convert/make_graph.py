@@ -43,7 +43,7 @@ def quiet() -> Iterator[Callable[[str], int]]:
 
 
 def make(network: FoldedNetwork, name: str, features: np.ndarray) -> dict:
-    """Convert one graph and choose its ranges on int8 features [clips, 40, 101].
+    """Convert one graph and choose its ranges on int8 features [clips, 40, columns of the window].
 
     Returns `tflite` and `onnx` (bytes) and `facts` for conversion.json; or, where the gate refuses the graph, `refused`,
     the reason, and `facts` with it.
@@ -74,7 +74,7 @@ def _make(network: FoldedNetwork, name: str, features: np.ndarray, say: Callable
     for method in quantise.METHODS:
         say(f"trying ranges {method}")
         data = quantise.quantise(float_model, samples, method)
-        gate.check_structure(data, classes)
+        gate.check_structure(data, classes, network.features)
         int8 = interpreters.reference_logits(data, features)
         candidates[method] = (fidelity.sqnr_db(expected, dequantise(data, int8)), data, int8)
     say("comparing with TFLM")

@@ -154,11 +154,22 @@ class Quantiser:
         head = self.head()
         blocks = tuple(self.block(block) for block in self.folded.blocks)
         depthwise, classifier, output, score_scale = self.classifier()
-        return Network(tau, self.folded.labels, head, self.silu, blocks, depthwise, classifier, output, score_scale)
+        return Network(
+            tau,
+            self.folded.labels,
+            head,
+            self.silu,
+            blocks,
+            depthwise,
+            classifier,
+            output,
+            score_scale,
+            self.folded.features.clip_samples,
+        )
 
 
 def quantise(folded: FoldedNetwork, tau: float, features: np.ndarray, method: str) -> Network:
-    """The integer network for int8 features [clips, 40, 101] of calibration clips, proven not to overflow.
+    """The integer network for int8 features [clips, 40, columns of the window] of calibration clips, proven not to overflow.
 
     Raises UserError where the engine cannot hold the network.
     """

@@ -10,12 +10,11 @@ import onnx
 import onnx2tf
 import tensorflow as tf
 
-from common.description import FEATURES
 from convert import flatbuffer
 
 
 def float_tflite(model: onnx.ModelProto) -> bytes:
-    """ONNX with features (1,1,40,101) -> float .tflite with features (1,40,101,1)."""
+    """ONNX with features (1,1,mels,columns) -> float .tflite with features (1,mels,columns,1)."""
     with tempfile.TemporaryDirectory() as folder:
         source, replacements = Path(folder, "model.onnx"), Path(folder, "replacements.json")
         onnx.save(model, source)
@@ -32,7 +31,8 @@ def float_tflite(model: onnx.ModelProto) -> bytes:
         except SystemExit:  # onnx2tf exits where it cannot convert
             raise RuntimeError("onnx2tf gave up on the graph") from None
         call = tf.function(lambda features: network(features))
-        shape = [1, FEATURES.mels, FEATURES.frames, 1]
+        _, _, mels, columns = (size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim)
+        shape = [1, mels, columns, 1]
         concrete = call.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="features"))
         data = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network).convert()
     mended = flatbuffer.read(data)

@@ -109,7 +109,7 @@ class Engine:
         return best, probability
 
     def windows(self, features: np.ndarray) -> np.ndarray:
-        """Whole clips int8 [clips, 40, 101] -> scores int16 [clips, classes]."""
+        """Whole clips int8 [clips, 40, columns of the window] -> scores int16 [clips, classes]."""
         rows = np.empty((len(features), self.classes), np.int16)
         for clip, row in zip(features, rows):
             self.reset()

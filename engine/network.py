@@ -15,7 +15,7 @@ import numpy as np
 
 from common.atomic import write_bytes
 from common.ctext import c_string
-from common.description import BANDS, FEATURES, STAGES, TAUS, channels
+from common.description import BANDS, FEATURES, STAGES, TAUS, FeatureDescription, channels, windowed
 from common.errors import UserError
 
 FRACTION = 3
@@ -98,7 +98,7 @@ class Network:
 
     head: [C, 5, 5] (frequency, time) on features as they are: their zero point is in the bias; unsigned 8 bits out.
     silu: int16 [1024]. depthwise: int8 [C, 5, 5] (frequency, time). classifier: [K, C]. output: [classes, K].
-    score_scale: real logit = score * score_scale.
+    score_scale: real logit = score * score_scale. clip_samples: of the window.
     """
 
     tau: float
@@ -110,6 +110,12 @@ class Network:
     classifier: Dense
     output: Dense
     score_scale: float
+    clip_samples: int = FEATURES.clip_samples
+
+    @property
+    def features(self) -> FeatureDescription:
+        """What it takes."""
+        return windowed(self.clip_samples)
 
     @property
     def delay(self) -> int:
@@ -267,13 +273,15 @@ def to_arrays(network: Network) -> dict[str, np.ndarray]:
 
 
 def save(path: Path, network: Network) -> None:
-    """Write the network to a .npz file; the same network gives the same bytes."""
+    """Write the network to a .npz file; the same network gives the same bytes. Its window is in there if it is no second."""
     file = io.BytesIO()
+    longer = {} if network.features == FEATURES else {"clip_samples": np.int64(network.clip_samples)}
     np.savez(
         file,
         tau=np.float64(network.tau),
         labels=np.array(network.labels),
         score_scale=np.float64(network.score_scale),
+        **longer,
         **to_arrays(network),
     )
     write_bytes(path, file.getvalue())
@@ -285,7 +293,8 @@ def load(path: Path) -> Network:
         with np.load(path) as file:
             arrays = dict(file)
         tau, labels = float(arrays.pop("tau")), tuple(str(label) for label in arrays.pop("labels"))
-        scale = float(arrays.pop("score_scale"))
+        scale, clip_samples = float(arrays.pop("score_scale")), int(arrays.pop("clip_samples", FEATURES.clip_samples))
+        windowed(clip_samples)
 
         def dense(name: str) -> Dense:
             return Dense(*(arrays[f"{name}.{part}"] for part in ("weight", "bias", "multiplier")))
@@ -318,6 +327,7 @@ def load(path: Path) -> Network:
             dense("classifier"),
             dense("output"),
             scale,
+            clip_samples,
         )
     except FileNotFoundError:
         raise UserError(f"{path}: missing; run `make quantize`") from None

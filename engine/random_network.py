@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.description import BANDS, FEATURES, LABELS, STAGES, channels
+from common.description import BANDS, FEATURES, LABELS, STAGES, FeatureDescription, channels
 from engine import golden, network, tables
 from engine.network import BASE_MAX, HIDDEN_MAX, SILU_ENTRIES, SILU_SHIFT, Block, Dense, Network
 
@@ -20,9 +20,9 @@ TAPS_MAX, TAP_BIAS_MAX = 120, 2000
 HIGHEST, LOWEST = (1 << 15) - 1, -(1 << 15)
 
 
-def random_features(clips: int, seed: int = 0) -> np.ndarray:
-    """Features int8 [clips, 40, 101], uniformly distributed."""
-    return np.random.default_rng(seed).integers(-128, 128, (clips, FEATURES.mels, FEATURES.frames), np.int8)
+def random_features(clips: int, seed: int = 0, features: FeatureDescription = FEATURES) -> np.ndarray:
+    """Features int8 [clips, 40, columns of the window], uniformly distributed."""
+    return np.random.default_rng(seed).integers(-128, 128, (clips, features.mels, features.frames), np.int8)
 
 
 def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -84,8 +84,10 @@ def random_block(rng: np.random.Generator, x: np.ndarray, c: int, stride: int, d
     return Block(**{**vars(block), "pointwise": pointwise})
 
 
-def random_network(tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS) -> Network:
-    """A network of this width for which `network.check` proves that nothing overflows."""
+def random_network(
+    tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS, clip_samples: int = FEATURES.clip_samples
+) -> Network:
+    """A network of this width and window for which `network.check` proves that nothing overflows."""
     rng, silu = np.random.default_rng(seed), tables.silu()
     head, *widths, tail = channels(tau)
     features = random_features(CLIPS, seed)
@@ -100,6 +102,7 @@ def random_network(tau: float, seed: int = 0, labels: tuple[str, ...] = LABELS) 
         flat,
         flat,
         2.0**-10,
+        clip_samples,
     )
     x, blocks = golden.activation(made.head, golden.head_windows(features)), []
     for c, (count, stride, dilation) in zip(widths, STAGES):

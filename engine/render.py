@@ -17,7 +17,7 @@ import jinja2
 
 from common import atomic, names
 from common.ctext import c_string, without_comments
-from common.description import BANDS, FEATURES, STREAM_COLUMNS
+from common.description import BANDS, STREAM_COLUMNS
 from common.errors import OptionParser, one_line_errors
 from common.templates import source_environment
 from engine import network as definition, pack_dsp, pack_mve, selftest, tables
@@ -72,7 +72,8 @@ def render(
             plan=plan(network),
             dsp=pack_dsp,
             packed=pack_mve.pack(network),
-            f=FEATURES,
+            f=network.features,
+            window=network.features.window_text,
             bands=BANDS,
             tau=f"{network.tau:g}",
             tail_taps=definition.CLASSIFIER_TAPS,
@@ -93,7 +94,7 @@ def render(
 def engine_id(network: Network) -> str:
     """First 16 hex digits of the SHA-256 of all sources, but for comments and white space: of network and arithmetic."""
     texts = [without_comments(render(name, network, "", "", "0", linked=False)) for name in FILES]
-    return hashlib.sha256("\n".join((FEATURES.id, *texts)).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join((network.features.id, *texts)).encode()).hexdigest()[:16]
 
 
 def sources(network: Network, head: str = HEAD, identity: str | None = None, prefix: str = names.PREFIX) -> dict[str, str]:
@@ -102,17 +103,17 @@ def sources(network: Network, head: str = HEAD, identity: str | None = None, pre
     `head` opens each file: licence and origin as C comments. `identity` stands in the public headers and says what they
     belong to. `prefix`: of every name in them.
     """
-    identity = feature_identity(FEATURES) if identity is None else identity
+    identity = feature_identity(network.features) if identity is None else identity
     engine = engine_id(network)
     return {name: render(name, network, head, identity, engine, prefix) for name in FILES}
 
 
 def selftest_sources(network: Network, head: str = HEAD, prefix: str = names.PREFIX) -> dict[str, str]:
     """Name -> text of the self-test's files, with the checksums of the golden model: a second or so of NumPy."""
-    hops = selftest.SAMPLES // FEATURES.hop + FEATURES.frames + network.delay
+    hops = selftest.SAMPLES // network.features.hop + network.features.frames + network.delay
     values: dict[str, Any] = {
         "checksums": selftest.checksums(network, STREAM_COLUMNS),
-        "pipeline_id": hexadecimal(pipeline_id()),
+        "pipeline_id": hexadecimal(pipeline_id(network.features)),
         "hops": hops,
         "selftest_samples": selftest.SAMPLES,
         "chirp": selftest.chirp(),

@@ -19,7 +19,7 @@ from engine.network import Network
 from frontend import golden as frontend
 
 SAMPLES = 3 * FEATURES.sample_rate
-"""Of the stream; the window is its first second."""
+"""Of the stream; the window is its beginning."""
 SEGMENT_BITS = 12
 CHIRP_START, CHIRP_END = 200, 6000
 """The tone rises from the first to the second, Hz, in a segment of 2^12 samples."""
@@ -79,7 +79,7 @@ def words(network: Network, scores: np.ndarray, stream_columns: int) -> list[Eve
 def checksums(network: Network, stream_columns: int) -> Checksums:
     """What the golden model gives for the signal; `stream_columns` is what a stream's scores are averaged over."""
     samples = signal(SAMPLES)
-    clip = frontend.columns(samples[None, : FEATURES.clip_samples])
+    clip = frontend.columns(samples[None, : network.clip_samples])
     window = golden.window(network, clip.transpose(0, 2, 1))
     columns = frontend.stream(samples)
     stream = golden.moving_average(golden.stream(network, columns), stream_columns)

@@ -31,9 +31,9 @@ namespace {
 
 const int kRunEvery = 10;  // hops from one run of the model to the next: 100 ms; more for a slower processor
 
-// The middle of the first second, in ms. Figures in kws_detector.h are of the native engine's stream; how much a window
+// The middle of the first window, in ms. Figures in kws_detector.h are of the native engine's stream; how much a window
 // that is moved on by 100 ms misses and falsely accepts was not measured.
-const uint32_t kFirstScoreMs = 500;
+const uint32_t kFirstScoreMs = KWS_CLIP_SAMPLES * 500u / KWS_SAMPLE_RATE;
 
 alignas(KWS_TFLM_ARENA_ALIGNMENT) uint8_t arena[KWS_TFLM_ARENA_BYTES];
 kws_frontend frontend;
@@ -91,7 +91,7 @@ int main() {
       status = kws_tflm_infer_ring(&ring, scores);
       if (status == KWS_TFLM_OK) {
         Detect(scores);
-      } else if (status != KWS_TFLM_INPUT_INCOMPLETE) {  // the ring is not full yet: the first second
+      } else if (status != KWS_TFLM_INPUT_INCOMPLETE) {  // the ring is not full yet: the first window
         return status;
       }
     }

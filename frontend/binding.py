@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from common import atomic
-from common.description import FEATURES
+from common.description import FEATURES, FeatureDescription, windowed
 from common.errors import UserError
 from frontend import render
 from frontend.tables import POINTS, WINDOW
@@ -88,9 +88,9 @@ def compiled(name: str, files: Mapping[str, str], sources: Sequence[str], flags:
 
 
 @functools.cache
-def library() -> ctypes.CDLL:
-    """The compiled pipeline. Raises UserError where it cannot be compiled."""
-    loaded = compiled("frontend", {name: render.source(name) for name in render.FILES}, render.SOURCES)
+def library(features: FeatureDescription = FEATURES) -> ctypes.CDLL:
+    """The compiled pipeline of such features. Raises UserError where it cannot be compiled."""
+    loaded = compiled("frontend", {name: render.source(name, features) for name in render.FILES}, render.SOURCES)
     loaded.kws_frontend_push.restype = ctypes.c_uint32
     for function in (loaded.kws_frontend_reset, loaded.kws_frontend_clip):
         function.restype = None
@@ -110,17 +110,19 @@ def pointer(array: np.ndarray) -> ctypes.c_void_p:
 
 
 def columns(clips: np.ndarray) -> np.ndarray:
-    """Whole clips int16 [clips, 16000] -> int8 features [clips, 40, 101], extended by reflection as in training.
+    """Whole clips int16 [clips, samples] -> int8 features [clips, 40, columns], extended by reflection as in training: of a
+    second, 101 columns.
 
-    Raises UserError where the C cannot be compiled, ValueError for another shape or type.
+    Raises UserError where the C cannot be compiled, ValueError for another shape or type, or where no window is that long.
     """
     clips = pcm(clips)
-    if clips.ndim != 2 or clips.shape[1] != FEATURES.clip_samples:
+    if clips.ndim != 2:
         raise ValueError(f"clips [n, {FEATURES.clip_samples}] are needed, not {list(clips.shape)}")
-    convert, state = library().kws_frontend_clip, State()
-    out = np.empty((len(clips), FEATURES.frames, FEATURES.mels), np.int8)
-    for clip, features in zip(clips, out):
-        convert(ctypes.byref(state), pointer(clip), pointer(features))
+    features = windowed(clips.shape[1])
+    convert, state = library(features).kws_frontend_clip, State()
+    out = np.empty((len(clips), features.frames, features.mels), np.int8)
+    for clip, columns_of in zip(clips, out):
+        convert(ctypes.byref(state), pointer(clip), pointer(columns_of))
     return np.ascontiguousarray(out.transpose(0, 2, 1))
 
 

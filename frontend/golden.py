@@ -130,10 +130,11 @@ def from_frames(frames: np.ndarray) -> np.ndarray:
 
 
 def columns(clips: np.ndarray) -> np.ndarray:
-    """Whole clips int16 [clips, 16000] -> int8 [clips, 101, 40], extended by reflection at both ends as in training."""
+    """Whole clips int16 [clips, samples] -> int8 [clips, columns, 40], extended by reflection at both ends as in training:
+    of a second, 101 columns."""
     padded = np.pad(clips, ((0, 0), (WINDOW // 2, WINDOW // 2)), mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, :: FEATURES.hop]
-    return from_frames(frames.reshape(-1, WINDOW)).reshape(len(clips), FEATURES.frames, FEATURES.mels)
+    return from_frames(frames.reshape(-1, WINDOW)).reshape(len(clips), -1, FEATURES.mels)
 
 
 def stream(samples: np.ndarray) -> np.ndarray:

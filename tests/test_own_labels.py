@@ -18,7 +18,7 @@ from benchmarks.cost import emulator, on_board
 from common import checkpoint
 from common.audio import read_wav
 from common.checkpoint import Checkpoint
-from common.description import FEATURES, LABELS, SILENCE, UNKNOWN
+from common.description import FEATURES, LABELS, SILENCE, UNKNOWN, windowed
 from common.markdown import cell, code
 from training.data import clip_folder
 
@@ -61,12 +61,19 @@ ANY_TEXT = [
     ),
     *("{% raw %}", "#define", "a, b", ".hidden", "-rf", "CON", "double", "kws_best", "_x", "~", "~1", "a  b", "silence"),
 ]
-NETWORKS = {"one": ['hey "you"'], "forty": ANY_TEXT, "speech_commands": SPEECH_COMMANDS}
+NETWORKS = {
+    "one": (['hey "you"'], FEATURES.clip_samples),
+    "forty": (ANY_TEXT, FEATURES.clip_samples),
+    "speech_commands": (SPEECH_COMMANDS, FEATURES.clip_samples),
+    "phrase": (["turn on the living room"], 13 * FEATURES.sample_rate // 10),
+}
+"""Words, and samples of the window."""
 CLIPS = 160
 
 
-def of_other_words(shipped: Checkpoint, words: list[str]) -> Checkpoint:
-    """The shipped network with an output of its own for each word: one of its words', a little changed after the tenth."""
+def of_other_words(shipped: Checkpoint, words: list[str], clip_samples: int) -> Checkpoint:
+    """The shipped network with an output of its own for each word: one of its words', a little changed after the tenth; and
+    with a window of its own."""
     rng = np.random.default_rng(0)
     chosen = [0, 1, *(2 + index % (len(LABELS) - 2) for index in range(len(words)))]
     noise = rng.normal(0, 0.15, (len(chosen), 1)) * (np.arange(len(chosen)) >= len(LABELS))[:, None]
@@ -76,7 +83,8 @@ def of_other_words(shipped: Checkpoint, words: list[str]) -> Checkpoint:
         "output.weight": changed.astype(np.float32),
         "output.bias": shipped.tensors["output.bias"][chosen],
     }
-    return Checkpoint(1, (SILENCE, UNKNOWN, *words), tensors, {"labels": " ".join(words)})
+    record = {"labels": " ".join(words)}
+    return Checkpoint(1, (SILENCE, UNKNOWN, *words), tensors, record, clip_samples=clip_samples)
 
 
 def run(module: str, *arguments: object) -> subprocess.CompletedProcess:
@@ -86,12 +94,12 @@ def run(module: str, *arguments: object) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request, tmp_path_factory, shipped_tau1) -> tuple[Path, Path, tuple[str, ...]]:
     """The build of a network of other words, the folder of clips that it was calibrated on, and its labels."""
-    folder, words = tmp_path_factory.mktemp("own"), NETWORKS[request.param]
-    made = of_other_words(shipped_tau1, words)
+    folder, (words, clip_samples) = tmp_path_factory.mktemp("own"), NETWORKS[request.param]
+    made = of_other_words(shipped_tau1, words, clip_samples)
     checkpoint.save(folder / "own.safetensors", made)
     said, rng = [words[index % len(words)] for index in range(CLIPS - 5)] + 5 * ["zebra"], np.random.default_rng(1)
-    audio = np.stack([np.resize(tone(rng, word), FEATURES.clip_samples) for word in said])
-    clip_folder.write(folder / "clips", said, 1, [(0, audio)])
+    audio = np.stack([np.resize(tone(rng, word), clip_samples) for word in said])
+    clip_folder.write(folder / "clips", said, 1, [(0, audio)], clip_samples)
     build = folder / "build"
     done = run(
         "benchmarks.quantize",
@@ -145,6 +153,40 @@ def test_the_network_is_verified_on_the_clips_of_an_array_and_reported(network):
             assert line.replace("\\|", "").count("|") == 2 + sum(
                 figures["backends"]["pytorch"]["recall"][x] is not None for x in labels
             )
+
+
+@pytest.mark.slow
+def test_the_window_is_the_checkpoint_s_in_model_firmware_and_report(network):
+    build, _, labels = network
+    record = json.loads((build / "conversion.json").read_text())
+    features = windowed(record["features"]["clip_samples"])
+    longer = labels[2:] == ("turn on the living room",)
+    assert features.seconds == (1.3 if longer else 1.0) and features.id == record["features"]["id"]
+    assert record["input"]["shape"] == [1, features.mels, features.frames, 1]
+    for header, name, value in (
+        ("model_settings.h", "KWS_CLIP_SAMPLES", features.clip_samples),
+        ("model_settings.h", "KWS_FRAMES", features.frames),
+        ("frontend.h", "KWS_FRONTEND_FRAMES", features.frames),
+        ("native/kws_model.h", "KWS_FRAMES", features.frames),
+    ):
+        assert f"#define {name} {value}" in (build / "firmware" / header).read_text()
+    done = run("benchmarks.report", "--build", build)
+    assert done.returncode == 0, done.stderr
+    assert f"{features.window_text} of sound" in (build / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_bench_finds_a_window_of_the_checkpoint_s_length_exact_on_every_core(network):
+    need_emulator()
+    build, _, labels = network
+    if len(labels) > 3:
+        pytest.skip("one of each window is enough")
+    done = run("benchmarks.bench", "--build", build)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((build / "bench.json").read_text())
+    assert all(row["bit_exact"] for row in figures["boards"].values())
+    window = windowed(json.loads((build / "conversion.json").read_text())["features"]["clip_samples"]).window_text
+    assert f"a window of {window}" in done.stdout and f"a clip of {window}" in done.stdout
 
 
 @pytest.mark.slow

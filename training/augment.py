@@ -46,7 +46,7 @@ class NoiseAugment:
         self.ranges = [(start, start + len(noise) - samples) for start, noise in zip(starts, noises)]
 
     def __call__(self, clips: torch.Tensor, silence: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """int16 (N, 16000) and silence flags [N] -> float32 (N, samples), clamped to +-1."""
+        """int16 (N, samples of a clip) and silence flags [N] -> float32 (N, samples), clamped to +-1."""
         count = len(clips)
         chosen = silence | (rng.random(count) < PROBABILITY)
         shift = np.where(chosen, rng.integers(-self.shift, self.shift + 1, count), 0)
@@ -82,7 +82,7 @@ def abrupt_gains(silence: np.ndarray, share: float, samples: int, rng: np.random
 
 def spec_augment(logmel: torch.Tensor, tau: float, rng: np.random.Generator) -> torch.Tensor:
     """SpecAugment (Park et al., 2019) with the paper's widths: set two frequency bands and two spans of time of each clip,
-    (N,1,40,101), to 0; in place. Nothing is masked at tau = 1.
+    (N,1,40,columns), to 0; in place. Nothing is masked at tau = 1.
     """
     if not FREQUENCY_MASK[tau]:
         return logmel

@@ -28,10 +28,10 @@ AHEAD = 4
 
 
 class Batch(NamedTuple):
-    """Log-mel (N,1,40,101), or (N,1,40,146) for continuous listening; class indices (N); which clips are learnt from the
-    teacher too, bool (N). answers: the teacher's logits (N, classes), where it heard the clips before. running, seconds: the
-    rows that are excerpts of running speech, and the numbers of their seconds, int64. weight: of the clips in the loss (N),
-    where they differ."""
+    """Log-mel (N,1,40,columns of the window), or (N,1,40,146) for continuous listening; class indices (N); which clips are
+    learnt from the teacher too, bool (N). answers: the teacher's logits (N, classes), where it heard the clips before.
+    running, seconds: the rows that are excerpts of running speech, and the numbers of their seconds, int64. weight: of the
+    clips in the loss (N), where they differ."""
 
     logmel: torch.Tensor
     target: torch.Tensor
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
 
 @dataclasses.dataclass
 class Split:
-    """Decoded clips: audio int16 [clips, 16000], class index int64 [clips].
+    """Decoded clips: audio int16 [clips, samples], class index int64 [clips].
 
     draws: how often each clip is drawn per epoch, on average, float [clips]; None: once.
     distil: which clips are learnt from a teacher too, bool [clips]; None: all but silence.
@@ -80,7 +80,7 @@ class Batches:
         self.splicer = Splicer(training.audio, training.target) if recipe.splices else None
         self.silence = training.target == recipe.labels.index(SILENCE)
         self.distil = ~self.silence if training.distil is None else training.distil & ~self.silence
-        self.augment = NoiseAugment(noises, device, abrupt=recipe.abrupt)
+        self.augment = NoiseAugment(noises, device, recipe.clip_samples, abrupt=recipe.abrupt)
         self.stream_augment = stream_augment(noises, device, recipe.abrupt) if recipe.stream else None
         self.log_mel = LogMel().to(device)
 

@@ -124,7 +124,8 @@ def accuracy_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
 
 def write(path: Path, trainer: Trainer, tensors: dict[str, np.ndarray], record: dict[str, str]) -> None:
     """Write the checkpoint to `path`, and its card beside it."""
-    save(path, Checkpoint(trainer.recipe.tau, trainer.recipe.labels, tensors, record))
+    recipe = trainer.recipe
+    save(path, Checkpoint(recipe.tau, recipe.labels, tensors, record, clip_samples=recipe.clip_samples))
     write_text(path.with_suffix(".md"), card(record))
 
 

@@ -76,9 +76,10 @@ def imported(path: Path, given: str | None) -> Checkpoint:
     content = read_plain(path, REMEDY, "checkpoint")
     own: tuple[str, ...] = ()
     before: dict = {}
+    clip_samples = FEATURES.clip_samples
     if foreign.is_safetensors(content) and b'"bcresnet"' in content[: 8 + int.from_bytes(content[:8], "little")]:
         saved = checkpoint.load(path)
-        own, before = saved.labels, saved.training
+        own, before, clip_samples = saved.labels, saved.training, saved.clip_samples
     try:
         found = foreign.read(content)
         labels = labels_for(given, own, found.classes)
@@ -92,9 +93,8 @@ def imported(path: Path, given: str | None) -> Checkpoint:
         "features": f"not in the file, taken to be this project's: {features()}",
         "labels": " ".join(labels),
     }
-    return Checkpoint(
-        found.tau, labels, found.tensors, record | {f"before: {name}": value for name, value in before.items()}
-    )
+    record |= {f"before: {name}": value for name, value in before.items()}
+    return Checkpoint(found.tau, labels, found.tensors, record, clip_samples=clip_samples)
 
 
 def features() -> str:

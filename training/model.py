@@ -73,7 +73,7 @@ class Block(nn.Module):
 
 
 class BCResNet(nn.Module):
-    """Log-mel (N,1,40,T) -> logits (N, classes). Clips have T = 101.
+    """Log-mel (N,1,40,T) -> logits (N, classes). Clips of a second have T = 101.
 
     With `valid`, nothing is zero-padded along time, and the logits are those of a stream: averages over the T - 2 REACH
     columns whose receptive field lies within the input.

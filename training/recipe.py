@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from common.description import FEATURES, FeatureDescription, windowed
 from training.model import DROPOUT
 
 PEAK_RATE = 0.1
@@ -38,6 +39,12 @@ class Recipe:
     weight: float = 1.0  # of an excerpt in the loss of the last epoch
     prior: bool = False  # whether the bias of other words is set by validation clips
     last: bool = False  # whether the last epoch is kept, not the best by validation
+    clip_samples: int = FEATURES.clip_samples  # of a clip, and so of the network's window
+
+    @property
+    def features(self) -> FeatureDescription:
+        """What the network takes."""
+        return windowed(self.clip_samples)
 
 
 NEWER = {field.name: field.default for field in dataclasses.fields(Recipe) if field.default is not dataclasses.MISSING}

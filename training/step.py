@@ -117,7 +117,7 @@ class Step:
 
     def zeros(self, stream: bool) -> Batch:
         """A batch of the form that all of a kind have."""
-        columns = COLUMNS if stream else FEATURES.frames
+        columns = COLUMNS if stream else self.recipe.features.frames
         one = torch.zeros(BATCH, device=self.device)
         return Batch(
             torch.zeros(BATCH, 1, FEATURES.mels, columns, device=self.device),

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from common.atomic import write_bytes
-from common.description import FEATURES, UNKNOWN
+from common.description import UNKNOWN
 from common.errors import UserError
 from common.schema import check
 from training import prior
@@ -25,7 +25,6 @@ from training.field.outside import Outside
 from training.model import BCResNet, load_weights
 from training.recipe import NEWER, PEAK_RATE, RENAMED, Recipe
 from training.step import Step
-from training.stream import without_edges
 
 WARMUP_EPOCHS = 5
 MOMENTUM = 0.9
@@ -224,15 +223,10 @@ class Trainer:
 
     @torch.no_grad()
     def logits(self, logmel: torch.Tensor | np.ndarray) -> np.ndarray:
-        """Float log-mel -> logits, float32 [clips, classes], in full precision: of seconds, [clips, 40, 101], by the window;
-        of longer clips, [clips, 40, 150], as in a stream."""
+        """Float log-mel [clips, 40, columns of the window] -> logits, float32 [clips, classes], in full precision."""
         self.model.eval()
         batches = torch.as_tensor(logmel)[:, None].split(500)
-        if logmel.shape[2] > FEATURES.frames:
-            rows = [self.model(without_edges(batch.to(self.device)), valid=True).cpu() for batch in batches]
-        else:
-            rows = [self.model(batch.to(self.device)).cpu() for batch in batches]
-        return torch.cat(rows).numpy()
+        return torch.cat([self.model(batch.to(self.device)).cpu() for batch in batches]).numpy()
 
     def load_kept(self) -> dict[str, np.ndarray]:
         """Load the weights of the epoch that is kept into the model; return them."""

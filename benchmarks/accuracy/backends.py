@@ -31,8 +31,8 @@ CHUNK = 16
 """Clips of one task, about a second of work; the step of the progress bar."""
 
 Backend = Callable[[np.ndarray], np.ndarray]
-"""Clips -> logits float32 [clips, classes]. Those of `NAMES` take log-mel float32 [clips, 40, 101], native ones samples
-int16 [clips, 16000]."""
+"""Clips -> logits float32 [clips, classes]. Those of `NAMES` take log-mel float32 [clips, 40, columns of the window], native
+ones samples int16 [clips, samples of the window]."""
 
 
 def pytorch_backend(path: Path) -> Backend:
@@ -134,7 +134,7 @@ Logits = dict[str, np.ndarray]
 def run_all(source: dict, audio: np.ndarray, processes: int | None = None) -> tuple[Logits, Logits]:
     """Logits on float log-mel, and on the features of the device's pipeline; with a progress bar over the clips.
 
-    audio: int16 [clips, 16000]. source: as `make_backends`. processes: None: as many as cores. Native
+    audio: int16 [clips, samples of the window]. source: as `make_backends`. processes: None: as many as cores. Native
     backends are in the second only, since they take device features only.
     """
     chunks = [audio[start : start + CHUNK] for start in range(0, len(audio), CHUNK)]

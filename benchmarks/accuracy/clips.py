@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.listening.streaming import Background, synthetic_background
-from common.description import KEYWORDS, LABELS
+from common.description import FEATURES, KEYWORDS, LABELS
 from common.errors import UserError
 from common.reading import shown
 from training.data import clip_folder, dataset
@@ -33,7 +33,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Recordings:
-    """Decoded clips: audio int16 [clips, 16000], target int64 [clips], clips of each origin, hash of it all."""
+    """Decoded clips: audio int16 [clips, samples], target int64 [clips], clips of each origin, hash of it all."""
 
     audio: np.ndarray
     target: np.ndarray
@@ -142,10 +142,11 @@ def split_part(archive: Path, split: str, ver: int, labels: Sequence[str]) -> Pa
     )
 
 
-def decode(parts: Sequence[Part], labels: Sequence[str]) -> Recordings:
-    """Read every clip; UserError names the first wav file that is not a clip."""
+def decode(parts: Sequence[Part], labels: Sequence[str], clip_samples: int = FEATURES.clip_samples) -> Recordings:
+    """Read every clip, of so many samples, which are the network's window; UserError names the first wav file that is not a
+    clip."""
     clips = [clip for part in parts for clip in part.clips]
-    audio = np.concatenate([dataset.read_clips(part.clips, part.noises) for part in parts])
+    audio = np.concatenate([dataset.read_clips(part.clips, part.noises, clip_samples=clip_samples) for part in parts])
     target = np.array([labels.index(clip.label) for clip in clips])
     digest = hashlib.sha256("\n".join(f"{clip.label} {clip.name}" for clip in clips).encode())
     digest.update(audio)

@@ -28,7 +28,6 @@ from benchmarks.listening import streaming
 from benchmarks.report import text as report_text
 from common import build_folder, checkpoint, locks, options
 from common.atomic import write_text
-from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.labels import is_word, silence_index
 from common.reading import read_json, sha256, sha256_of
@@ -74,10 +73,12 @@ def models(build: Path, tau: float) -> tuple[dict, dict]:
         raise UserError(f"{build}: holds tau {conversion['tau']:g}, not {tau:g}; name its folder with --build, or {remedy}")
     path = Path(conversion["checkpoint"]["path"])
     path = path if path.exists() else ROOT / path
-    if checkpoint.load(path).sha256 != conversion["checkpoint"]["sha256"]:
+    saved = checkpoint.load(path)
+    if saved.sha256 != conversion["checkpoint"]["sha256"]:
         raise UserError(f"{path}: not the checkpoint that {build} was converted from; {remedy}")
-    if conversion["features"]["id"] != FEATURES.id:
-        raise UserError(f"{build}: made for other features ({conversion['features']['id']}, not {FEATURES.id}); {remedy}")
+    found, features = conversion["features"]["id"], saved.features.id
+    if found != features:
+        raise UserError(f"{build}: made for other features ({found}, not {features}); {remedy}")
     chosen = conversion["graphs"][conversion["graph"]]
     model = build_folder.converted_model(build, conversion)
     onnx = build / build_folder.ONNX
@@ -244,7 +245,7 @@ def verify(build: Path, tau: float, args: argparse.Namespace) -> list[str]:
     for part in parts:
         if part.passed_over:
             print(part.passed_over)
-    recordings = clips.decode(parts, labels)
+    recordings = clips.decode(parts, labels, conversion["features"]["clip_samples"])
     unsaid = [label for index, label in enumerate(labels) if is_word(label) and index not in recordings.target]
     if unsaid:
         print(f"no clip says {', '.join(unsaid)}: nothing is measured of them")

@@ -68,18 +68,19 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def choose_audio(data: Path | None) -> tuple[str, np.ndarray, str, np.ndarray]:
-    """The audio to measure on: name and samples int16 [16000] of one clip; name and samples int16 [n, 16000] of all."""
+def choose_audio(data: Path | None, clip_samples: int = FEATURES.clip_samples) -> tuple[str, np.ndarray, str, np.ndarray]:
+    """The audio to measure on: name and samples int16 [clip_samples] of one clip; name and samples int16 [n, clip_samples]
+    of all."""
     if data is None:
         paths = sorted(EXAMPLES.glob("*.wav"))
         if not paths:
             raise UserError(f"{EXAMPLES}: no wav files; run `python examples/synthesise.py`, or name audio with --data")
-        audio = np.stack([read_clip(path) for path in paths])
+        audio = np.stack([read_clip(path, clip_samples) for path in paths])
         names = [path.stem for path in paths]
         index = names.index(WORD) if WORD in names else 0
         return f"examples/{paths[index].name}", audio[index], "examples/", audio
     (part,) = clips.choose(data, None, None)
-    audio = dataset.read_clips(part.clips, part.noises)
+    audio = dataset.read_clips(part.clips, part.noises, clip_samples=clip_samples)
     spoken = [index for index, clip in enumerate(part.clips) if clip.path]
     index = next((index for index in spoken if part.clips[index].label == WORD), spoken[0])
     chosen = part.clips[index]
@@ -87,7 +88,8 @@ def choose_audio(data: Path | None) -> tuple[str, np.ndarray, str, np.ndarray]:
 
 
 def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
-    """The feature pipeline's figures on one core, for the sources in `folder` over one clip int16 [16000]."""
+    """The feature pipeline's figures on one core, for the sources in `folder` over one clip int16 [samples of the
+    window]."""
     with tempfile.TemporaryDirectory() as work:
         image = frontend_on_core.build(core, folder, Path(work) / "frontend.elf")
         state = emulator.symbols(image.path)["state"].size
@@ -114,7 +116,7 @@ def measure_frontend(core: Core, folder: Path, clip: np.ndarray) -> dict:
 
 
 def fidelity(audio: np.ndarray) -> dict:
-    """Device features of clips int16 [n, 16000] against the float log-mel, quantised the same way."""
+    """Device features of clips int16 [n, samples] against the float log-mel, quantised the same way."""
     from training.features import log_mel  # PyTorch loads slowly; bad input is refused before
 
     expected = FEATURES.quantize(log_mel(audio)).astype(np.int16)
@@ -130,7 +132,7 @@ def fidelity(audio: np.ndarray) -> dict:
 def measure_engine(core: Core, firmware: Firmware, windows: np.ndarray, columns: np.ndarray) -> dict:
     """The native engine's figures on one core, counted over the first of `windows` and the stream.
 
-    windows: int8 [n, 40, 101]. columns: int8 [m, 40], a stream.
+    windows: int8 [n, 40, columns of the window]. columns: int8 [m, 40], a stream.
     """
     calls = [*map(engine_on_core.window, windows), *engine_on_core.stream(columns)]
     with tempfile.TemporaryDirectory() as work:
@@ -193,10 +195,10 @@ def detector_scores(firmware: Firmware, clip: np.ndarray, audio: np.ndarray) -> 
 
 
 def engine_inputs(clip: np.ndarray, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The engine's inputs: windows int8 [3, 40, 101], the clip's first and then both extremes of a feature, and the
+    """The engine's inputs: windows int8 [3, 40, columns], the clip's first and then both extremes of a feature, and the
     columns int8 [n, 40] of a stream of several seconds that begins with the clip."""
-    extremes = [np.full((FEATURES.mels, FEATURES.frames), value, np.int8) for value in (-128, 127)]
-    windows = np.stack([golden.columns(clip[None])[0].T, *extremes])
+    window = golden.columns(clip[None])[0].T
+    windows = np.stack([window, *(np.full_like(window, value) for value in (-128, 127))])
     return windows, golden.stream(np.concatenate([clip, *audio[:FOLLOWING]]))
 
 
@@ -249,8 +251,9 @@ def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, st
     with contextlib.ExitStack() as stack:
         sources = stack.enter_context(default_names.firmware_of(build))
         firmware = engine_on_core.find(build, tau, sources)
-        name, clip, origin, audio = choose_audio(args.data)
-        folder = stack.enter_context(frontend_on_core.source_folder(sources))
+        features = firmware.network.features if firmware else FEATURES
+        name, clip, origin, audio = choose_audio(args.data, features.clip_samples)
+        folder = stack.enter_context(frontend_on_core.source_folder(sources, features))
         pool = stack.enter_context(ThreadPoolExecutor(2))
         detector = None
         if firmware:
@@ -261,7 +264,8 @@ def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, st
         "tau": tau,
         "clip": name,
         "audio": origin,
-        "pipeline": render.pipeline_id(),
+        "window": features.window_text,
+        "pipeline": render.pipeline_id(features),
         "engine": engine_render.engine_id(firmware.network) if firmware else None,
         **tools,
         "boards": boards,

@@ -79,7 +79,7 @@ def table(figures: dict) -> str:
     notes = [f"{name}: {row['note']}" for name, row in figures["boards"].items() if "note" in row]
     engine = (
         [
-            f"native engine, tau {figures['tau']:g}: a window of a second, a hop of 10 ms with its scores",
+            f"native engine, tau {figures['tau']:g}: a window of {figures['window']}, a hop of 10 ms with its scores",
             *cores(figures, ENGINE),
             "detector: from the scores of a hop to a word or none",
             *cores(figures, DETECTOR),
@@ -89,7 +89,7 @@ def table(figures: dict) -> str:
     )
     return "\n".join(
         [
-            "feature pipeline: a hop of 10 ms, a clip of a second",
+            f"feature pipeline: a hop of 10 ms, a clip of {figures['window']}",
             *cores(figures, FRONTEND),
             *engine,
             *notes,

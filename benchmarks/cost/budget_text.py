@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost.bench_text import aligned
-from benchmarks.cost.needs import SECOND_OF_FEATURES, Limits, Need
+from benchmarks.cost.needs import Limits, Need
 
 Needs = dict[float, dict[str, Need]]
 """By width and core."""
@@ -117,12 +117,14 @@ def everywhere(limits: Limits, needs: Needs) -> list[str]:
 def report(limits: Limits, core: str, needs: Needs, origins: dict[float, str]) -> str:
     """The tables. origins: where the figures of a width come from."""
     ram = "engine, stream, features, detector and the deepest of their stacks"
+    windows = sorted({row[core].ram["window"] for row in needs.values()}) if limits.every else []
     return "\n".join(
         [
             *head(limits),
             f"{core}:",
             *detail(limits, core, needs, origins),
-            f"RAM: {ram}" + f", and {SECOND_OF_FEATURES:,} bytes of features for a window" * bool(limits.every),
+            f"RAM: {ram}"
+            + f", and {' or '.join(f'{size:,}' for size in windows)} bytes of features for a window" * bool(windows),
             "flash: pipeline, engine and detector; your own program, its stack and audio buffers come on top",
             *everywhere(limits, needs),
         ]

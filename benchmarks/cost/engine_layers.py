@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.cost.emulator import GuestError
-from common.description import FEATURES
 from engine.network import CLASSIFIER_TAPS, HEAD_TAPS, Network
 
 STAGES = ("transition", "mean", "temporal", "base", "frequency")
@@ -25,7 +24,7 @@ def order(network: Network) -> list[tuple[str, int | None]]:
     until each has computed its last column.
     """
     calls: list[tuple[str, int | None]] = []
-    end = FEATURES.frames
+    end = network.features.frames
     for step in range(end + network.delay):
         position = step - HEAD_TAPS // 2
         if 0 <= position < end:

@@ -131,18 +131,19 @@ def footprint(core: Core, firmware: Firmware) -> dict[str, int]:
 
 
 def call(what: Call, columns: np.ndarray | None = None) -> bytes:
-    """One call of the engine, as bytes that the guest reads. columns: int8, [101, 40] of a window, [40] of a push or hop."""
-    shape = {Call.WINDOW: (FEATURES.frames, FEATURES.mels), Call.HOP: (FEATURES.mels,), Call.PUSH: (FEATURES.mels,)}
-    if what not in shape:
+    """One call of the engine, as bytes that the guest reads. columns: int8, [columns, 40] of a window, [40] of a push
+    or hop."""
+    dimensions = {Call.WINDOW: 2, Call.HOP: 1, Call.PUSH: 1}
+    if what not in dimensions:
         return np.uint32(what).tobytes()
     assert columns is not None
-    if columns.dtype != np.int8 or columns.shape != shape[what]:
-        raise ValueError(f"columns int8 {list(shape[what])} are needed, not {columns.dtype} {list(columns.shape)}")
+    if columns.dtype != np.int8 or columns.ndim != dimensions[what] or columns.shape[-1] != FEATURES.mels:
+        raise ValueError(f"columns int8 [..., {FEATURES.mels}] are needed, not {columns.dtype} {list(columns.shape)}")
     return np.uint32(what).tobytes() + columns.tobytes()
 
 
 def window(clip: np.ndarray) -> bytes:
-    """The call for a whole clip, int8 [40, 101]."""
+    """The call for a whole clip, int8 [40, columns of the window]."""
     return call(Call.WINDOW, clip.T)
 
 
@@ -183,13 +184,13 @@ def run(image: Image, calls: Sequence[bytes], marks: Sequence[str] = (WINDOW, HO
 
 
 def listen(image: Image, clips: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Clips int16 [n, 16000] through feature pipeline and engine.
+    """Clips int16 [n, samples of the window] through feature pipeline and engine.
 
-    Returns status [n] and scores int16 [n, classes] of each as a recording, status [100 n] and scores int16
-    [100 n, classes] of every hop of the stream that they make. Raises GuestError where the program fails.
+    Returns status [n] and scores int16 [n, classes] of each as a recording, status [hops] and scores int16
+    [hops, classes] of every hop of the stream that they make. Raises GuestError where the program fails.
     """
     done = emulator.run(image, clips.tobytes(), timeout=TIMEOUT)
-    answers = 1 + FEATURES.clip_samples // FEATURES.hop
+    answers = 1 + clips.shape[1] // FEATURES.hop
     record = np.dtype([("status", "<u4"), ("scores", "<i2", (classes,))])
     if len(done.output) != len(clips) * answers * record.itemsize:
         raise emulator.GuestError(f"{image.path.name}: {len(done.output)} bytes of output for {len(clips)} clips")

@@ -15,23 +15,22 @@ from benchmarks.cost import emulator
 from benchmarks.cost.emulator import Core, Image, Run
 from common.atomic import write_text
 from common.build_folder import remedy
-from common.description import FEATURES
+from common.description import FEATURES, FeatureDescription, windowed
 from common.errors import UserError
 from frontend import render
 
 GUEST = emulator.HERE / "guests" / "frontend.c"
 HOP, CLIP = "frontend_hop", "kws_frontend_clip"
 FUNCTIONS = ("kws_frontend_reset", "kws_frontend_push", CLIP)
-STREAM_COLUMNS = (FEATURES.clip_samples - FEATURES.window // 2) // FEATURES.hop + 1
-"""Columns that a second of a stream completes: 99."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
     """The features of n clips, and their cost.
 
-    stream: int8 [n, 99, 40]. whole: int8 [n, 101, 40]. stack: largest of all calls, bytes. run: with the calls of `HOP`
-    (one for each block of the stream, and the first completes no column) and of `CLIP`.
+    stream: int8 [n, columns that a stream of the clip completes, 40]. whole: int8 [n, columns, 40].
+    stack: largest of all calls, bytes. run: with the calls of `HOP` (one for each block of the stream, and the first
+    completes no column) and of `CLIP`.
     """
 
     stream: np.ndarray
@@ -42,12 +41,13 @@ class Features:
     @property
     def hops(self) -> list[int]:
         """Instructions of every hop of the first clip but that without a column; the clip's blocks must be of one hop."""
-        return self.run.calls[HOP][1 : FEATURES.clip_samples // FEATURES.hop]
+        return self.run.calls[HOP][1 : self.whole.shape[1] - 1]
 
 
 @contextlib.contextmanager
-def source_folder(firmware: Path) -> Iterator[Path]:
-    """A folder with the pipeline's C sources: the generated firmware where it has them, else freshly rendered ones.
+def source_folder(firmware: Path, features: FeatureDescription = FEATURES) -> Iterator[Path]:
+    """A folder with the pipeline's C sources: the generated firmware where it has them, else freshly rendered ones of
+    `features`.
 
     Raises UserError where the firmware holds another version of the pipeline.
     """
@@ -55,12 +55,12 @@ def source_folder(firmware: Path) -> Iterator[Path]:
     if not header.is_file():
         with tempfile.TemporaryDirectory() as folder:
             for name in render.FILES:
-                write_text(Path(folder) / name, render.source(name))
+                write_text(Path(folder) / name, render.source(name, features))
             yield Path(folder)
         return
     found = re.search(r"^#define KWS_PIPELINE_ID 0x(\w{16})", header.read_text("utf-8"), re.M)
-    if found is None or found[1] != render.pipeline_id():
-        raise UserError(f"{header}: not of the present pipeline ({render.pipeline_id()}); {remedy(firmware.parent)}")
+    if found is None or found[1] != render.pipeline_id(features):
+        raise UserError(f"{header}: not of the present pipeline ({render.pipeline_id(features)}); {remedy(firmware.parent)}")
     yield firmware
 
 
@@ -80,21 +80,21 @@ def footprint(core: Core, folder: Path) -> dict[str, int]:
 
 
 def features(image: Image, clips: np.ndarray, blocks: Sequence[int]) -> Features:
-    """Run clips int16 [n, 16000] whole and as a stream; clip i comes in blocks of `blocks[i]` samples.
+    """Run clips int16 [n, samples of the window] whole and as a stream; clip i comes in blocks of `blocks[i]` samples.
 
     Raises GuestError where the program fails.
     """
-    if clips.dtype != np.int16 or clips.shape != (len(blocks), FEATURES.clip_samples):
-        raise ValueError(
-            f"clips int16 [{len(blocks)}, {FEATURES.clip_samples}] are needed, not {clips.dtype} {list(clips.shape)}"
-        )
+    if clips.dtype != np.int16 or clips.ndim != 2 or len(clips) != len(blocks):
+        raise ValueError(f"clips int16 [{len(blocks)}, samples] are needed, not {clips.dtype} {list(clips.shape)}")
+    made = windowed(clips.shape[1])
+    streamed = (made.clip_samples - made.window // 2) // made.hop + 1
     data = b"".join(np.uint32(block).tobytes() + clip.tobytes() for block, clip in zip(blocks, clips))
     run = emulator.run(image, data, (HOP, CLIP))
     record = np.dtype(
         [
             ("stack", "<u4", 2),
-            ("stream", "i1", (STREAM_COLUMNS, FEATURES.mels)),
-            ("whole", "i1", (FEATURES.frames, FEATURES.mels)),
+            ("stream", "i1", (streamed, made.mels)),
+            ("whole", "i1", (made.frames, made.mels)),
         ]
     )
     if len(run.output) != len(clips) * record.itemsize:

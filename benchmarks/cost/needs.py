@@ -15,8 +15,9 @@ from frontend import render
 
 HOPS = FEATURES.sample_rate // FEATURES.hop
 """Columns of features in a second of audio."""
-SECOND_OF_FEATURES = FEATURES.frames * FEATURES.mels
-"""Bytes that hold a window: int8 [101, 40]."""
+WINDOW = "window_bytes"
+"""Key of the bytes that hold a window, int8 [columns, 40], in the figures of a core; a second of features where there is
+none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +72,7 @@ def need(row: dict, every: float | None) -> Need:
 
     The detector takes each answer of the network: one a hop in a stream, else one a window.
     """
+    window = row.get(WINDOW, FEATURES.frames * FEATURES.mels)
     ram = {
         "engine": row["engine_state_bytes"],
         "stream": row["stream_state_bytes"],
@@ -82,7 +84,7 @@ def need(row: dict, every: float | None) -> Need:
     if every is None:
         return Need(ram, flash, HOPS * (row["frontend_hop"] + row["network_hop"] + row["detector_hop"]), 0)
     return Need(
-        ram | {"window": SECOND_OF_FEATURES},
+        ram | {"window": window},
         flash,
         HOPS * row["frontend_hop"] + (row["network_window"] + row["detector_hop"]) / every,
         row["network_window"],
@@ -93,12 +95,18 @@ def benched(tau: float) -> dict | None:
     """Figures by core from the bench of the engine that the build of this width holds; None where there is none."""
     build = build_of(tau)
     figures = read_json(build / BENCH, f"remove it and run `make bench TAU={tau:g}`")
-    if figures is None or not (build / NATIVE).is_file() or figures.get("pipeline") != render.pipeline_id():
+    if figures is None or not (build / NATIVE).is_file():
+        return None
+    made = network.load(build / NATIVE)
+    if figures.get("pipeline") != render.pipeline_id(made.features):
         return None
     boards = figures.get("boards")
     keys = (*baseline.ENGINE, *baseline.FRONTEND, *baseline.DETECTOR)
     whole = fits(boards, dict.fromkeys(CORES, dict.fromkeys(keys, int)))
-    return boards if whole and figures.get("engine") == engine_render.engine_id(network.load(build / NATIVE)) else None
+    if boards is None or not whole or figures.get("engine") != engine_render.engine_id(made):
+        return None
+    window = made.features.frames * made.features.mels
+    return {core: row | {WINDOW: window} for core, row in boards.items()}
 
 
 def costs() -> dict[float, tuple[str, dict]]:

@@ -74,7 +74,7 @@ class Measured(NamedTuple):
 def quantise(source: Checkpoint, path: Path, out: Path) -> dict:
     """Make the integer network of a checkpoint, whose file is `path`, as the conversion does; `delay_columns` and `sha256`
     of conversion.json."""
-    clips = calibration.for_checkpoint(path, source.labels)
+    clips = calibration.for_checkpoint(path, source.labels, source.clip_samples)
     made, _ = native.make(fold(source), source.tau, clips.features)
     network.save(out, made)
     return {"sha256": sha256(out), "delay_columns": made.delay}

@@ -232,12 +232,11 @@ def main(argv: list[str] | None = None) -> None:
     for part in parts:
         if part.passed_over:
             print(part.passed_over)
-    others = clips.decode(
-        [dataclasses.replace(part, clips=[clip for clip in part.clips if clip.label == UNKNOWN]) for part in parts], labels
-    )
-    recordings = clips.decode(
-        [dataclasses.replace(part, clips=some_of_each(part.clips, args.each)) for part in parts], labels
-    )
+    samples = conversion["features"]["clip_samples"]
+    unknown = [dataclasses.replace(part, clips=[clip for clip in part.clips if clip.label == UNKNOWN]) for part in parts]
+    others = clips.decode(unknown, labels, samples)
+    some = [dataclasses.replace(part, clips=some_of_each(part.clips, args.each)) for part in parts]
+    recordings = clips.decode(some, labels, samples)
     background = clips.background(args.data)
     print(f"{build}: {len(recordings.target)} clips, {' and '.join(recordings.origins)}", flush=True)
     rows = measure(

@@ -278,7 +278,7 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     split = args.split or ("validation" if clips.archives(args.data)[0] else None)
     (part,) = clips.choose(args.data, split, labels)
     background = clips.background(args.data)
-    audio, words = chosen(clips.decode([part], labels), labels)
+    audio, words = chosen(clips.decode([part], labels, conversion["features"]["clip_samples"]), labels)
     pieces = music.pieces(MUSIC_PIECES, MUSIC_SECONDS, MUSIC_SEED)
     made = all_scenes(audio, words, background.noises, pieces)
     if args.out:

@@ -35,7 +35,6 @@ SURROUNDINGS_MS = 1200
 SYNTHETIC_RMS, SYNTHETIC_SECONDS = 1000, 60
 MS_PER_COLUMN = 1000 * FEATURES.hop // FEATURES.sample_rate
 LEAD = SURROUNDINGS_MS * FEATURES.sample_rate // 1000
-SAMPLES = LEAD + FEATURES.clip_samples + LEAD
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,30 +52,32 @@ def synthetic_background() -> Background:
 
 
 def noise_for(clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
-    """The noise around and under a clip int16 [16000], scaled to its level: float64 [54400], in units of an int16 sample.
+    """The noise around and under a clip int16 [samples], scaled to its level: float64 [samples + 38400], in units of a
+    sample of 16 bits.
 
     A recording shorter than that is repeated.
     """
+    samples = LEAD + len(clip) + LEAD
     rng = np.random.default_rng([SEED, zlib.crc32(clip.tobytes())])
     noise = noises[rng.integers(len(noises))]
-    start = rng.integers(max(1, len(noise) - SAMPLES + 1))
-    return np.resize(noise[start : start + SAMPLES], SAMPLES) * (NOISE_LEVEL * rng.random())
+    start = rng.integers(max(1, len(noise) - samples + 1))
+    return np.resize(noise[start : start + samples], samples) * (NOISE_LEVEL * rng.random())
 
 
 def embed(clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
-    """The stream of a clip int16 [16000]: int16 [54400], saturated."""
+    """The stream of a clip int16 [samples]: int16 [samples + 38400], saturated."""
     stream = noise_for(clip, noises)
-    stream[LEAD : LEAD + FEATURES.clip_samples] += clip
+    stream[LEAD : LEAD + len(clip)] += clip
     return np.clip(np.rint(stream), -32768, 32767).astype(np.int16)
 
 
 def noisy_clip(clip: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
-    """The second of a clip's stream in which the clip is: int16 [16000]."""
-    return embed(clip, noises)[LEAD : LEAD + FEATURES.clip_samples]
+    """The part of a clip's stream in which the clip is, int16 of its length."""
+    return embed(clip, noises)[LEAD : LEAD + len(clip)]
 
 
 def snr_db(clips: np.ndarray, noises: Sequence[np.ndarray]) -> np.ndarray:
-    """Signal-to-noise ratio of each clip int16 [clips, 16000] in its stream, dB; infinite without noise."""
+    """Signal-to-noise ratio of each clip int16 [clips, samples] in its stream, dB; infinite without noise."""
     with np.errstate(divide="ignore"):
         return np.array(
             [

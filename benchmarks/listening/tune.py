@@ -99,10 +99,13 @@ def joined(parts: Sequence[Answers]) -> Answers:
     return Answers(*(np.concatenate(values) for values in zip(*parts)))
 
 
-def data_keywords(data: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray, list[str], str]:
-    """The validation clips of keywords in streams with noise, int16 [samples] each; their classes; names; origin."""
+def data_keywords(
+    data: Path, labels: Sequence[str], clip_samples: int
+) -> tuple[list[np.ndarray], np.ndarray, list[str], str]:
+    """The validation clips of keywords, of so many samples, in streams with noise, int16 [samples] each; their classes;
+    names; origin."""
     (part,) = clips.choose(data, "validation" if clips.archives(data)[0] else None, labels)
-    made = clips.decode([part], labels)
+    made = clips.decode([part], labels, clip_samples)
     noises = clips.background(data).noises
     rows = [index for index, label in enumerate(made.target) if is_word(labels[label])]
     names = [part.clips[index].name for index in rows]
@@ -226,7 +229,8 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
     pause = pause_ms(args.pause, labels)
     found = recordings.find(args.folders)
-    keywords = own_keywords(args.keywords, labels) if args.keywords else data_keywords(args.data, labels)
+    samples = conversion["features"]["clip_samples"]
+    keywords = own_keywords(args.keywords, labels) if args.keywords else data_keywords(args.data, labels, samples)
     sounds, target, names, origin = keywords
     parts, hours = negatives(continuous.listen(path, found.paths))
     where = ", ".join(map(str, args.folders))

@@ -18,6 +18,7 @@ from benchmarks.report.detector_plots import DetectorPlots
 from benchmarks.report.field_plots import FieldPlots
 from benchmarks.report.npu_section import NpuFigures
 from benchmarks.report.text import TITLES, pause, recordings
+from common.description import windowed
 from common.labels import title
 
 
@@ -50,5 +51,6 @@ def page(report: dict) -> str:
         short=SHORT_TITLES,
         silent=NOT_MEASURED,
         recordings=recordings(report),
+        window=windowed(report["features"]["clip_samples"]).window_text,
         pause=pause,
     )

@@ -3,7 +3,8 @@
 const COUNTDOWN = 3;
 const COUNT_MS = 700;
 const TAKE = 2 * SAMPLE_RATE;  // samples that are recorded of a word
-const CLIP = SAMPLE_RATE;  // samples that are saved of them: the second around the word
+const CLIP = SAMPLE_RATE;  // samples that are saved of them: the second around the word,
+const LONGEST_CLIP = 1.6 * SAMPLE_RATE;  // or around a phrase the longest window that a network can have
 const FRAME = SAMPLE_RATE / 100;
 const FRAMES_OF_A_WORD = 30;  // the loudest so many frames are the level of a word
 const ABOVE_ROOM_DB = 10;  // that a word must be
@@ -41,17 +42,18 @@ function locate(samples) {
 function judge(samples, kws) {
   const found = locate(samples);
   const middle = found ? (found.from + found.to) / 2 : samples.length / 2;
-  const start = Math.round(Math.max(0, Math.min(samples.length - CLIP, middle - CLIP / 2)));
-  const take = { samples, start, clip: samples.slice(start, start + CLIP), found };
-  const { advice } = kws.levelOf(samples);
   const margin = LEAST_MARGIN * FRAME;
+  const length = found && found.to - found.from > CLIP - 2 * margin ? LONGEST_CLIP : CLIP;
+  const start = Math.round(Math.max(0, Math.min(samples.length - length, middle - length / 2)));
+  const take = { samples, start, clip: samples.slice(start, start + length), found };
+  const { advice } = kws.levelOf(samples);
   let fault = "";
   if (!found) {
     fault = "nothing louder than the room was heard";
   } else if (found.from < margin || found.to > samples.length - margin) {
     fault = "the word is cut off: speak while the bar runs";
-  } else if (found.to - found.from > CLIP - 2 * margin) {
-    fault = "longer than the second that is saved";
+  } else if (found.to - found.from > LONGEST_CLIP - 2 * margin) {
+    fault = "longer than the 1.6 s that are saved";
   } else if (advice !== "ok") {
     fault = advice;
   }

@@ -2,7 +2,7 @@
 // Keyword spotting on a bare Cortex-M: sound -> features -> network -> word.
 //
 // The sound is the host's file `input`, 16 kHz 16-bit PCM of any length without a header, read hop by hop as from a
-// microphone. It is processed as a stream; then its first second as a window, which is how the model was trained and
+// microphone. It is processed as a stream; then its beginning as a window, which is how the model was trained and
 // how its accuracy is stated.
 #include <string.h>
 
@@ -21,7 +21,7 @@ static kws_frontend frontend;
 static kws_engine engine;
 static kws_detector detector;
 static kws_level level;
-static int16_t first_second[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter, as in training
+static int16_t first_window[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter, as in training
 static int8_t columns[KWS_FRONTEND_FRAMES][KWS_FRONTEND_COLUMN];
 
 // digits: at least so many, with zeros in front.
@@ -127,7 +127,7 @@ static void listen(void) {
       kws_level_push(&level, samples, count);
     }
     for (uint32_t i = 0; i < count && received + i < KWS_FRONTEND_CLIP; ++i) {
-      first_second[received + i] = samples[i];
+      first_window[received + i] = samples[i];
     }
     received += count;
     for (uint32_t taken = 0; taken < count;) {
@@ -146,10 +146,10 @@ static void listen(void) {
   report_level();
 }
 
-static void classify_first_second(void) {
+static void classify_first_window(void) {
   int16_t scores[KWS_CLASSES];
 
-  kws_frontend_clip(&frontend, first_second, columns);
+  kws_frontend_clip(&frontend, first_window, columns);
   kws_reset(&engine);
   for (int32_t frame = 0; frame < KWS_FRONTEND_FRAMES; ++frame) {
     kws_push(&engine, columns[frame]);
@@ -164,6 +164,6 @@ static void classify_first_second(void) {
 int main(void) {
   report_engine();
   listen();
-  classify_first_second();
+  classify_first_window();
   return 0;
 }

@@ -64,13 +64,13 @@ def test_noise_is_as_loud_as_training_adds_it(noises):
 
 
 def test_loud_clips_saturate(noises):
-    stream = streaming.embed(np.full(CLIP, 32767, np.int16), [np.full(streaming.SAMPLES, 30_000, np.int16)])
+    stream = streaming.embed(np.full(CLIP, 32767, np.int16), [np.full(CLIP, 30_000, np.int16)])
     assert (stream[19_200 : 19_200 + CLIP] == 32767).all()
 
 
 def test_speech_to_noise_is_a_ratio_of_powers():
     clip = np.full(CLIP, 1000, np.int16)
-    noise = [np.full(streaming.SAMPLES, 1000, np.int16)]
+    noise = [np.full(CLIP, 1000, np.int16)]
     level = streaming.noise_for(clip, noise)[0] / 1000
     assert streaming.snr_db(clip[None], noise)[0] == pytest.approx(-20 * np.log10(level))
     assert streaming.snr_db(clip[None], [np.zeros(100, np.int16)])[0] == np.inf

@@ -54,6 +54,17 @@ def test_a_short_clip_is_padded_with_zeros_at_its_end(tmp_path, write_wav, sampl
     assert clip.dtype == np.int16
 
 
+def test_what_is_shorter_than_a_longer_window_lies_in_its_middle(tmp_path, write_wav, samples):
+    window = SECOND + 4800
+    clip = read_clip(write_wav(tmp_path / "a.wav", samples[:11_000]), window)
+    second = read_clip(tmp_path / "a.wav")
+    np.testing.assert_array_equal(clip, np.concatenate([np.zeros(2400, np.int16), second, np.zeros(2400, np.int16)]))
+    long = np.resize(samples, window - 1)
+    np.testing.assert_array_equal(read_clip(write_wav(tmp_path / "b.wav", long), window), np.append(long, np.int16(0)))
+    with pytest.raises(UserError, match=r"longer than the 1\.3 s \(20800 samples\) of a clip"):
+        read_clip(write_wav(tmp_path / "c.wav", np.resize(samples, window + 1)), window)
+
+
 def test_other_chunks_in_the_file_are_passed_over(tmp_path, samples):
     path = tmp_path / "a.wav"
     path.write_bytes(chunks((b"fmt ", pcm_format()), (b"LIST", b"INFOabcd"), (b"data", samples.tobytes())))

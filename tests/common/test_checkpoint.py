@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -30,6 +31,27 @@ def write(tmp_path, shipped_tau1):
         return path
 
     return written
+
+
+def test_a_window_of_more_than_a_second_is_kept_and_one_of_a_second_is_not_mentioned(tmp_path, shipped_tau1):
+    path = tmp_path / "made.safetensors"
+    for samples in (16_000, 20_800, 25_600):
+        checkpoint.save(path, dataclasses.replace(shipped_tau1, clip_samples=samples))
+        found = checkpoint.load(path)
+        assert (found.clip_samples, found.features.frames) == (samples, 1 + samples // 160)
+        assert (b"clip_samples" in path.read_bytes()) == (samples != 16_000)
+    assert checkpoint.load(path).features.id != FEATURES.id == shipped_tau1.features.id
+
+
+@pytest.mark.parametrize("samples", [15_840, 25_760, 16_001, 0, -16_000, "20800", None, [20_800]])
+def test_a_window_that_no_network_can_have_is_refused(write, samples):
+    assert "are possible, such as 16000; train one" in refusal(write(HEADER | {"clip_samples": samples})) or not isinstance(
+        samples, int
+    )
+
+
+def test_features_of_another_window_than_the_header_says_are_refused(write):
+    assert "trained on other features" in refusal(write(HEADER | {"clip_samples": 20_800}))
 
 
 def refusal(path: Path) -> str:

@@ -208,6 +208,21 @@ def test_calibration_takes_the_networks_words_from_an_archive_or_from_folders(
             calibration.from_audio(data, labels=("lamp", "yes"))
 
 
+def test_calibration_clips_are_as_long_as_the_window_and_are_asked_for_where_there_are_none(tmp_path, write_wav):
+    labels, rng = ("_silence_", "_unknown_", "lamp"), np.random.default_rng(0)
+    audio = rng.integers(-999, 999, (calibration.CLIPS, 20_800), np.int16)
+    path = tmp_path / "own.safetensors"
+    with pytest.raises(UserError, match=r"own.calibration: missing, .* the window is 1\.3 s; put it back, or name clips"):
+        calibration.for_checkpoint(path, labels, 20_800)
+    clip_folder.write(calibration.beside(path), ["lamp"] * len(audio), 0, [(0, audio)], 20_800)
+    made = calibration.for_checkpoint(path, labels, 20_800)
+    assert made.features.shape == (len(audio), FEATURES.mels, 131)
+    with pytest.raises(UserError, match="make them again"):
+        calibration.for_checkpoint(path, labels)
+    data = calibration.from_audio(calibration.beside(path), labels=labels, clip_samples=20_800)
+    assert data.features.shape == made.features.shape
+
+
 def test_calibration_takes_a_folders_array_and_knows_whose_words_are_said(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "CLIPS", 4)
     noise = np.random.default_rng(0).integers(-999, 999, (5, FEATURES.clip_samples), np.int16)

@@ -119,6 +119,14 @@ def test_network_comes_back_from_its_file(quantised, tmp_path):
     assert (tmp_path / "native.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
+def test_a_longer_window_comes_back_from_the_file_and_a_second_is_not_in_it(quantised, tmp_path):
+    path = tmp_path / "native.npz"
+    for samples in (16_000, 20_800):
+        network.save(path, dataclasses.replace(quantised, clip_samples=samples))
+        assert network.load(path).clip_samples == samples
+        assert ("clip_samples" in np.load(path).files) == (samples != 16_000)
+
+
 @pytest.mark.parametrize("spoil", (lambda data: b"", lambda data: data[:5000], lambda data: b"PK" + data[4:]))
 def test_damaged_file_is_told_in_a_line(quantised, tmp_path, spoil):
     path = tmp_path / "native.npz"

@@ -12,7 +12,7 @@ import pytest
 from exported import copy_of
 
 from common.audio import read_wav
-from common.description import FEATURES, STREAM_COLUMNS
+from common.description import FEATURES, LONGEST_WINDOW, STREAM_COLUMNS
 from common.resampling import to_16_khz
 from common.shipped import ROOT
 from demo import __main__ as command, assemble
@@ -239,6 +239,17 @@ def test_own_words_and_the_room_are_saved_as_one_zip_file(opened, tmp_path):
         clip = read_wav(tmp_path / "my_word" / f"{number}.wav")
         assert len(clip) == FEATURES.clip_samples and level_binding.measure(clip).peak > -300
     assert len(read_wav(tmp_path / "_background_" / "1.wav")) >= FEATURES.sample_rate
+
+
+def test_of_a_phrase_more_than_a_second_is_saved_and_of_a_sentence_nothing(opened):
+    judged = """kws.ready.then(({ recorder }) => [0.5, 1.2, 1.8].map((seconds) => {
+      const samples = new Int16Array(32000).map((_, at) => Math.abs(at - 16000) < 8000 * seconds ? 3000 * Math.sin(at) : 0);
+      const take = judge(samples, recorder.kws);
+      return [take.clip.length, take.good, take.text];
+    }))"""
+    word, phrase, sentence = opened.evaluate(judged)
+    assert word[:2] == [FEATURES.clip_samples, True] and phrase[:2] == [LONGEST_WINDOW * FEATURES.sample_rate, True]
+    assert not sentence[1] and "longer than the 1.6 s that are saved" in sentence[2]
 
 
 def test_what_is_saved_is_what_a_network_for_own_words_is_trained_on(opened, tmp_path):

@@ -56,6 +56,21 @@ def test_window_in_c_equals_the_integer_model(network, engine):
     assert np.array_equal(engine.windows(clips), golden.window(network, clips))
 
 
+@pytest.mark.parametrize("clip_samples", [16_160, 20_800, 25_600])
+def test_a_longer_window_in_c_equals_the_integer_model_too(clip_samples):
+    made = random_network(1, clip_samples=clip_samples)
+    clips = random_features(3, features=made.features)
+    assert np.array_equal(Engine(made).windows(clips), golden.window(made, clips))
+    with pytest.raises(ValueError, match="WRONG_LENGTH"):
+        Engine(made).windows(random_features(1))
+
+
+def test_a_network_of_another_window_has_another_identity():
+    made = [random_network(1, clip_samples=samples) for samples in (16_000, 20_800)]
+    assert len({*map(render.engine_id, made)}) == 2
+    assert len({render.sources(one)["kws_model.h"] for one in made}) == 2
+
+
 def test_column_by_column_equals_the_whole_window_with_its_zero_padding(network):
     clip = random_features(1, 5)
     assert np.array_equal(golden.Stream(network).window(clip[0].T), golden.window(network, clip)[0])

@@ -190,6 +190,20 @@ def test_all_clips_of_the_test_set_take_less_than_the_promised_time():
     assert (time.process_time() - start) * CLIPS_PROMISED / CLIPS_TO_TIME < SECONDS_PROMISED
 
 
+@pytest.mark.parametrize("samples", [16_160, 20_800, 25_600])
+def test_a_clip_of_a_longer_window_equals_the_integer_model(samples):
+    clips = np.random.default_rng(0).integers(-9999, 9999, (2, samples)).astype(np.int16)
+    found = binding.columns(clips)
+    assert found.shape == (2, FEATURES.mels, 1 + samples // FEATURES.hop)
+    np.testing.assert_array_equal(found, golden.columns(clips).transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("samples", [0, 15_999, 16_001, 25_760])
+def test_a_clip_that_is_no_window_is_refused(samples):
+    with pytest.raises(ValueError, match="a window of"):
+        binding.columns(np.zeros((1, samples), np.int16))
+
+
 # ---- the binding ----
 
 

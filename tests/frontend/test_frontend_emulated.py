@@ -9,6 +9,7 @@ from frontend_inputs import recordings
 
 from benchmarks.cost import frontend_on_core
 from benchmarks.cost.emulator import CORES, Image
+from common.description import windowed
 from frontend import golden
 
 BLOCKS = (1, 7, 159, 160, 161, 16000)
@@ -52,6 +53,17 @@ def test_every_core_equals_the_integer_model_bit_for_bit(image, inputs, expected
         f"{name} whole" for name, whole, model in zip(inputs, done.whole, expected[1]) if not np.array_equal(whole, model)
     ]
     assert not different
+
+
+def test_a_longer_window_equals_the_integer_model_on_a_core(tmp_path):
+    need_emulator()
+    features = windowed(20_800)
+    clip = np.random.default_rng(0).integers(-9999, 9999, (1, features.clip_samples)).astype(np.int16)
+    with frontend_on_core.source_folder(tmp_path / "no_firmware", features) as folder:
+        made = frontend_on_core.build(CORES["cortex-m4"], folder, tmp_path / "frontend.elf")
+    done = frontend_on_core.features(made, clip, [160])
+    assert np.array_equal(done.whole, golden.columns(clip)) and np.array_equal(done.stream[0], golden.stream(clip[0]))
+    assert len(done.hops) == features.frames - 2
 
 
 def test_the_way_a_stream_is_cut_up_changes_nothing(image, inputs):

@@ -107,6 +107,24 @@ def test_the_silence_of_validation_is_as_often_faint_as_loud():
     assert np.histogram(level, 4, (0, 1))[0].min() > 70
 
 
+def test_clips_of_a_longer_window_are_padded_around_and_silence_is_as_long():
+    noise = np.full(40_000, 10_000, np.int16)
+    assert dataset.silence_excerpt([np.zeros(18_000, np.int16), noise], 3, 20_800).shape == (20_800,)
+    assert dataset.silence_excerpt([np.zeros(18_000, np.int16), noise], 3, 20_800).any()
+    with pytest.raises(UserError, match="no recording of noise is longer than the 1.3 s"):
+        dataset.silence_excerpt([noise[:20_800]], 3, 20_800)
+
+
+def test_a_folder_s_array_of_another_length_goes_into_the_middle_or_is_refused(tmp_path):
+    audio = np.ones((2, 17_600), np.int16)
+    clip_folder.write(tmp_path, ["yes", "no"], 0, [(0, audio)], audio.shape[1])
+    clips = dataset.folder_clips(tmp_path)
+    found = dataset.read_clips(clips, clip_samples=20_800)
+    assert found[:, 1600:19_200].all() and found.sum() == audio.sum()
+    with pytest.raises(UserError, match="clips of 17600 samples, but the network hears 16000"):
+        dataset.read_clips(clips)
+
+
 def test_either_archive_may_be_given_on_its_own(tiny_speech_commands):
     for name, test_set in ((TRAINING, False), (TEST_SET, True)):
         own = tiny_speech_commands / name

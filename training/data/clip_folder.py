@@ -54,8 +54,8 @@ def is_one(folder: Path) -> bool:
     return (folder / ARRAY).is_file() or (folder / LIST).is_file()
 
 
-def load(folder: Path, what: str, remedy: str, samples: int = SECOND) -> tuple[np.ndarray, list[str]]:
-    """The clips of a folder, int16 [clips, samples] (memory-mapped), and the word of each.
+def load(folder: Path, what: str, remedy: str, samples: int | None = SECOND) -> tuple[np.ndarray, list[str]]:
+    """The clips of a folder, int16 [clips, samples] (memory-mapped), and the word of each. samples: None for any number.
 
     UserError where they are missing or inconsistent. what, remedy: for its message, what the clips are and the command that
     makes them.
@@ -64,7 +64,7 @@ def load(folder: Path, what: str, remedy: str, samples: int = SECOND) -> tuple[n
         words = json_object((folder / LIST).read_bytes())["words"]
         audio = np.load(folder / ARRAY, mmap_mode="r")
         clips, length = audio.shape
-        whole = length == samples and audio.dtype == np.int16 and {*map(type, words)} <= {str}
+        whole = samples in (None, length) and audio.dtype == np.int16 and {*map(type, words)} <= {str}
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         raise UserError(f"{folder}: no {what} here; make them with {remedy}") from None
     if not whole or clips != len(words):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.audio import read_clip, read_wav
+from common.audio import in_the_middle, read_clip, read_wav
 from common.description import FEATURES, KEYWORDS, LABELS, SILENCE, UNKNOWN
 from common.errors import UserError
 from common.labels import is_word, label_named
@@ -225,7 +225,7 @@ def folder_clips(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Cl
 
 def array_clips(folder: Path, labels: Sequence[str] | None) -> list[Clip]:
     """The clips of a folder's array. A word that is no label is _unknown_; UserError where that is no label either."""
-    _, words = clip_folder.load(folder, "clips", f"the command that wrote {shown(folder)}")
+    _, words = clip_folder.load(folder, "clips", f"the command that wrote {shown(folder)}", None)
     meant = {word: word if labels is None else label_named(word, labels) for word in words}
     foreign = [word for word, label in meant.items() if label is None]
     if foreign and labels is not None and UNKNOWN not in labels:
@@ -268,23 +268,35 @@ def read_noises(archive: Path) -> list[np.ndarray]:
     return noises
 
 
-def read_clips(clips: Sequence[Clip], noises: Sequence[np.ndarray] = (), progress=iter) -> np.ndarray:
-    """Decode clips: int16 [clips, 16000]. noises: the recordings from which clips of silence are cut."""
-    audio = np.zeros((len(clips), FEATURES.clip_samples), np.int16)
+def read_clips(
+    clips: Sequence[Clip],
+    noises: Sequence[np.ndarray] = (),
+    progress=iter,
+    clip_samples: int = FEATURES.clip_samples,
+) -> np.ndarray:
+    """Decode clips: int16 [clips, clip_samples]. noises: the recordings from which clips of silence are cut."""
+    audio = np.zeros((len(clips), clip_samples), np.int16)
     arrays: dict[Path, np.ndarray] = {}
     for row, clip in zip(audio, progress(clips)):
         if clip.path and clip.row is not None:
             if clip.path not in arrays:
                 arrays[clip.path] = np.load(clip.path, mmap_mode="r")
-            row[:] = arrays[clip.path][clip.row]
+            found = arrays[clip.path][clip.row]
+            if len(found) > clip_samples:
+                raise UserError(f"{clip.path}: clips of {len(found)} samples, but the network hears {clip_samples}")
+            row[:] = in_the_middle(found, clip_samples)
         else:
-            row[:] = read_clip(clip.path) if clip.path else silence_excerpt(noises, clip.silence)
+            row[:] = read_clip(clip.path, clip_samples) if clip.path else silence_excerpt(noises, clip.silence, clip_samples)
     return audio
 
 
-def silence_excerpt(noises: Sequence[np.ndarray], index: int) -> np.ndarray:
-    """A second of background noise at a level of 0 to 1, int16 [16000]; `index` seeds the choice."""
+def silence_excerpt(noises: Sequence[np.ndarray], index: int, clip_samples: int = FEATURES.clip_samples) -> np.ndarray:
+    """An excerpt of background noise at a level of 0 to 1, int16 [clip_samples]; `index` seeds the choice. UserError where
+    no recording of it is that long."""
     rng = np.random.default_rng([SILENCE_SEED, index])
-    noise = noises[rng.integers(len(noises))]
-    start = rng.integers(len(noise) - FEATURES.clip_samples)
-    return np.rint(noise[start : start + FEATURES.clip_samples] * rng.uniform()).astype(np.int16)
+    long = [noise for noise in noises if len(noise) > clip_samples]
+    if not long:
+        raise UserError(f"no recording of noise is longer than the {clip_samples / FEATURES.sample_rate:g} s of a clip")
+    noise = long[rng.integers(len(long))]
+    start = rng.integers(len(noise) - clip_samples)
+    return np.rint(noise[start : start + clip_samples] * rng.uniform()).astype(np.int16)

@@ -42,7 +42,6 @@ from training.keyword.negatives import Pieces
 from training.keyword.samples import Samples
 from training.memory import keep_freed_memory
 from training.precision import default_precision
-from training.spoken.acoustics import CLIP
 from training.spoken.synthesisers import models
 
 ROOT = Path("build/keywords")
@@ -155,13 +154,14 @@ def make_trainer(
         AVERAGE,
         PARTS,
         start=start.sha256[:16],
-        stream=STREAM if chosen.samples == CLIP else 1.0,
+        stream=STREAM,
         dropout=DROPOUT,
         abrupt=ABRUPT,
         outside=digest,
         excerpts=material.excerpts(args.words, args.clips),
         pauses=True,
         weight=WEIGHT,
+        clip_samples=chosen.samples,
     )
     changed = changed_log_mel(outside.field, test.audio, validation == labels.index(SILENCE))
     trainer = train.Trainer(

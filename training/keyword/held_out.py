@@ -28,7 +28,7 @@ WORD_SHARE = 0.4
 """Fraction of them in which a word is said; a tenth is silence."""
 SILENCE_SHARE = 0.1
 TEST, RECORDINGS, NEGATIVES = "test", "recordings", "negatives"
-"""Folders of the test: <label>/*.wav of a second, in held-out voices; <word>/*.wav, recordings of the user's; recordings
+"""Folders of the test: <label>/*.wav of a window, in held-out voices; <word>/*.wav, recordings of the user's; recordings
 without words."""
 SYNTHETIC = "synthetic"
 """How the names of negatives begin that a synthesiser says."""
@@ -69,16 +69,16 @@ def as_int16(samples: np.ndarray) -> np.ndarray:
 
 
 def silences(trainer: Trainer, count: int) -> Iterable[np.ndarray]:
-    """Seconds of the noises of the run, at levels up to their own, int16 [16000] each."""
+    """Excerpts of the noises of the run, at levels up to their own, int16 [samples of a clip] each."""
     rng = np.random.default_rng([trainer.recipe.seed, 7])
-    noise = trainer.batches.augment.noise.cpu().numpy()
+    noise, samples = trainer.batches.augment.noise.cpu().numpy(), trainer.batches.audio.shape[1]
     for _ in range(count):
-        start = rng.integers(len(noise) - RATE)
-        yield np.rint(noise[start : start + RATE] * rng.uniform()).astype(np.int16)
+        start = rng.integers(len(noise) - samples)
+        yield np.rint(noise[start : start + samples] * rng.uniform()).astype(np.int16)
 
 
 def calibration(folder: Path, trainer: Trainer) -> None:
-    """CLIPS clips that the network was trained on, a second of each, with their labels."""
+    """CLIPS clips that the network was trained on, with their labels."""
     labels, batches = trainer.recipe.labels, trainer.batches
     rng = np.random.default_rng([trainer.recipe.seed, 8])
     words = range(2, len(labels))
@@ -87,12 +87,10 @@ def calibration(folder: Path, trainer: Trainer) -> None:
     target = batches.target.numpy()
     rows = [words[index % len(words)] for index in range(spoken)] + [1] * (CLIPS - spoken - silent)
     chosen = [int(rng.choice(np.flatnonzero(target == label))) for label in rows]
-    before = (batches.audio.shape[1] - RATE) // 2
-    middle = batches.audio[chosen, before : before + RATE].cpu().numpy()
-    audio = np.concatenate([middle, np.stack([*silences(trainer, silent)])])
+    audio = np.concatenate([batches.audio[chosen].cpu().numpy(), np.stack([*silences(trainer, silent)])])
     names = [labels[label] for label in rows] + [SILENCE] * silent
     with clip_folder.making(folder):
-        clip_folder.write(folder, names, trainer.recipe.seed, [(0, audio)])
+        clip_folder.write(folder, names, trainer.recipe.seed, [(0, audio)], audio.shape[1])
 
 
 def record(
@@ -114,6 +112,7 @@ def record(
         f"{trainer.recipe.data}",
         "recipe": card.recipe_line(trainer),
         "labels": " ".join(trainer.recipe.labels),
+        "window": trainer.recipe.features.window_text,
         "seed": trainer.recipe.seed,
         "epochs": args.epochs,
         "command": shlex.join(["python", "-m", "training.keyword", *card.portable(arguments)]),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.audio import in_the_middle
 from common.description import SILENCE, UNKNOWN
 from common.errors import UserError
 from training.batches import Split
@@ -140,9 +141,7 @@ def training_split(
             parts.append((clips_of, np.full(len(clips_of), labels.index(label)), often))
     if len(others):
         often = np.full(len(others), RECORDED_OTHERS * total / len(others))
-        around = (length - CLIP) // 2
-        others = np.pad(others, ((0, 0), (around, length - CLIP - around)))
-        parts.append((others, np.full(len(others), labels.index(UNKNOWN)), often))
+        parts.append((in_the_middle(others, length), np.full(len(others), labels.index(UNKNOWN)), often))
     silence = round(SILENCES * total)
     parts.append((np.zeros((silence, length), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
     return Split(*(np.concatenate(arrays) for arrays in zip(*parts)))

@@ -7,6 +7,7 @@ same plan gives the same clips whatever the number of processes. Voices of train
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import progress, workers
-from common.description import UNKNOWN
+from common.description import FEATURES, UNKNOWN
 from common.errors import UserError
 from training.data import clip_folder
 from training.keyword import phonemes, vocabulary
@@ -23,7 +24,6 @@ from training.spoken.acoustics import CLIP, RATE, placed, recorded, trim, voiced
 from training.spoken.codecs import coded
 from training.spoken.speakers import Voice
 from training.spoken.synthesisers import espeak
-from training.stream import SAMPLES
 
 WORD, ALIKE, OTHER, RUNNING, PART, REVERSED = KINDS = ("word", "alike", "other", "running", "part", "reversed")
 """What a clip holds: a word of the user's; what sounds like one; another word; a second of running speech; the first or last
@@ -33,11 +33,12 @@ TRIES = 6
 """Times that a word is spoken anew, faster or slower, until it fits into a clip."""
 PART_OF = 0.3, 0.6
 """Fraction of a word that a part of it holds."""
-PHRASE = SAMPLES
-"""Samples of the clips of a run in which a phrase does not fit into a second: all that a score of a stream depends on."""
-LONGEST_WORD, LONGEST_PHRASE = 0.95, 1.5
-"""Seconds: a word whose median is longer takes clips of PHRASE; of a phrase whose median is longer they would hold too
-little."""
+ROOM = 1.05
+"""A clip, which is as long as the network's window, is at least so many times as long as the median of each word."""
+STEP = 0.1
+"""Seconds in which a window grows beyond one."""
+LONGEST_PHRASE = 1.5
+"""Seconds: of a phrase whose median is longer a score of a stream would depend on too little."""
 MEASURED = 25
 """Utterances that a word's length is the median of."""
 WORDS_AT_ONCE = 6, 14
@@ -78,9 +79,9 @@ def texts(words: Sequence[str], language: str, samples: int = CLIP) -> Texts:
 
 
 def clip_length(words: Sequence[str], voices: Sequence[Voice]) -> int:
-    """Samples of the clips into which all words fit, as quick synthesisers say them; UserError for a phrase that is too
-    long."""
-    quick, length = speakers.quick(voices), CLIP
+    """Samples of the clips into which all words fit, as quick synthesisers say them: of a second, or of the longest word's
+    median and some room; UserError for a phrase that is too long."""
+    quick, seconds = speakers.quick(voices), FEATURES.seconds
     for word in words:
         rng = np.random.default_rng(0)
         median = float(np.median([len(utterance(word, quick, rng)) for _ in range(MEASURED)])) / RATE
@@ -89,9 +90,8 @@ def clip_length(words: Sequence[str], voices: Sequence[Voice]) -> int:
                 f"WORDS: '{word}' takes {median:.2f} s, more than the {LONGEST_PHRASE:g} s that a network hears at once; "
                 "choose a shorter one"
             )
-        if median > LONGEST_WORD:
-            length = PHRASE
-    return length
+        seconds = max(seconds, STEP * math.ceil(ROOM * median / STEP))
+    return round(seconds * RATE)
 
 
 def utterance(text: str, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:
