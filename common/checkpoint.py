@@ -22,6 +22,8 @@ from common.labels import labels_of
 from common.reading import json_object, read_plain, sha256_of
 
 FORMAT = "bcresnet-kws-1"
+CALIBRATION = ".calibration"
+"""Suffix of the folder of clips beside a checkpoint on which its conversion chooses ranges."""
 DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
 """safetensors' types that weights may have, and NumPy's names for them."""
 
@@ -84,7 +86,7 @@ def load(path: str | os.PathLike) -> Checkpoint:
         raise UserError(f"{path}: not a checkpoint of this project (its header is foreign); {remedy}") from None
     try:
         expected = windowed(clip_samples).id
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f"{path}: {error}; {remedy}") from None
     if features != expected:
         raise UserError(f"{path}: trained on other features ({features}, not {expected}); train it again")

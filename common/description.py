@@ -88,6 +88,8 @@ SHORTEST_WINDOW, LONGEST_WINDOW = 1.0, 1.6
 def windowed(clip_samples: int) -> FeatureDescription:
     """The features of a network whose window holds so many samples. ValueError unless these are whole hops of a window
     between the shortest and the longest."""
+    if not isinstance(clip_samples, int):
+        raise ValueError(f"a window of {clip_samples!r} samples, which is no number of them")
     seconds = clip_samples / FEATURES.sample_rate
     if clip_samples % FEATURES.hop or not SHORTEST_WINDOW <= seconds <= LONGEST_WINDOW:
         raise ValueError(

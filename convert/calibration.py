@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from common import atomic, options
+from common.checkpoint import CALIBRATION
 from common.description import FEATURES, LABELS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.labels import composed, label_named
@@ -106,7 +107,7 @@ def shipped() -> Calibration:
 
 def beside(checkpoint: Path) -> Path:
     """The folder of clips that `make keyword` writes beside a checkpoint: keyword.calibration/ of keyword.safetensors."""
-    return checkpoint.with_suffix(".calibration")
+    return checkpoint.with_suffix(CALIBRATION)
 
 
 def for_checkpoint(checkpoint: Path, labels: Sequence[str], clip_samples: int = FEATURES.clip_samples) -> Calibration:
@@ -116,8 +117,9 @@ def for_checkpoint(checkpoint: Path, labels: Sequence[str], clip_samples: int = 
     if tuple(labels) == LABELS or not folder.is_dir():
         if clip_samples != FEATURES.clip_samples:
             raise UserError(
-                f"{folder}: missing, and the shipped features are of clips of a second, but the window is "
-                f"{clip_samples / FEATURES.sample_rate:g} s; put it back, or name clips with DATA=<label>/*.wav"
+                f"{checkpoint}: its window is {clip_samples / FEATURES.sample_rate:g} s, but the shipped features are of "
+                f"clips of a second; train it again with `make keyword`, which leaves {folder.name} beside it, or name "
+                "clips with DATA=<folder of <label>/*.wav>"
             )
         return shipped()
     audio, words = clip_folder.load(folder, "calibration clips", "`make keyword`", clip_samples)

@@ -400,10 +400,12 @@ def test_clean_keeps_what_was_trained_and_says_where(tmp_path):
     build = tmp_path / "build"
     trained = ["last.pt", "tau1.safetensors", "tau1.md", "run.png"]
     keep = [*(f"tau1/training/{name}" for name in trained), "1/tau3.safetensors", "1/tau3.md", "2/last.pt"]
+    keep += [f"1/tau3.{name}" for name in ("detector.json", "calibration/audio.npy", "calibration/clips.json")]
     gone = [
         "tau1/model.onnx",
         "tau1/training/decoded/training-1.npy",
         "tau1/report.md",
+        "tau1/training/other.calibration/audio.npy",
         "cache/a.so",
         "1/tau1.md",
         "tests/run.png",

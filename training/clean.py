@@ -3,8 +3,9 @@
     python -m training.clean
     python -m training.clean build
 
-Of every training run the checkpoint, its card, its plot and the state file stay, as they took hours; everything else can be
-made again. Needs the standard library alone. Prints the folders that are not empty.
+Of every training run the checkpoint, its card, its plot and the state file stay, as they took hours, and what it is
+converted with: the clips of its calibration and the detector's settings; everything else can be made again. Needs the
+standard library alone. Prints the folders that are not empty.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from pathlib import Path
 from common import locks
 from common.errors import OptionParser, one_line_errors
 
-STATE, WEIGHTS, CARD, PLOT = "last.pt", ".safetensors", ".md", "run.png"
+STATE, WEIGHTS, PLOT = "last.pt", ".safetensors", "run.png"
+BESIDE = ".md", ".calibration", ".detector.json"
+"""What stays beside a checkpoint: its card, a folder of clips, the settings of its detector."""
 
 
 def kept(folder: Path) -> set[str]:
-    """The names of a folder's files that belong to a trained network."""
+    """The names in a folder that belong to a trained network."""
     names = {path.name for path in folder.iterdir() if path.name == STATE or path.suffix == WEIGHTS}
     if names:
-        names |= {PLOT} | {Path(name).stem + CARD for name in names}
+        names |= {PLOT} | {Path(name).stem + ending for name in names for ending in BESIDE}
     return names
 
 
@@ -35,9 +38,11 @@ def clear(folder: Path) -> list[Path]:
     with locks.rewriting(folder):
         stay = kept(folder)
         for path in sorted(folder.iterdir()):
+            if path.name in stay:
+                continue
             if path.is_dir() and not path.is_symlink():
                 left += clear(path)
-            elif path.name not in stay:
+            else:
                 path.unlink()
         if not folder.is_symlink() and not any(folder.iterdir()):
             folder.rmdir()

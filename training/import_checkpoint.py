@@ -12,12 +12,13 @@ refused. Writes the checkpoint and its card.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
 from common import checkpoint
 from common.atomic import write_text
-from common.checkpoint import Checkpoint
+from common.checkpoint import CALIBRATION, Checkpoint
 from common.description import FEATURES, LABELS, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 from common.labels import labels_of
@@ -106,6 +107,15 @@ def features() -> str:
     )
 
 
+def take_calibration(source: Path, out: Path) -> None:
+    """Put the calibration clips that `make keyword` left beside a checkpoint beside the imported one, where there are any;
+    none stay of another one that was imported before."""
+    clips = out.with_suffix(CALIBRATION)
+    shutil.rmtree(clips, ignore_errors=True)
+    if source.with_suffix(CALIBRATION).is_dir():
+        shutil.copytree(source.with_suffix(CALIBRATION), clips)
+
+
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
@@ -113,10 +123,12 @@ def main(argv: list[str] | None = None) -> None:
     if args.tau is not None and made.tau != args.tau:
         raise UserError(f"{args.checkpoint}: holds tau {made.tau:g}, not {args.tau:g}; say TAU={made.tau:g}")
     checkpoint.save(args.out, made)
+    take_calibration(args.checkpoint, args.out)
     write_text(args.out.with_suffix(".md"), card.card(made.training))
     print(f"{args.out}: {made.training['network']}, {len(made.labels)} labels: {', '.join(made.labels)}")
     print(f"names of {args.checkpoint.name}: {made.training['names']}")
     print(f"features: {made.training['features']}")
+    print(f"window: {made.features.window_text}")
     print(f"next: make quantize TAU={made.tau:g} CHECKPOINT={args.out}")
 
 

@@ -37,10 +37,10 @@ from benchmarks.cost.engine_on_core import Firmware
 from common import locks, options
 from common.atomic import write_text
 from common.audio import read_clip
-from common.build_folder import BENCH
-from common.description import FEATURES, STREAM_COLUMNS
+from common.build_folder import BENCH, CONVERSION
+from common.description import FEATURES, STREAM_COLUMNS, FeatureDescription, windowed
 from common.errors import OptionParser, UserError, one_line_errors
-from common.reading import shown
+from common.reading import json_object, shown
 from common.shipped import EXAMPLES
 from detector.settings import Threshold, preset_of, usual_pause
 from engine import golden as engine_golden, render as engine_render
@@ -246,12 +246,20 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if reasons else 0
 
 
+def converted_features(build: Path) -> FeatureDescription:
+    """The features of a build whose network the native engine cannot hold; those of a second where nothing was converted."""
+    try:
+        return windowed(json_object((build / CONVERSION).read_bytes())["features"]["clip_samples"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return FEATURES
+
+
 def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, str]) -> list[str]:
     """Measure a build, print and write its figures; returns a line for each that is not bit-exact or beyond its limit."""
     with contextlib.ExitStack() as stack:
         sources = stack.enter_context(default_names.firmware_of(build))
         firmware = engine_on_core.find(build, tau, sources)
-        features = firmware.network.features if firmware else FEATURES
+        features = firmware.network.features if firmware else converted_features(build)
         name, clip, origin, audio = choose_audio(args.data, features.clip_samples)
         folder = stack.enter_context(frontend_on_core.source_folder(sources, features))
         pool = stack.enter_context(ThreadPoolExecutor(2))
@@ -264,7 +272,7 @@ def count(build: Path, tau: float, args: argparse.Namespace, tools: dict[str, st
         "tau": tau,
         "clip": name,
         "audio": origin,
-        "window": features.window_text,
+        "clip_samples": features.clip_samples,
         "pipeline": render.pipeline_id(features),
         "engine": engine_render.engine_id(firmware.network) if firmware else None,
         **tools,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.cost.limits import KB, bounds
+from common.description import FeatureDescription, windowed
 
 FRONTEND = {
     "board": "board",
@@ -43,13 +44,13 @@ def amount(key: str, value: int) -> str:
     return f"{value / 1e6:.1f} M" if value >= 1_000_000 else f"{value // 1000} k"
 
 
-def cell(core: str, tau: float, key: str, value: object) -> str:
-    """A figure, with its goal where it has one."""
+def cell(core: str, tau: float, features: FeatureDescription, key: str, value: object) -> str:
+    """A figure, with its goal where it has one. features: of the network."""
     if isinstance(value, bool):
         return "yes" if value else "NO"
     if not isinstance(value, (int, float)):
         return str(value)
-    bound = bounds(core, tau).get(key)
+    bound = bounds(core, tau, features).get(key)
     goal = f" (goal {amount(key, bound.goal)})" if bound and bound.goal else ""
     return (f"{value:,.1f}" if isinstance(value, float) else f"{value:,}") + goal
 
@@ -64,22 +65,20 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def cores(figures: dict, columns: dict[str, str]) -> list[str]:
     """A line for each core with the figures of `columns`."""
+    tau, features = figures["tau"], windowed(figures["clip_samples"])
     return aligned(
         [["core", *columns.values()]]
-        + [
-            [name, *(cell(name, figures["tau"], key, row[key]) for key in columns)]
-            for name, row in figures["boards"].items()
-        ]
+        + [[name, *(cell(name, tau, features, key, row[key]) for key in columns)] for name, row in figures["boards"].items()]
     )
 
 
 def table(figures: dict) -> str:
     """Feature pipeline, native engine where there is one, and how the features compare with training's."""
-    close = figures["fidelity"]
+    close, window = figures["fidelity"], windowed(figures["clip_samples"]).window_text
     notes = [f"{name}: {row['note']}" for name, row in figures["boards"].items() if "note" in row]
     engine = (
         [
-            f"native engine, tau {figures['tau']:g}: a window of {figures['window']}, a hop of 10 ms with its scores",
+            f"native engine, tau {figures['tau']:g}: a window of {window}, a hop of 10 ms with its scores",
             *cores(figures, ENGINE),
             "detector: from the scores of a hop to a word or none",
             *cores(figures, DETECTOR),
@@ -89,7 +88,7 @@ def table(figures: dict) -> str:
     )
     return "\n".join(
         [
-            f"feature pipeline: a hop of 10 ms, a clip of {figures['window']}",
+            f"feature pipeline: a hop of 10 ms, a clip of {window}",
             *cores(figures, FRONTEND),
             *engine,
             *notes,

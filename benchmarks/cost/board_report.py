@@ -14,11 +14,11 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.cost import baseline, quantities
+from benchmarks.cost import baseline, needs, quantities
 from benchmarks.cost.emulator import CORES
 from common.atomic import write_text
 from common.build_folder import NATIVE, build_of, default_build, remedy
-from common.description import TAUS
+from common.description import FEATURES, TAUS
 from common.errors import OptionParser, UserError, one_line_errors
 from common.reading import read_json
 from common.schema import fits
@@ -80,7 +80,13 @@ def read_log(path: Path) -> tuple[str, str, dict[str, int]]:
 
 
 def instructions_of(tau: str, core: str) -> dict[str, int]:
-    """Instructions by part that were counted for a width on a core."""
+    """Instructions by part that were counted for a width on a core. UserError where there are none of the build's window."""
+    path = build_of(float(tau)) / NATIVE
+    if path.is_file() and network.load(path).features != FEATURES:
+        boards = needs.benched(float(tau))
+        if boards is None:
+            raise UserError(f"{path}: its window is no second, so its instructions are its own; run `make bench TAU={tau}`")
+        return {part: boards[core][part] for part in COUNTS}
     agreed = baseline.load()
     if tau not in agreed["taus"]:
         raise UserError(f"tau {tau}: no figures of it; run `make bench-baseline`")

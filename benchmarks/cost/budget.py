@@ -4,7 +4,7 @@
     python -m benchmarks.budget --ram 64k --flash 256k --clock 160M --mode window --every 1s --core cortex-m33 --tau 2
 
 k is 1,024 bytes. --mode stream: features and network once every 10 ms. --mode window: features every 10 ms, and the network
-over the latest second once every --every; that needs room for a second of features. RAM, flash and instructions come from
+over the latest window once every --every; that needs room for its features. RAM, flash and instructions come from
 bench.json in build/tau<T> where it is of the engine there, else from baseline.json; no compiler or emulator is needed. Exit
 status: 0 when the width that --tau names fits, or any does where it names none, 1 when not, 2 for bad input.
 """

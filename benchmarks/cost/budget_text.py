@@ -58,7 +58,7 @@ def head(limits: Limits) -> list[str]:
     how = (
         "stream: features, network and detector once every 10 ms"
         if limits.every is None
-        else (f"window: features every 10 ms, network and detector over the latest second every {1000 * limits.every:g} ms")
+        else (f"window: features every 10 ms, network and detector over the latest window every {1000 * limits.every:g} ms")
     )
     return [
         f"budget: RAM {limits.ram:,} bytes, flash {limits.flash:,} bytes (k is 1,024), {100 * limits.load:g} % of "

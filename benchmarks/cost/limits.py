@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from common.description import FEATURES, FeatureDescription, windowed
+
 KB = 1024
+WINDOW = "network_window"
+"""Key of the instructions of a window, whose bounds are those of one second."""
 WITHIN_1_LSB, MAX_LSB = 0.999, 2
 """Limits of the difference between the device's features and the quantised float log-mel: fraction of features within 1 LSB,
 and largest difference in LSB."""
@@ -28,8 +32,8 @@ BOUNDS = (
     Bound("frontend_hop", 45_000, cores=("cortex-m4",)),
     Bound("frontend_hop", 28_000, cores=("cortex-m55",)),
     Bound("frontend_flash_bytes", 12 * KB, cores=("cortex-m4",)),
-    Bound("network_window", 7_000_000, 5_000_000, ("cortex-m4", "cortex-m7", "cortex-m33"), 1),
-    Bound("network_window", 3_000_000, 1_600_000, ("cortex-m55",), 1),
+    Bound(WINDOW, 7_000_000, 5_000_000, ("cortex-m4", "cortex-m7", "cortex-m33"), 1),
+    Bound(WINDOW, 3_000_000, 1_600_000, ("cortex-m55",), 1),
     Bound("network_hop", 80_000, 60_000, ("cortex-m4",), 1),
     Bound("engine_state_bytes", 16_384, 12_288, tau=1),
     Bound("engine_state_bytes", 40_000, 34_000, tau=3),
@@ -41,18 +45,25 @@ BOUNDS = (
 )
 
 
-def bounds(core: str, tau: float | None) -> dict[str, Bound]:
-    """The bound of each figure that has one on this core, by its key; without a tau, of those that hold for any."""
-    return {bound.key: bound for bound in BOUNDS if (not bound.cores or core in bound.cores) and bound.tau in (None, tau)}
+def bounds(core: str, tau: float | None, features: FeatureDescription = FEATURES) -> dict[str, Bound]:
+    """The bound of each figure that has one on this core, by its key; without a tau, of those that hold for any. features:
+    of the network, whose window may be longer than the second that the bounds are for."""
+    found = {bound.key: bound for bound in BOUNDS if (not bound.cores or core in bound.cores) and bound.tau in (None, tau)}
+    if window := found.get(WINDOW):
+        found[WINDOW] = dataclasses.replace(
+            window, **{name: getattr(window, name) * features.frames // FEATURES.frames for name in ("limit", "goal")}
+        )
+    return found
 
 
-def of_cores(boards: dict[str, dict], tau: float | None, what: str) -> list[str]:
-    """Figures beyond their limit and cores that are not bit-exact, a line each. what: such as "scores", for the message."""
+def of_cores(boards: dict[str, dict], tau: float | None, what: str, features: FeatureDescription = FEATURES) -> list[str]:
+    """Figures beyond their limit and cores that are not bit-exact, a line each. what: such as "scores", for the message.
+    features: as in `bounds`."""
     lines = []
     for name, row in boards.items():
         lines += [
             f"{name}: {key} is {row[key]:,}, above its limit of {bound.limit:,}"
-            for key, bound in bounds(name, tau).items()
+            for key, bound in bounds(name, tau, features).items()
             if row.get(key, 0) > bound.limit
         ]
         if not row["bit_exact"]:
@@ -62,7 +73,8 @@ def of_cores(boards: dict[str, dict], tau: float | None, what: str) -> list[str]
 
 def failures(figures: dict) -> list[str]:
     """Why the bench fails, a line each; none where it passes. figures: as in bench.json."""
-    lines = of_cores(figures["boards"], figures["tau"], "features, scores or words" if figures["engine"] else "features")
+    what = "features, scores or words" if figures["engine"] else "features"
+    lines = of_cores(figures["boards"], figures["tau"], what, windowed(figures["clip_samples"]))
     share, largest = figures["fidelity"]["within_1_lsb"], figures["fidelity"]["max_lsb"]
     if share < WITHIN_1_LSB:
         lines.append(

@@ -109,6 +109,14 @@ def benched(tau: float) -> dict | None:
     return {core: row | {WINDOW: window} for core, row in boards.items()}
 
 
+def other_window(tau: float) -> str:
+    """A note where the build of a width holds a network whose window is no second, and was not benched."""
+    path = build_of(tau) / NATIVE
+    if not path.is_file() or network.load(path).features == FEATURES:
+        return ""
+    return f", a window of one second (that of {path.parent} is longer: make bench TAU={tau:g})"
+
+
 def costs() -> dict[float, tuple[str, dict]]:
     """By width: the source of its figures, and the figures by core."""
     agreed, found = baseline.load(), {}
@@ -119,7 +127,7 @@ def costs() -> dict[float, tuple[str, dict]]:
         elif f"{tau:g}" in agreed["taus"]:
             width = agreed["taus"][f"{tau:g}"]
             found[tau] = (
-                f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights",
+                f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights{other_window(tau)}",
                 {core: agreed["frontend"][core] | agreed["detector"][core] | row for core, row in width["boards"].items()},
             )
     return found

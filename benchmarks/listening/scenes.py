@@ -23,8 +23,9 @@ TWICE_MS = 300
 """Between a word and itself, where each is said twice."""
 FRAME, BESIDE = RATE // 50, RATE // 100
 """Samples of a frame whose energy is looked at, 20 ms, and from one to the next."""
-BELOW_DB, PAUSE_FRAMES = 25.0, 12
-"""A word reaches as far as its frames are within that of the loudest, over pauses of at most so many frames."""
+BELOW_DB, PAUSE_FRAMES, PAUSE_FRAMES_OF_A_PHRASE = 25.0, 12, 30
+"""A word reaches as far as its frames are within that of the loudest, over pauses of at most so many frames; a phrase, whose
+clips are longer than a second, over longer ones."""
 LOUDEST = 3 * RATE // 10
 
 
@@ -58,16 +59,17 @@ def frame_energy(clip: np.ndarray) -> np.ndarray:
 
 def span(clip: np.ndarray) -> tuple[int, int]:
     """Where the word is in a clip int16 [samples]: its first sample and the one after its last, by its energy."""
+    pause = PAUSE_FRAMES_OF_A_PHRASE if len(clip) > RATE else PAUSE_FRAMES
     decibel = 10 * np.log10(frame_energy(clip) + 1)
     loudest = int(decibel.argmax())
     loud = np.flatnonzero(decibel > decibel[loudest] - BELOW_DB)
     first = last = loudest
     for frame in loud[loud < loudest][::-1]:
-        if first - frame > PAUSE_FRAMES:
+        if first - frame > pause:
             break
         first = int(frame)
     for frame in loud[loud > loudest]:
-        if frame - last > PAUSE_FRAMES:
+        if frame - last > pause:
             break
         last = int(frame)
     return max(0, first * BESIDE - FRAME), min(len(clip), last * BESIDE + 2 * FRAME)
@@ -106,7 +108,7 @@ def compose(
     room: np.ndarray,
     twice: bool = False,
 ) -> Scene:
-    """A scene of clips int16 [n, 16000] of the classes `words` [n], in this order.
+    """A scene of clips int16 [n, samples] of the classes `words` [n], in this order.
 
     sounds: of the background; None for a quiet room, whose noise is `room`, repeated. twice: each word is cut out of its
     clip and said again TWICE_MS later.

@@ -163,7 +163,8 @@ def notes(found: list[dict]) -> str:
     then = next(row for row in found if row["recorded"])
     return (
         f"Instructions of an inference, executed on emulated cores (no cycles), without the feature pipeline. Rows "
-        f"marked so were recorded {then['date']} with {then['versions']} (`benchmarks/report/recorded_tflm.json`) and "
+        f"marked so are of a window of one second; they were recorded {then['date']} with {then['versions']} "
+        "(`benchmarks/report/recorded_tflm.json`) and "
         f"cannot be measured again here: neither library is built ({builds(found)}). RAM is the arena (here: of a "
         "64-bit host; the recorded ones of a Cortex-M) or the native engine's state, a stream's included; without "
         "stacks. Flash is that of Cortex-M4: code and model, or the native engine's code, weights and tables; TFLM's "

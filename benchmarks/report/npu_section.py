@@ -34,6 +34,8 @@ def beside(report: dict) -> dict | None:
         return None
     if costs := report["native"].get("costs"):
         boards, origin = costs["boards"], "counted in the emulator"
+    elif report["features"]["clip_samples"] != FEATURES.clip_samples:
+        return None  # what is recorded is of a window of one second
     else:
         agreed = baseline.load()
         boards = agreed["taus"][f"{report['tau']:g}"]["boards"]

@@ -38,12 +38,12 @@ function locate(samples) {
   return { from: loud.indexOf(true) * FRAME, to: (loud.lastIndexOf(true) + 1) * FRAME, level, room };
 }
 
-// A take and what is thought of it: { samples, clip, start of the clip, found, good, text }.
-function judge(samples, kws) {
+// A take of a word, or of a phrase, and what is thought of it: { samples, clip, start of the clip, found, good, text }.
+function judge(samples, kws, phrase = false) {
   const found = locate(samples);
   const middle = found ? (found.from + found.to) / 2 : samples.length / 2;
   const margin = LEAST_MARGIN * FRAME;
-  const length = found && found.to - found.from > CLIP - 2 * margin ? LONGEST_CLIP : CLIP;
+  const length = phrase && found && found.to - found.from > CLIP - 2 * margin ? LONGEST_CLIP : CLIP;
   const start = Math.round(Math.max(0, Math.min(samples.length - length, middle - length / 2)));
   const take = { samples, start, clip: samples.slice(start, start + length), found };
   const { advice } = kws.levelOf(samples);
@@ -52,8 +52,8 @@ function judge(samples, kws) {
     fault = "nothing louder than the room was heard";
   } else if (found.from < margin || found.to > samples.length - margin) {
     fault = "the word is cut off: speak while the bar runs";
-  } else if (found.to - found.from > LONGEST_CLIP - 2 * margin) {
-    fault = "longer than the 1.6 s that are saved";
+  } else if (found.to - found.from > length - 2 * margin) {
+    fault = phrase ? "longer than 1.5 s" : "longer than the second that is saved";
   } else if (advice !== "ok") {
     fault = advice;
   }
@@ -174,7 +174,7 @@ class Recorder {
       say("count", `say “${word}”`);
       const samples = await this.take(TAKE, (share) => (byId("bar").value = share));
       if (samples.length === TAKE) {
-        this.takes.set(word, [...this.of(word), judge(samples, this.kws)]);
+        this.takes.set(word, [...this.of(word), judge(samples, this.kws, word.includes("_"))]);
         this.changed();
       }
     }

@@ -21,7 +21,7 @@ static kws_frontend frontend;
 static kws_engine engine;
 static kws_detector detector;
 static kws_level level;
-static int16_t first_window[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter, as in training
+static int16_t first_window[KWS_FRONTEND_CLIP];  // zeros where the sound is shorter
 static int8_t columns[KWS_FRONTEND_FRAMES][KWS_FRONTEND_COLUMN];
 
 // digits: at least so many, with zeros in front.
@@ -107,9 +107,11 @@ static uint32_t hear(const int8_t *column) {
   return 1;
 }
 
-static void listen(void) {
+// Returns how many samples there were.
+static uint32_t listen(void) {
   int16_t samples[KWS_FRONTEND_HOP];
   uint32_t received = 0;
+  uint32_t silence = 0;  // samples of it
   uint32_t words = 0;
 
   kws_frontend_reset(&frontend);
@@ -122,6 +124,7 @@ static void listen(void) {
     if (count == 0) {
       count = KWS_FRONTEND_HOP;
       memset(samples, 0, sizeof samples);
+      silence += count;
       ++silent;
     } else {
       kws_level_push(&level, samples, count);
@@ -144,6 +147,21 @@ static void listen(void) {
     host_print("stream: no word\n");
   }
   report_level();
+  return received - silence;
+}
+
+// A sound that is shorter than a second has zeros behind it; one that is shorter than the window lies in its middle, as
+// in training.
+static void centre_first_window(uint32_t received) {
+  const uint32_t second = 1000 * SAMPLES_PER_MS;
+  const uint32_t heard = received < second ? second : received;
+
+  if (heard < KWS_FRONTEND_CLIP) {
+    const uint32_t before = (KWS_FRONTEND_CLIP - heard) / 2;
+
+    memmove(first_window + before, first_window, heard * sizeof *first_window);
+    memset(first_window, 0, before * sizeof *first_window);
+  }
 }
 
 static void classify_first_window(void) {
@@ -163,7 +181,7 @@ static void classify_first_window(void) {
 
 int main(void) {
   report_engine();
-  listen();
+  centre_first_window(listen());
   classify_first_window();
   return 0;
 }

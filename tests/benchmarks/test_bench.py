@@ -17,7 +17,7 @@ from firmware_builds import contents
 from benchmarks.cost import bench, bench_text, default_names, emulator, engine_on_core, limits
 from benchmarks.cost.emulator import CORES
 from common.build_folder import NATIVE
-from common.description import FEATURES
+from common.description import FEATURES, windowed
 from engine import network, render as engine_render
 from engine.random_network import random_network
 from firmware_gen import __main__ as firmware_gen
@@ -209,6 +209,15 @@ def test_a_wider_network_has_a_limit_of_its_own_for_its_state_and_none_for_its_i
     assert limits.failures(wide) == []
     row["engine_state_bytes"] += 1
     assert limits.failures(wide) == [f"cortex-m4: engine_state_bytes is {limit + 1:,}, above its limit of {limit:,}"]
+
+
+def test_a_window_s_limit_and_goal_grow_with_it_and_no_other_s():
+    second, longest = (limits.bounds("cortex-m4", 1, windowed(samples)) for samples in (16_000, 25_600))
+    assert (
+        longest["network_window"].limit == 7_000_000 * 161 // 101
+        and longest["network_window"].goal == 5_000_000 * 161 // 101
+    )
+    assert {**second, "network_window": None} == {**longest, "network_window": None}
 
 
 def test_any_build_with_an_engine_is_measured(one_core, random_build, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from emulated import need_emulator
@@ -10,7 +11,11 @@ from emulated import need_emulator
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost import baseline, bench, engine_on_core, scaling
 from benchmarks.cost.emulator import CORES
+from common.atomic import write_text
+from common.description import FEATURES
 from common.errors import UserError
+from engine import network, render as engine_render
+from engine.random_network import random_network
 
 FRONTEND = dict.fromkeys(baseline.FRONTEND, 1000)
 DETECTOR = dict.fromkeys(baseline.DETECTOR, 100)
@@ -161,6 +166,16 @@ def test_agreement_comes_from_a_verification_of_the_native_engine(monkeypatch):
 )
 def test_agreements_are_compared_over_the_same_clips_alone(before, can):
     assert baseline.comparable(before, {"clips": 40, "data": "mine"}) == can
+
+
+def test_a_build_of_a_longer_window_is_no_measure_of_its_width(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made, build = random_network(1, clip_samples=20_800), Path("build/tau1")
+    network.save(build / "native.npz", made)
+    for name, text in engine_render.sources(made).items():
+        write_text(build / "firmware" / "native" / name, text)
+    with scaling.firmware(1) as (weights, found):
+        assert weights == scaling.RANDOM and found.network.features == FEATURES
 
 
 def test_random_weights_take_the_sizes_of_trained_ones_and_but_on_cortex_m0_their_instructions(tau1_build, tmp_path):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from benchmarks.cost import board_report, budget
+from benchmarks.cost import baseline, board_report, budget
+from benchmarks.cost.emulator import CORES
 from benchmarks.report import figures
+from common.errors import UserError
 from engine import network, render
+from frontend.render import pipeline_id
 
 CORE = "cortex-m33"
 RATIO = 1.25
@@ -61,6 +65,19 @@ def test_a_log_with_other_lines_around_it_is_kept_and_replaces_the_board_s_earli
     assert board_report.cpi(first[0], windows=False) == pytest.approx(RATIO, abs=1e-3)
     assert board_report.cpi(first[0], windows=True) == pytest.approx(2 * RATIO, abs=1e-3)
     assert "nucleo-u575, cortex-m33, tau 1, measured by a user, " in capsys.readouterr().out
+
+
+def test_a_network_of_another_window_is_judged_by_its_own_bench(engine, failure):
+    path = Path("build/tau1/native.npz")
+    made = dataclasses.replace(network.load(path), clip_samples=20_800)
+    network.save(path, made)
+    with pytest.raises(UserError, match="its window is no second, .*run `make bench TAU=1`"):
+        board_report.instructions_of("1", CORE)
+    agreed = baseline.load()
+    row = agreed["frontend"][CORE] | agreed["detector"][CORE] | agreed["taus"]["1"]["boards"][CORE] | {"network_window": 7}
+    figures = {"engine": render.engine_id(made), "pipeline": pipeline_id(made.features), "boards": dict.fromkeys(CORES, row)}
+    Path("build/tau1/bench.json").write_text(json.dumps(figures))
+    assert board_report.instructions_of("1", CORE)["network_window"] == 7
 
 
 @pytest.mark.parametrize("mode, cpi", [("stream", RATIO), ("window", 2 * RATIO)])

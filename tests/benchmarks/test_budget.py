@@ -247,6 +247,21 @@ def bench_of(made: network.Network, **changes) -> dict:
     return {"engine": render.engine_id(made), "pipeline": pipeline_id(), "boards": boards} | changes
 
 
+def test_a_longer_window_has_its_own_bytes_once_it_is_benched_and_a_note_before(agreed, tmp_path, capsys):
+    made, build = random_network(1, clip_samples=20_800), tmp_path / "build" / "tau1"
+    network.save(build / NATIVE, made)
+    where, boards = needs.costs()[1]
+    assert "a window of one second (that of build/tau1 is longer: make bench TAU=1)" in where
+    assert needs.need(boards["cortex-m4"], 0.1).ram["window"] == 101 * 40
+    assert "longer" not in needs.costs()[2][0]
+    own = bench_of(made, pipeline=pipeline_id(made.features))
+    (build / "bench.json").write_text(json.dumps(own))
+    where, boards = needs.costs()[1]
+    assert where.startswith("build/tau1/bench.json") and needs.need(boards["cortex-m4"], 0.1).ram["window"] == 131 * 40
+    budget.main([*CHIP, "--mode", "window"])
+    assert "4,040 or 5,240 bytes of features for a window" in capsys.readouterr().out
+
+
 def test_the_bench_of_this_very_engine_goes_before_the_baseline(agreed, tmp_path):
     made, build = random_network(1), tmp_path / "build" / "tau1"
     network.save(build / NATIVE, made)

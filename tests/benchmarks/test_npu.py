@@ -157,6 +157,12 @@ def test_the_advice_weighs_windows_and_a_stream(cycles, said):
     assert said in advice and f"more often than {2_250_000 / cycles:.1f} times a second" in advice and "11,800" in advice
 
 
+def test_beside_a_longer_window_stand_no_figures_of_one_second():
+    second = {"native": {}, "tau": 1, "features": {"clip_samples": 16_000}}
+    assert npu_section.beside(second)["network_window"] > 0
+    assert npu_section.beside(second | {"features": {"clip_samples": 20_800}}) is None
+
+
 def test_vela_compiles_the_shipped_model_whole(build):
     program = ROOT / npu.VELA
     if not program.is_file():

@@ -36,6 +36,14 @@ def test_the_span_of_a_word_is_where_its_energy_is():
     assert 4400 <= start <= 5000 and 9000 <= end <= 9600
 
 
+def test_a_phrase_reaches_over_the_pauses_between_its_words():
+    for samples, reaches in ((16_000, 9600), (20_800, 16_000)):
+        clip = np.zeros(samples, np.int16)
+        for start, loud in ((5000, 3000), (12_000, 2000)):  # 220 ms apart
+            clip[start : start + 3500] = loud * np.sin(np.arange(3500) / 3)
+        assert reaches - 1600 < scenes.span(clip)[1] <= reaches
+
+
 def test_words_lie_where_the_truth_says(clips):
     made = compose(clips)
     quiet = made.audio.astype(int)

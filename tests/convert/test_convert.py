@@ -212,12 +212,12 @@ def test_calibration_clips_are_as_long_as_the_window_and_are_asked_for_where_the
     labels, rng = ("_silence_", "_unknown_", "lamp"), np.random.default_rng(0)
     audio = rng.integers(-999, 999, (calibration.CLIPS, 20_800), np.int16)
     path = tmp_path / "own.safetensors"
-    with pytest.raises(UserError, match=r"own.calibration: missing, .* the window is 1\.3 s; put it back, or name clips"):
+    with pytest.raises(UserError, match=r"own.safetensors: its window is 1\.3 s, .*train it again with"):
         calibration.for_checkpoint(path, labels, 20_800)
     clip_folder.write(calibration.beside(path), ["lamp"] * len(audio), 0, [(0, audio)], 20_800)
     made = calibration.for_checkpoint(path, labels, 20_800)
     assert made.features.shape == (len(audio), FEATURES.mels, 131)
-    with pytest.raises(UserError, match="make them again"):
+    with pytest.raises(UserError, match="clips of 20800 samples, but 16000 are wanted; make them again"):
         calibration.for_checkpoint(path, labels)
     data = calibration.from_audio(calibration.beside(path), labels=labels, clip_samples=20_800)
     assert data.features.shape == made.features.shape

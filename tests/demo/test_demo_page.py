@@ -244,12 +244,16 @@ def test_own_words_and_the_room_are_saved_as_one_zip_file(opened, tmp_path):
 def test_of_a_phrase_more_than_a_second_is_saved_and_of_a_sentence_nothing(opened):
     judged = """kws.ready.then(({ recorder }) => [0.5, 1.2, 1.8].map((seconds) => {
       const samples = new Int16Array(32000).map((_, at) => Math.abs(at - 16000) < 8000 * seconds ? 3000 * Math.sin(at) : 0);
-      const take = judge(samples, recorder.kws);
-      return [take.clip.length, take.good, take.text];
+      return [false, true].map((phrase) => judge(samples, recorder.kws, phrase)).map((take) => [
+        take.clip.length, take.good, take.text
+      ]);
     }))"""
-    word, phrase, sentence = opened.evaluate(judged)
-    assert word[:2] == [FEATURES.clip_samples, True] and phrase[:2] == [LONGEST_WINDOW * FEATURES.sample_rate, True]
-    assert not sentence[1] and "longer than the 1.6 s that are saved" in sentence[2]
+    short, long, sentence = opened.evaluate(judged)
+    second = FEATURES.clip_samples
+    assert [take[:2] for take in short] == [[second, True]] * 2
+    assert [take[:2] for take in long] == [[second, False], [LONGEST_WINDOW * FEATURES.sample_rate, True]]
+    assert "longer than the second that is saved" in long[0][2]
+    assert not sentence[1][1] and "longer than 1.5 s" in sentence[1][2]
 
 
 def test_what_is_saved_is_what_a_network_for_own_words_is_trained_on(opened, tmp_path):

@@ -111,7 +111,7 @@ def test_clips_of_a_longer_window_are_padded_around_and_silence_is_as_long():
     noise = np.full(40_000, 10_000, np.int16)
     assert dataset.silence_excerpt([np.zeros(18_000, np.int16), noise], 3, 20_800).shape == (20_800,)
     assert dataset.silence_excerpt([np.zeros(18_000, np.int16), noise], 3, 20_800).any()
-    with pytest.raises(UserError, match="no recording of noise is longer than the 1.3 s"):
+    with pytest.raises(UserError, match="no recording is longer than the 1.3 s of a clip; unpack"):
         dataset.silence_excerpt([noise[:20_800]], 3, 20_800)
 
 

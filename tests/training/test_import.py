@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import os
 import pickle
 from pathlib import Path
@@ -141,6 +142,23 @@ def test_this_projects_own_weights_are_taken_as_state_dict_and_as_checkpoint(tak
         ",".join(f"ř {index}" for index in range(12)),
     )
     assert renamed.labels[3] == "ř 3" and renamed.training["before: command"] == shipped_tau1.training["command"]
+
+
+def test_an_own_checkpoint_keeps_its_window_and_brings_its_calibration_clips(take, shipped_tau1, tmp_path, capsys):
+    own = tmp_path / "mine" / "keyword.safetensors"
+    checkpoint.save(own, dataclasses.replace(shipped_tau1, clip_samples=20_800))
+    clips = own.with_suffix(checkpoint.CALIBRATION)
+    clips.mkdir()
+    (clips / "audio.npy").write_bytes(b"sound")
+    out = tmp_path / "out.safetensors"
+    for source, window in ((own, "1.3 s"), (own, "1.3 s")):
+        assert import_checkpoint.main(["--checkpoint", str(source), "--out", str(out)]) in (None, 0)
+        assert f"window: {window}" in capsys.readouterr().out
+        assert checkpoint.load(out).clip_samples == 20_800
+        assert (out.with_suffix(checkpoint.CALIBRATION) / "audio.npy").read_bytes() == b"sound"
+    shipped = Path(__file__).parents[2] / "checkpoints" / "tau1.safetensors"
+    assert import_checkpoint.main(["--checkpoint", str(shipped), "--out", str(out)]) in (None, 0)
+    assert not out.with_suffix(checkpoint.CALIBRATION).exists() and "window: one second" in capsys.readouterr().out
 
 
 def test_the_card_says_where_it_came_from_and_the_terminal_what_is_next(take, weights, tmp_path, capsys):

@@ -125,11 +125,13 @@ def test_a_teacher_gets_the_middle_second():
 # Runs
 
 
-def new_run(state: Path, noise: np.ndarray, taught_by: distill.Teacher | None = None, **options) -> train.Trainer:
+def new_run(
+    state: Path, noise: np.ndarray, taught_by: distill.Teacher | None = None, samples: int = SECOND, **options
+) -> train.Trainer:
     rng = np.random.default_rng(5)
     target = np.arange(200) % len(LABELS)
     pitch = 200 * (1 + target)[:, None] / RATE
-    audio = (3000 * np.sin(2 * np.pi * pitch * np.arange(SECOND)) + rng.normal(0, 500, (200, SECOND))).astype(np.int16)
+    audio = (3000 * np.sin(2 * np.pi * pitch * np.arange(samples)) + rng.normal(0, 500, (200, samples))).astype(np.int16)
     recipe = train.Recipe(
         **{"tau": 1, "labels": LABELS, "epochs": 2, "seed": 3, "precision": "float32", "data": "made by the test", **options}
     )
@@ -144,6 +146,16 @@ def test_batches_of_both_kinds_come_in_their_share(tmp_path, noise):
     assert 4 < sum(kinds) < 20
     for batch in run.batches(0):
         assert batch.logmel.shape[3] == (stream.COLUMNS if batch.stream else FEATURES.frames)
+
+
+@pytest.mark.parametrize("samples", [20_800, 25_600])
+def test_clips_of_a_longer_window_are_learnt_whole_and_as_a_stream(tmp_path, noise, samples):
+    run = new_run(tmp_path / "last.pt", noise, samples=samples, stream=0.5, clip_samples=samples)
+    batches = [batch for epoch in range(6) for batch in run.batches(epoch)]
+    assert {batch.logmel.shape[3] for batch in batches if batch.stream} == {stream.COLUMNS}
+    assert {batch.logmel.shape[3] for batch in batches if not batch.stream} == {1 + samples // FEATURES.hop}
+    run.train_epoch()
+    assert run.logits(run.validation).shape == (24, len(LABELS))
 
 
 def test_a_run_for_the_stream_is_resumed_bit_for_bit_and_is_another_run(tmp_path, noise):

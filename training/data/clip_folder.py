@@ -64,9 +64,11 @@ def load(folder: Path, what: str, remedy: str, samples: int | None = SECOND) -> 
         words = json_object((folder / LIST).read_bytes())["words"]
         audio = np.load(folder / ARRAY, mmap_mode="r")
         clips, length = audio.shape
-        whole = samples in (None, length) and audio.dtype == np.int16 and {*map(type, words)} <= {str}
+        whole = audio.dtype == np.int16 and {*map(type, words)} <= {str}
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         raise UserError(f"{folder}: no {what} here; make them with {remedy}") from None
+    if samples not in (None, length):
+        raise UserError(f"{folder}: clips of {length} samples, but {samples} are wanted; make them again with {remedy}")
     if not whole or clips != len(words):
         raise UserError(f"{folder}: {clips} clips but {len(words)} words; make them again with {remedy}")
     return audio, words

@@ -283,7 +283,9 @@ def read_clips(
                 arrays[clip.path] = np.load(clip.path, mmap_mode="r")
             found = arrays[clip.path][clip.row]
             if len(found) > clip_samples:
-                raise UserError(f"{clip.path}: clips of {len(found)} samples, but the network hears {clip_samples}")
+                raise UserError(
+                    f"{clip.path}: clips of {len(found)} samples, but the network hears {clip_samples}; name shorter ones"
+                )
             row[:] = in_the_middle(found, clip_samples)
         else:
             row[:] = read_clip(clip.path, clip_samples) if clip.path else silence_excerpt(noises, clip.silence, clip_samples)
@@ -296,7 +298,10 @@ def silence_excerpt(noises: Sequence[np.ndarray], index: int, clip_samples: int 
     rng = np.random.default_rng([SILENCE_SEED, index])
     long = [noise for noise in noises if len(noise) > clip_samples]
     if not long:
-        raise UserError(f"no recording of noise is longer than the {clip_samples / FEATURES.sample_rate:g} s of a clip")
+        raise UserError(
+            f"{NOISE}: no recording is longer than the {clip_samples / FEATURES.sample_rate:g} s of a clip; unpack the "
+            "archive again"
+        )
     noise = long[rng.integers(len(long))]
     start = rng.integers(len(noise) - clip_samples)
     return np.rint(noise[start : start + clip_samples] * rng.uniform()).astype(np.int16)

@@ -29,7 +29,7 @@ import torch
 
 from common import checkpoint, locks, options
 from common.checkpoint import Checkpoint
-from common.description import SILENCE, parse_tau
+from common.description import FEATURES, SILENCE, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 from common.shipped import field_checkpoint_path
 from training import __main__ as trainings, card, train
@@ -135,6 +135,8 @@ def make_trainer(
     keep_freed_memory()
     labels = words_of.labels(args.words)
     voices, chosen = material.prepare(args.words, args.language)
+    if args.more_negatives and start.features != FEATURES:
+        chosen = chosen._replace(samples=start.clip_samples)
     made, test = material.spoken(args.words, args.language, voices, chosen, args.clips, out, args.seed)
     others, recorded_noises = material.other_words(args.data, args.ver, args.words, args.language)
     noises, outside, digest = material.noises_and_outside(recorded_noises, made.sentences, kept, again, args.seed)
@@ -186,8 +188,8 @@ def main(argv: list[str] | None = None) -> None:
         trainer, test = make_trainer(args, start, heard, kept, again, args.out)
         print(
             f"{', '.join(args.words)}: {trainer.batches.drawn} clips an epoch, {len(heard.training)} recordings of yours, "
-            f"{kept.hours:.1f} hours of negatives; {args.epochs} epochs on {trainer.device} "
-            f"({trainer.recipe.precision}, {torch.get_num_threads()} threads)",
+            f"{kept.hours:.1f} hours of negatives, a window of {trainer.recipe.features.window_text}; {args.epochs} epochs "
+            f"on {trainer.device} ({trainer.recipe.precision}, {torch.get_num_threads()} threads)",
             flush=True,
         )
         trainings.train_epochs(trainer)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from common import checkpoint
 from common.checkpoint import Checkpoint
 from common.description import FEATURES, SILENCE
 from training import card
@@ -21,8 +22,8 @@ from training.keyword.negatives import Pieces
 from training.keyword.samples import Sample, Samples
 from training.train import Trainer
 
-CALIBRATION = "keyword.calibration"
-"""Folder of the clips on which the conversion of keyword.safetensors chooses ranges (training/data/clip_folder.py)."""
+CALIBRATION = f"keyword{checkpoint.CALIBRATION}"
+"""Folder of the clips on which the conversion of keyword.safetensors chooses ranges."""
 CLIPS = 128
 WORD_SHARE = 0.4
 """Fraction of them in which a word is said; a tenth is silence."""

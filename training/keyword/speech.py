@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import progress, workers
-from common.description import FEATURES, UNKNOWN
+from common.description import FEATURES, LONGEST_WINDOW, UNKNOWN
 from common.errors import UserError
 from training.data import clip_folder
 from training.keyword import phonemes, vocabulary
@@ -33,14 +33,13 @@ TRIES = 6
 """Times that a word is spoken anew, faster or slower, until it fits into a clip."""
 PART_OF = 0.3, 0.6
 """Fraction of a word that a part of it holds."""
-ROOM = 1.05
-"""A clip, which is as long as the network's window, is at least so many times as long as the median of each word."""
-STEP = 0.1
-"""Seconds in which a window grows beyond one."""
-LONGEST_PHRASE = 1.5
-"""Seconds: of a phrase whose median is longer a score of a stream would depend on too little."""
+LONGEST_WORD, LONGEST_PHRASE = 0.95, 1.5
+"""Seconds: a word whose median is longer has a window of more than a second; of a phrase whose median is longer a score of a
+stream would depend on too little."""
+FITTING, STEP = 0.9, 0.1
+"""Such a window holds that fraction of the utterances, in steps of so many seconds."""
 MEASURED = 25
-"""Utterances that a word's length is the median of."""
+"""Utterances by which a word's length is judged."""
 WORDS_AT_ONCE = 6, 14
 CHUNK = 100  # clips per task of a process
 LEAST = 0.01
@@ -79,19 +78,21 @@ def texts(words: Sequence[str], language: str, samples: int = CLIP) -> Texts:
 
 
 def clip_length(words: Sequence[str], voices: Sequence[Voice]) -> int:
-    """Samples of the clips into which all words fit, as quick synthesisers say them: of a second, or of the longest word's
-    median and some room; UserError for a phrase that is too long."""
+    """Samples of the clips into which all words fit, as quick synthesisers say them, and so of the network's window;
+    UserError for a phrase that is too long."""
     quick, seconds = speakers.quick(voices), FEATURES.seconds
     for word in words:
         rng = np.random.default_rng(0)
-        median = float(np.median([len(utterance(word, quick, rng)) for _ in range(MEASURED)])) / RATE
+        said = np.array([len(utterance(word, quick, rng)) for _ in range(MEASURED)]) / RATE
+        median = float(np.median(said))
         if median > LONGEST_PHRASE:
             raise UserError(
                 f"WORDS: '{word}' takes {median:.2f} s, more than the {LONGEST_PHRASE:g} s that a network hears at once; "
                 "choose a shorter one"
             )
-        seconds = max(seconds, STEP * math.ceil(ROOM * median / STEP))
-    return round(seconds * RATE)
+        if median > LONGEST_WORD:
+            seconds = max(seconds, STEP * math.ceil(float(np.quantile(said, FITTING)) / STEP))
+    return round(min(seconds, LONGEST_WINDOW) * RATE)
 
 
 def utterance(text: str, voices: Sequence[Voice], rng: np.random.Generator) -> np.ndarray:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the feature pipeline on an emulated core: each clip of the input as a whole and as a stream.
 //
-// Input, for each clip: uint32 samples of a block of the stream, int16 [16000] samples.
+// Input, for each clip: uint32 samples of a block of the stream, int16 [KWS_FRONTEND_CLIP] samples.
 // Output, for each clip: uint32 bytes of stack used by the stream, uint32 those by the whole clip,
-// int8 [stream columns][40], int8 [101][40].
+// int8 [stream columns][40], int8 [KWS_FRONTEND_FRAMES][40].
 //
 // Halfway through the stream, its state is saved, overwritten and restored. Before it, states that were never reset
 // must be refused.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs feature pipeline and native engine on an emulated core: samples in, scores out.
 //
-// Input: int16 [16000] samples of each clip.
+// Input: int16 [KWS_FRONTEND_CLIP] samples of each clip.
 // Output, for each clip: the scores of the clip as a recording, then HOPS times those of the stream of all clips, one
 // after the other, each: uint32 status, int16 [KWS_CLASSES] scores. A hop that completes no column has
 // status NO_COLUMN; scores are zeros unless the status is KWS_OK.
