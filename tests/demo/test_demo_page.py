@@ -237,13 +237,17 @@ def test_own_words_and_the_room_are_saved_as_one_zip_file(opened, tmp_path):
         archive.extractall(tmp_path)
     for number in (1, 2):
         clip = read_wav(tmp_path / "my_word" / f"{number}.wav")
-        assert len(clip) == FEATURES.clip_samples and level_binding.measure(clip).peak > -300
+        assert (
+            len(clip) in (FEATURES.clip_samples, LONGEST_WINDOW * FEATURES.sample_rate)
+            and level_binding.measure(clip).peak > -300
+        )
     assert len(read_wav(tmp_path / "_background_" / "1.wav")) >= FEATURES.sample_rate
 
 
 def test_of_a_phrase_more_than_a_second_is_saved_and_of_a_sentence_nothing(opened):
-    judged = """kws.ready.then(({ recorder }) => [0.5, 1.2, 1.8].map((seconds) => {
-      const samples = new Int16Array(32000).map((_, at) => Math.abs(at - 16000) < 8000 * seconds ? 3000 * Math.sin(at) : 0);
+    judged = """kws.ready.then(({ recorder }) => [0.5, 1.2, 1.55].map((seconds) => {
+      const said = (at) => at > 1600 && at < 1600 + 16000 * seconds;
+      const samples = new Int16Array(32000).map((_, at) => said(at) ? 3000 * Math.sin(at) : 0);
       return [false, true].map((phrase) => judge(samples, recorder.kws, phrase)).map((take) => [
         take.clip.length, take.good, take.text
       ]);
