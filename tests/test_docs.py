@@ -197,6 +197,10 @@ def page(tmp_path, monkeypatch) -> Path:
     return tmp_path / "README.md"
 
 
+def test_a_compiler_s_name_is_not_broken_between_lines():
+    assert "arm-none-eabi-gcc" in figures.dates() and figures.dates().count("\n") > 1
+
+
 def test_a_page_that_is_out_of_date_is_named_and_rewritten(page, capsys):
     assert figures.main([]) == 1 and "old" in page.read_text()
     assert "README.md: out of date; run `make docs-figures`" in capsys.readouterr().out

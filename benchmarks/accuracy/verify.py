@@ -185,9 +185,13 @@ def failures(figures: dict, max_drop: float) -> list[str]:
         for name in (*backends.INT8, backends.NATIVE):
             if name not in figures[key]:
                 continue
-            drop = figures[key][name]["drop_points"]
+            drop, (low, high) = (figures[key][name][field] for field in ("drop_points", "drop_ci95"))
             if drop > max_drop:
-                lines.append(f"{name}{where} loses {drop:.2f} points of top-1, more than --max-drop {max_drop:g}")
+                chance = f" (it may be chance: {figures['clips']:,} clips tell {low:.2f} to {high:.2f}; name more)"
+                lines.append(
+                    f"{name}{where} loses {drop:.2f} points of top-1, more than --max-drop {max_drop:g}"
+                    + chance * (low <= 0)
+                )
     if not figures["bit_exact_with_tflm"]:
         lines.append("tflm and tflite differ: some int8 logit of some clip is not the same in both")
     return lines

@@ -109,6 +109,12 @@ def benched(tau: float) -> dict | None:
     return {core: row | {WINDOW: window} for core, row in boards.items()}
 
 
+def own_window(tau: float) -> str:
+    """A note where the window of a width's build is no second, as those of other widths are."""
+    features = network.load(build_of(tau) / NATIVE).features
+    return "" if features == FEATURES else f", a window of {features.window_text}"
+
+
 def other_window(tau: float) -> str:
     """A note where the build of a width holds a network whose window is no second, and was not benched."""
     path = build_of(tau) / NATIVE
@@ -123,7 +129,7 @@ def costs() -> dict[float, tuple[str, dict]]:
     for tau in TAUS:
         boards = benched(tau)
         if boards:
-            found[tau] = f"{default_build(tau) / BENCH}", boards
+            found[tau] = f"{default_build(tau) / BENCH}{own_window(tau)}", boards
         elif f"{tau:g}" in agreed["taus"]:
             width = agreed["taus"][f"{tau:g}"]
             found[tau] = (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.keyword.measure import Measured, measure
 from benchmarks.keyword.page import page
-from benchmarks.listening import thresholds
+from benchmarks.listening import thresholds, tune
 from common import checkpoint, locks
 from common.atomic import write_text
 from common.errors import OptionParser, UserError, one_line_errors
@@ -28,7 +28,8 @@ from training.keyword import words as words_of
 from training.keyword.__main__ import NAME, ROOT
 
 HALF_MISSED = 0.5
-"""Fraction of the user's held-back recordings that are missed at high sensitivity, from which a line asks what they are."""
+"""Fraction of the words that are missed at medium sensitivity, and of the user's held-back recordings at high, from which a
+line says what may be done."""
 
 
 def figures(measured: Measured) -> dict[str, str]:
@@ -47,14 +48,22 @@ def figures(measured: Measured) -> dict[str, str]:
     return found
 
 
-def doubts(measured: Measured) -> list[str]:
-    """A line where most of the user's recordings are missed whatever the threshold."""
+def doubts(measured: Measured, wanted: float) -> list[str]:
+    """A line for each rate that the negatives are too short for, one where most words are missed at medium sensitivity, and
+    one where most of the user's recordings are missed whatever the threshold. wanted: false accepts an hour at medium."""
+    lines = tune.too_short(measured.voices.hours, wanted)
+    said, hit, _ = thresholds.totals(measured.voices, measured.settings.presets[settings.MEDIUM])
+    if hit <= (1 - HALF_MISSED) * said:
+        lines.append(
+            f"medium sensitivity misses {said - hit} of {said} words: more CLIPS, EPOCHS, VOICES or NEGATIVES train the "
+            "network better, and a higher FALSE_ACCEPTS lets it report more"
+        )
     if not measured.recordings:
-        return []
+        return lines
     said, hit, _ = thresholds.totals(measured.recordings, measured.settings.presets[settings.HIGH])
     if hit > (1 - HALF_MISSED) * said:
-        return []
-    return [f"{said - hit} of {said} held-back recordings are missed: listen whether all in SAMPLES are of the word"]
+        return lines
+    return [*lines, f"{said - hit} of {said} held-back recordings are missed: listen whether all in SAMPLES are of the word"]
 
 
 @one_line_errors
@@ -77,7 +86,7 @@ def main(argv: list[str] | None = None) -> None:
         measured = measure(folder, source, path, args.false_accepts)
         settings.save(path.with_suffix(".detector.json"), measured.settings)
         found = figures(measured)
-        lines = [f"{name}: {text}" for name, text in found.items()] + doubts(measured)
+        lines = [f"{name}: {text}" for name, text in found.items()] + doubts(measured, args.false_accepts)
         write_text(path.with_suffix(".md"), card.card(source.training | found))
         write_text(path.with_suffix(".html"), page(", ".join(source.labels[2:]), lines, measured))
     print("\n".join(lines))

@@ -150,11 +150,12 @@ def counted(said: Said, heard: Sequence[Answers], which: np.ndarray, without: Se
 
 
 def halves(said: Said) -> np.ndarray:
-    """Which half each sound is in, int [sounds]: 0 to choose thresholds on, 1 to report on. The user's recordings are few,
-    and shared out word by word; a single one is reported on."""
-    side = np.array([tune.half(name) for name in said.names])
-    own = np.flatnonzero(said.recorded)
-    side[own] = 1 - tune.even_halves([said.names[row] for row in own], said.target[own])
+    """Which half each sound is in, int [sounds]: 0 to choose thresholds on, 1 to report on. Voices and the user's recordings
+    are shared out word by word; a single recording is reported on."""
+    side = np.zeros(len(said.names), int)
+    for rows in (np.flatnonzero(~said.recorded), np.flatnonzero(said.recorded)):
+        if len(rows):
+            side[rows] = 1 - tune.even_halves([said.names[row] for row in rows], said.target[rows])
     return side
 
 

@@ -105,7 +105,9 @@ def main(argv: list[str] | None = None) -> None:
             reports,
         )
         print(recorded.PATH)
-    if args.save:
+    if args.save and not reports[HIGH]:
+        print(f"{args.save}: not written, for nothing was falsely accepted at high sensitivity")
+    elif args.save:
         save(reports[HIGH], labels, args.save)
         print(f"{args.save}: {len(reports[HIGH])} excerpts, of high sensitivity; listen to them, some may have been said")
     if args.list:

@@ -113,8 +113,9 @@ def data_keywords(
 
 
 def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray, list[str], str]:
-    """The recordings KEYWORDS/<word>/*, each with a quiet room's noise around it; as `data_keywords`. UserError where no
-    folder is named like a word of the network, or one has no recordings."""
+    """The recordings KEYWORDS/<word>/*, each with a quiet room's noise around it, longer than the pause that the detector
+    asks for, so that it is the network which hears silence, not the reset; as `data_keywords`. UserError where no folder is
+    named like a word of the network, or one has no recordings."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name one with recordings of the words, <word>/*.wav")
     folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
@@ -136,7 +137,7 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
             blocks = list(to_16_khz(recordings.blocks(path, continuous.BLOCK), rate))
             if not blocks:
                 raise UserError(f"{path}: holds no samples; remove it")
-            sounds.append(np.concatenate([continuous.pause(0), *blocks]))
+            sounds.append(np.concatenate([continuous.pause(0), continuous.pause(0), *blocks]))
             target.append(index)
             names.append(f"{where.name}/{path.name}")
     return sounds, np.array(target), names, f"recordings in {folder.name}"

@@ -63,10 +63,15 @@ def false_accepts() -> str:
     return tables.markdown(["tau", "recordings", "hours", *sensitivities, "recorded"], rows, 2)
 
 
+def filled(text: str) -> str:
+    """A sentence in lines; a compiler's name is not broken at its hyphens."""
+    return textwrap.fill(text, 120, break_on_hyphens=False)
+
+
 def peers_beside() -> str:
     """Reports an hour of others' wake words, beside tau 1 on the same recordings."""
     head, rows, sentences = peers_table.table()
-    return "\n\n".join([tables.markdown(head, rows, 3), textwrap.fill(" ".join(sentences), 120)])
+    return "\n\n".join([tables.markdown(head, rows, 3), filled(" ".join(sentences))])
 
 
 def budget_output() -> str:
@@ -104,10 +109,9 @@ def dates() -> str:
     if not compiler:
         raise UserError(f"{baseline.PATH}: names no version of its compiler; {baseline.REMEDY}")
     name, version = compiler.groups()
-    return textwrap.fill(
+    return filled(
         f"Recorded: accuracy {' and '.join(accuracy)} (`make verify SPLIT=all`), costs {agreed['recorded']} (`make "
-        f"bench-baseline`, {name} {version}), TFLM {then['date']} ({then['versions']}; cannot be built here).",
-        120,
+        f"bench-baseline`, {name} {version}), TFLM {then['date']} ({then['versions']}; cannot be built here)."
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.cost.quantities import MAIN_CORE
 from benchmarks.report import comparison, npu_section
-from common.description import KEYWORDS
+from common.description import FEATURES, KEYWORDS, windowed
 from common.labels import is_word
 from common.markdown import cell, code
 
@@ -326,6 +326,7 @@ def markdown(report: dict) -> str:
         ["MACs", f"{model['macs']:,}: {model['macs_counting']}"],
         ["flash, model", f"{model['tflite_bytes']:,} bytes"],
         ["arena", f"{memory['arena_bytes']:,} bytes ({memory['arena_measured']}); {on_arm(memory)}"],
+        ["window", windowed(report["features"]["clip_samples"]).window_text],
         ["input", f"int8 [{shape}], scale {model['input']['scale']:g}, zero point {model['input']['zero_point']}"],
         ["output", f"int8, {len(report['labels'])} classes: {', '.join(map(code, report['labels']))}"],
         ["calibration", f"{calibration['clips']} clips, {calibration['source']}; ranges: {calibration['ranges']}"],
@@ -370,11 +371,12 @@ def short(report: dict, build: Path | None = None) -> str:
     """The report in some twenty lines for a terminal. `build`: folder whose files it names (default build/tau<T>)."""
     build = build or Path(f"build/tau{report['tau']:g}")
     model, calibration, fidelity = report["model"], report["calibration"], report["fidelity"]
-    found = report["accuracy"]
+    found, features = report["accuracy"], windowed(report["features"]["clip_samples"])
+    longer = "" if features == FEATURES else f" of {features.window_text}"
     rows = [
         ("checkpoint", f"{report['checkpoint']['path']} (SHA-256 {report['checkpoint']['sha256'][:12]})"),
         ("parameters", f"{model['parameters']:,}"),
-        ("MACs", f"{model['macs']:,} a window (way of counting: report.md)"),
+        ("MACs", f"{model['macs']:,} a window{longer} (way of counting: report.md)"),
         ("model", f"{model['tflite_bytes']:,} bytes, {sum(model['ops'].values())} ops of {len(model['ops'])} kinds"),
         ("arena", f"{report['memory']['arena_bytes']:,} bytes on a 64-bit host, {on_arm(report['memory'])}"),
         ("calibration", f"{calibration['clips']} clips, {calibration['source']}"),

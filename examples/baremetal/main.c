@@ -152,19 +152,20 @@ static uint32_t listen(void) {
 
 // A sound that is shorter than a second has zeros behind it; one that is shorter than the window lies in its middle, as
 // in training.
-static void centre_first_window(uint32_t received) {
+// received: samples of it. Returns its middle, ms.
+static uint32_t centre_first_window(uint32_t received) {
   const uint32_t second = 1000 * SAMPLES_PER_MS;
-  const uint32_t heard = received < second ? second : received;
+  const uint32_t longer = received < second ? second : received;
+  const uint32_t heard = longer < KWS_FRONTEND_CLIP ? longer : KWS_FRONTEND_CLIP;
+  const uint32_t before = (KWS_FRONTEND_CLIP - heard) / 2;
 
-  if (heard < KWS_FRONTEND_CLIP) {
-    const uint32_t before = (KWS_FRONTEND_CLIP - heard) / 2;
-
-    memmove(first_window + before, first_window, heard * sizeof *first_window);
-    memset(first_window, 0, before * sizeof *first_window);
-  }
+  memmove(first_window + before, first_window, heard * sizeof *first_window);
+  memset(first_window, 0, before * sizeof *first_window);
+  return heard / SAMPLES_PER_MS / 2;
 }
 
-static void classify_first_window(void) {
+// middle: of the sound in it, ms.
+static void classify_first_window(uint32_t middle) {
   int16_t scores[KWS_CLASSES];
 
   kws_frontend_clip(&frontend, first_window, columns);
@@ -175,13 +176,12 @@ static void classify_first_window(void) {
   if (kws_scores_window(&engine, scores) == KWS_OK) {
     uint8_t probability;
     const int32_t best = kws_best(scores, &probability);
-    report("window: ", best, probability, KWS_FRONTEND_CLIP / SAMPLES_PER_MS / 2);
+    report("window: ", best, probability, middle);
   }
 }
 
 int main(void) {
   report_engine();
-  centre_first_window(listen());
-  classify_first_window();
+  classify_first_window(centre_first_window(listen()));
   return 0;
 }

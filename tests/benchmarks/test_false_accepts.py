@@ -140,6 +140,13 @@ def test_what_is_reported_is_cut_out_and_heard_again(recordings, tau1_build, tmp
         assert np.square(loud).sum() > 0.9 * np.square(example(word).astype(float)).sum()
 
 
+def test_where_nothing_was_reported_nothing_is_saved(tau1_build, tmp_path, capsys):
+    soundfile.write(tmp_path / "quiet.wav", np.zeros(3 * SECOND), SECOND)
+    assert false_accepts.main([str(tmp_path), "--build", str(tau1_build), "--save", str(tmp_path / "saved")]) in (None, 0)
+    assert "saved: not written, for nothing was falsely accepted" in capsys.readouterr().out
+    assert not (tmp_path / "saved").exists()
+
+
 def test_a_place_for_excerpts_that_cannot_be_written_is_told_before_anything_is_heard(
     recordings, tau1_build, tmp_path, failure, monkeypatch
 ):

@@ -26,6 +26,8 @@ from training.data import clip_folder
 
 NAMES = (SILENCE, UNKNOWN, "computer")
 RATE = FEATURES.sample_rate
+MANY = 100.0
+"""False accepts an hour of which two hours tell every sensitivity's."""
 
 
 def answers(*runs: tuple[int, int, int]) -> Answers:
@@ -65,7 +67,8 @@ def test_few_recordings_are_shared_out_word_by_word_and_a_single_one_is_reported
     for word in (2, 3):
         own = side[said.recorded & (target == word)]
         assert abs((own == 1).sum() - (own == 0).sum()) <= 1
-        assert {*side[~said.recorded & (target == word)]} == {0, 1}
+        voices = side[~said.recorded & (target == word)]
+        assert (voices == 1).sum() == (voices == 0).sum() == 10
     one = said._replace(target=target[:41], names=names[:41], recorded=said.recorded[:41])
     assert measure.halves(one)[40] == 1
 
@@ -104,8 +107,14 @@ def test_the_figures_are_of_voices_and_of_recordings_apart():
 
 
 def test_recordings_that_are_mostly_missed_are_doubted():
-    assert "6 of 8" in command.doubts(measured(90, 2))[0]
-    assert command.doubts(measured(90, 7)) == command.doubts(measured(90, None)) == []
+    assert "6 of 8" in command.doubts(measured(90, 2), MANY)[0]
+    assert command.doubts(measured(90, 7), MANY) == command.doubts(measured(90, None), MANY) == []
+
+
+def test_a_network_that_hears_little_and_negatives_that_tell_little_are_told():
+    assert "misses 60 of 100 words: more CLIPS" in command.doubts(measured(40, None), MANY)[0]
+    assert [line.split(":")[0] for line in command.doubts(measured(90, None), 0.5)] == ["low"]
+    assert "extrapolated, as 2.00 hours cannot tell 0.1" in command.doubts(measured(90, None), 0.5)[0]
 
 
 def test_the_page_holds_its_sounds_and_its_curve():

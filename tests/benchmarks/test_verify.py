@@ -152,6 +152,10 @@ def test_a_network_that_fell_is_a_failure_of_the_native_engine_but_streams_are_n
     found["device_backends"]["native"]["drop_points"] = 1.5
     (line,) = verify.failures(found, 1.0)
     assert line.startswith("native on device features loses 1.50 points")
+    for low, chance in ((-0.5, True), (0.2, False)):
+        found["device_backends"]["native"]["drop_ci95"] = [low, 3.5]
+        (line,) = verify.failures(found, 1.0)
+        assert (f"clips tell {low:.2f} to 3.50" in line) == chance
 
 
 def test_int8_figures_equal_those_computed_clip_by_clip(verified, tiny_speech_commands):

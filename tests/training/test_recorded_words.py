@@ -84,3 +84,8 @@ def test_what_is_missing_in_a_zip_file_is_said_of_the_zip_file(tmp_path):
         recorded.read(zipped(path, few), ["my word"], [], 0)
     with pytest.raises(UserError, match=r"holds \d.* bytes, more than"):
         recorded.check(["a/1.wav"], recorded.MOST_BYTES + 1, path)
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(UserError, match=r"nothere.zip: no such folder or zip file; name one with"):
+        recorded.read(tmp_path / "nothere.zip", ["my word"], [], 0)

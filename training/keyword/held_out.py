@@ -115,7 +115,7 @@ def record(
         "labels": " ".join(trainer.recipe.labels),
         "window": trainer.recipe.features.window_text,
         "seed": trainer.recipe.seed,
-        "epochs": args.epochs,
+        "epochs": f"{args.epochs}, the last kept",
         "command": shlex.join(["python", "-m", "training.keyword", *card.portable(arguments)]),
         "time": f"{trainer.seconds / 60:.0f} min",
         "synthetic voices held out, top-1": f"{100 * row['correct'] / clips:.2f} % ({clips} clips)",

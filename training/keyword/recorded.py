@@ -48,6 +48,8 @@ def check(names: Sequence[str], size: int, path: Path) -> None:
 def folder_of(path: Path) -> Iterator[Path]:
     """The folder `path`, or one with the content of the zip file `path`, as long as the block runs. UserError where that is
     damaged, encrypted or holds paths outside of it."""
+    if not path.exists():
+        raise UserError(f"{path}: no such folder or zip file; name one with recordings of the words, <word>/*")
     if not path.is_file():
         yield path
         return
