@@ -37,7 +37,7 @@ from training.data.decoded import data_hash
 from training.features import log_mel
 from training.field.augment import PARTS
 from training.field.outside import changed_log_mel
-from training.keyword import held_out, material, negatives, recorded, samples, speech, words as words_of
+from training.keyword import held_out, material, negatives, recorded, samples, words as words_of
 from training.keyword.negatives import Pieces
 from training.keyword.samples import Samples
 from training.memory import keep_freed_memory
@@ -142,7 +142,7 @@ def make_trainer(
     noises, outside, digest = material.noises_and_outside(recorded_noises, made.sentences, kept, again, args.seed)
     made = made._replace(audio=material.over_speech(made.audio, kept.sounds, args.seed))
     training = material.training_split(labels, made, args.clips, heard.training, others, args.seed)
-    validation = speech.target([item.name for item in test.items], labels)
+    judged, validation = material.validation(test, noises, labels, args.seed)
     device = trainings.choose_device(args.gpu)
     recipe = train.Recipe(
         args.tau,
@@ -163,12 +163,11 @@ def make_trainer(
         excerpts=material.excerpts(args.words, args.clips),
         pauses=True,
         weight=WEIGHT,
-        last=True,  # synthetic words are too few, and no silence is among them, to choose an epoch by
         clip_samples=chosen.samples,
     )
-    changed = changed_log_mel(outside.field, test.audio, validation == labels.index(SILENCE))
+    changed = changed_log_mel(outside.field, judged, validation == labels.index(SILENCE))
     trainer = train.Trainer(
-        recipe, training, log_mel(test.audio), validation, noises, device, out / "last.pt", None, outside, changed
+        recipe, training, log_mel(judged), validation, noises, device, out / "last.pt", None, outside, changed
     )
     begin(trainer, start)
     return trainer, test

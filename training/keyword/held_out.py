@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,11 @@ from common.checkpoint import Checkpoint
 from common.description import FEATURES, SILENCE
 from training import card
 from training.data import clip_folder
-from training.keyword import speech
+from training.keyword import material, speech
 from training.keyword.material import Spoken
 from training.keyword.negatives import Pieces
 from training.keyword.samples import Sample, Samples
-from training.train import Trainer
+from training.train import Trainer, kept_epoch
 
 CALIBRATION = f"keyword{checkpoint.CALIBRATION}"
 """Folder of the clips on which the conversion of keyword.safetensors chooses ranges."""
@@ -69,13 +69,10 @@ def as_int16(samples: np.ndarray) -> np.ndarray:
     return np.rint(32767 * samples.clip(-1, 1)).astype(np.int16)
 
 
-def silences(trainer: Trainer, count: int) -> Iterable[np.ndarray]:
-    """Excerpts of the noises of the run, at levels up to their own, int16 [samples of a clip] each."""
-    rng = np.random.default_rng([trainer.recipe.seed, 7])
+def silences(trainer: Trainer, count: int) -> np.ndarray:
+    """Excerpts of the noises of the run, at levels up to their own, int16 [count, samples of a clip]."""
     noise, samples = trainer.batches.augment.noise.cpu().numpy(), trainer.batches.audio.shape[1]
-    for _ in range(count):
-        start = rng.integers(len(noise) - samples)
-        yield np.rint(noise[start : start + samples] * rng.uniform()).astype(np.int16)
+    return material.silences(noise, count, samples, np.random.default_rng([trainer.recipe.seed, 7]))
 
 
 def calibration(folder: Path, trainer: Trainer) -> None:
@@ -88,7 +85,7 @@ def calibration(folder: Path, trainer: Trainer) -> None:
     target = batches.target.numpy()
     rows = [words[index % len(words)] for index in range(spoken)] + [1] * (CLIPS - spoken - silent)
     chosen = [int(rng.choice(np.flatnonzero(target == label))) for label in rows]
-    audio = np.concatenate([batches.audio[chosen].cpu().numpy(), np.stack([*silences(trainer, silent)])])
+    audio = np.concatenate([batches.audio[chosen].cpu().numpy(), silences(trainer, silent)])
     names = [labels[label] for label in rows] + [SILENCE] * silent
     with clip_folder.making(folder):
         clip_folder.write(folder, names, trainer.recipe.seed, [(0, audio)], audio.shape[1])
@@ -104,7 +101,8 @@ def record(
     again: Pieces,
 ) -> dict:
     """The record of the checkpoint."""
-    row = trainer.history[-1]
+    best = kept_epoch(trainer.recipe, trainer.history)
+    row = trainer.history[best - 1]
     clips = len(trainer.validation_target)
     return {
         "network": f"BC-ResNet-{trainer.recipe.tau:g}, {sum(p.numel() for p in trainer.model.parameters())} parameters",
@@ -115,9 +113,9 @@ def record(
         "labels": " ".join(trainer.recipe.labels),
         "window": trainer.recipe.features.window_text,
         "seed": trainer.recipe.seed,
-        "epochs": f"{args.epochs}, the last kept",
+        "epochs": f"{args.epochs}, the best by validation kept (epoch {best})",
         "command": shlex.join(["python", "-m", "training.keyword", *card.portable(arguments)]),
         "time": f"{trainer.seconds / 60:.0f} min",
-        "synthetic voices held out, top-1": f"{100 * row['correct'] / clips:.2f} % ({clips} clips)",
+        "synthetic voices held out and silence, top-1": f"{100 * row['correct'] / clips:.2f} % ({clips} clips)",
         "from": card.origin(start),
     }

@@ -40,6 +40,8 @@ COUNTS = {
 """Clips of each kind; of WORD, ALIKE, PART and REVERSED for each word."""
 TEST_SHARE = 0.1
 """Clips of the test, as a multiple of those of training."""
+VALIDATION_SILENCES = 0.25
+"""Clips of silence that an epoch is chosen by, as a multiple of those of the test."""
 SENTENCES, TEST_SENTENCES = 0.16, 0.08
 """Utterances of running speech."""
 SHARES = {
@@ -145,6 +147,23 @@ def training_split(
     silence = round(SILENCES * total)
     parts.append((np.zeros((silence, length), np.int16), np.full(silence, labels.index(SILENCE)), np.ones(silence)))
     return Split(*(np.concatenate(arrays) for arrays in zip(*parts)))
+
+
+def silences(noise: np.ndarray, count: int, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Excerpts of noise int16 [samples], at levels up to its own: int16 [count, samples]."""
+    starts = rng.integers(len(noise) - samples, size=count)
+    return np.stack([np.rint(noise[start : start + samples] * rng.uniform()).astype(np.int16) for start in starts])
+
+
+def validation(
+    test: Spoken, noises: Sequence[np.ndarray], labels: Sequence[str], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The clips that an epoch is chosen by, int16 [clips, samples], and their classes, int64: the test's, and silence,
+    to which a network that is chosen by words alone can be deaf."""
+    count = math.ceil(VALIDATION_SILENCES * len(test.items))
+    silent = silences(np.concatenate(noises), count, test.audio.shape[1], np.random.default_rng([seed, 10]))
+    target = speech.target([item.name for item in test.items], labels)
+    return np.concatenate([test.audio, silent]), np.append(target, np.full(count, labels.index(SILENCE)))
 
 
 def no_word(said: np.ndarray, rng: np.random.Generator) -> np.ndarray:
