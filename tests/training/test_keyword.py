@@ -283,6 +283,16 @@ def test_a_typed_word_becomes_a_checkpoint_that_begins_with_the_shipped_trunk(ru
     assert "begins with checkpoint" in made.training["recipe"] and "the best by validation kept" in made.training["epochs"]
 
 
+@pytest.mark.parametrize("length", [CLIP, CLIP + 4800])
+def test_an_epoch_is_chosen_by_silence_too(length):
+    items = [speech.Item(speech.WORD, "computer")] * 6 + [speech.Item(speech.RUNNING, "")] * 2
+    spoken = material.Spoken(items, np.full((8, length), 7, np.int16), [])
+    noises = [np.full(3 * RATE, level, np.int16) for level in (400, -400)]
+    audio, target = material.validation(spoken, noises, words.labels(["computer"]), 0)
+    assert audio.shape == (10, length) and target.tolist() == [2] * 6 + [1] * 2 + [0] * 2
+    assert (audio[:8] == 7).all() and np.abs(audio[8:]).max() <= 400 and len(np.unique(audio[8:])) > 1
+
+
 def test_a_run_leaves_calibration_clips_and_a_test_beside_the_checkpoint(run):
     audio, names = clip_folder.load(run / held_out.CALIBRATION, "clips", "")
     assert audio.shape == (held_out.CLIPS, RATE) and {*names} == {SILENCE, UNKNOWN, "computer"}
