@@ -88,7 +88,7 @@ def compiled(name: str, files: Mapping[str, str], sources: Sequence[str], flags:
 
 
 @functools.cache
-def library(features: FeatureDescription = FEATURES) -> ctypes.CDLL:
+def library(features: FeatureDescription) -> ctypes.CDLL:
     """The compiled pipeline of such features. Raises UserError where it cannot be compiled."""
     loaded = compiled("frontend", {name: render.source(name, features) for name in render.FILES}, render.SOURCES)
     loaded.kws_frontend_push.restype = ctypes.c_uint32
@@ -131,7 +131,7 @@ class Stream:
 
     def __init__(self) -> None:
         """Starts with a reset. Raises UserError where the C cannot be compiled."""
-        self._library, self._state = library(), State()
+        self._library, self._state = library(FEATURES), State()
         self.reset()
 
     def reset(self) -> None:

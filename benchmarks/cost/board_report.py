@@ -81,10 +81,11 @@ def read_log(path: Path) -> tuple[str, str, dict[str, int]]:
 
 def instructions_of(tau: str, core: str) -> dict[str, int]:
     """Instructions by part that were counted for a width on a core. UserError where there are none of the build's window."""
-    path = build_of(float(tau)) / NATIVE
-    if path.is_file() and network.load(path).features != FEATURES:
-        boards = needs.benched(float(tau))
+    made = needs.built(float(tau))
+    if made and made.features != FEATURES:
+        boards = needs.benched(float(tau), made)
         if boards is None:
+            path = build_of(float(tau)) / NATIVE
             raise UserError(f"{path}: its window is no second, so its instructions are its own; run `make bench TAU={tau}`")
         return {part: boards[core][part] for part in COUNTS}
     agreed = baseline.load()

@@ -11,6 +11,7 @@ from common.description import FEATURES, TAUS
 from common.reading import read_json
 from common.schema import fits
 from engine import network, render as engine_render
+from engine.network import Network
 from frontend import render
 
 HOPS = FEATURES.sample_rate // FEATURES.hop
@@ -91,14 +92,17 @@ def need(row: dict, every: float | None) -> Need:
     )
 
 
-def benched(tau: float) -> dict | None:
-    """Figures by core from the bench of the engine that the build of this width holds; None where there is none."""
-    build = build_of(tau)
-    figures = read_json(build / BENCH, f"remove it and run `make bench TAU={tau:g}`")
-    if figures is None or not (build / NATIVE).is_file():
-        return None
-    made = network.load(build / NATIVE)
-    if figures.get("pipeline") != render.pipeline_id(made.features):
+def built(tau: float) -> Network | None:
+    """The network that the build of a width holds; None where there is none."""
+    path = build_of(tau) / NATIVE
+    return network.load(path) if path.is_file() else None
+
+
+def benched(tau: float, made: Network | None) -> dict | None:
+    """Figures by core from the bench of the engine that the build of this width holds; None where there is none. made: what
+    `built` gives."""
+    figures = read_json(build_of(tau) / BENCH, f"remove it and run `make bench TAU={tau:g}`")
+    if figures is None or made is None or figures.get("pipeline") != render.pipeline_id(made.features):
         return None
     boards = figures.get("boards")
     keys = (*baseline.ENGINE, *baseline.FRONTEND, *baseline.DETECTOR)
@@ -109,31 +113,21 @@ def benched(tau: float) -> dict | None:
     return {core: row | {WINDOW: window} for core, row in boards.items()}
 
 
-def own_window(tau: float) -> str:
-    """A note where the window of a width's build is no second, as those of other widths are."""
-    features = network.load(build_of(tau) / NATIVE).features
-    return "" if features == FEATURES else f", a window of {features.window_text}"
-
-
-def other_window(tau: float) -> str:
-    """A note where the build of a width holds a network whose window is no second, and was not benched."""
-    path = build_of(tau) / NATIVE
-    if not path.is_file() or network.load(path).features == FEATURES:
-        return ""
-    return f", a window of one second (that of {path.parent} is longer: make bench TAU={tau:g})"
-
-
 def costs() -> dict[float, tuple[str, dict]]:
-    """By width: the source of its figures, and the figures by core."""
+    """By width: the source of its figures, with a note where the window of the build is no second, as those of the other
+    widths are; and the figures by core."""
     agreed, found = baseline.load(), {}
     for tau in TAUS:
-        boards = benched(tau)
+        made = built(tau)
+        boards, features = benched(tau, made), made.features if made else FEATURES
+        longer = features != FEATURES
         if boards:
-            found[tau] = f"{default_build(tau) / BENCH}{own_window(tau)}", boards
+            found[tau] = f"{default_build(tau) / BENCH}" + f", a window of {features.window_text}" * longer, boards
         elif f"{tau:g}" in agreed["taus"]:
             width = agreed["taus"][f"{tau:g}"]
+            note = f", a window of one second (that of {build_of(tau)} is longer: make bench TAU={tau:g})" * longer
             found[tau] = (
-                f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights{other_window(tau)}",
+                f"{baseline.PATH.name} of {agreed['recorded']}, {width['weights']} weights{note}",
                 {core: agreed["frontend"][core] | agreed["detector"][core] | row for core, row in width["boards"].items()},
             )
     return found

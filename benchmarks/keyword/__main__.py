@@ -12,17 +12,19 @@ misses against false accepts and the worst sounds of either kind to listen to; a
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.keyword.measure import Measured, measure
 from benchmarks.keyword.page import page
 from benchmarks.listening import thresholds, tune
+from benchmarks.listening.thresholds import Counts
 from common import checkpoint, locks
 from common.atomic import write_text
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import missed, per_hour
 from detector import settings
-from detector.settings import SENSITIVITIES
+from detector.settings import SENSITIVITIES, Threshold
 from training import card
 from training.keyword import words as words_of
 from training.keyword.__main__ import NAME, ROOT
@@ -48,22 +50,24 @@ def figures(measured: Measured) -> dict[str, str]:
     return found
 
 
+def mostly_missed(counts: Counts, preset: Sequence[Threshold]) -> str:
+    """How many words a preset misses, such as `6 of 8`; empty where it is fewer than HALF_MISSED."""
+    said, hit, _ = thresholds.totals(counts, preset)
+    return f"{said - hit} of {said}" if hit <= (1 - HALF_MISSED) * said else ""
+
+
 def doubts(measured: Measured, wanted: float) -> list[str]:
     """A line for each rate that the negatives are too short for, one where most words are missed at medium sensitivity, and
     one where most of the user's recordings are missed whatever the threshold. wanted: false accepts an hour at medium."""
-    lines = tune.too_short(measured.voices.hours, wanted)
-    said, hit, _ = thresholds.totals(measured.voices, measured.settings.presets[settings.MEDIUM])
-    if hit <= (1 - HALF_MISSED) * said:
+    lines, presets = tune.too_short(measured.voices.hours, wanted), measured.settings.presets
+    if missed_words := mostly_missed(measured.voices, presets[settings.MEDIUM]):
         lines.append(
-            f"medium sensitivity misses {said - hit} of {said} words: more CLIPS, EPOCHS, VOICES or NEGATIVES train the "
+            f"medium sensitivity misses {missed_words} words: more CLIPS, EPOCHS, VOICES or NEGATIVES train the "
             "network better, and a higher FALSE_ACCEPTS lets it report more"
         )
-    if not measured.recordings:
-        return lines
-    said, hit, _ = thresholds.totals(measured.recordings, measured.settings.presets[settings.HIGH])
-    if hit > (1 - HALF_MISSED) * said:
-        return lines
-    return [*lines, f"{said - hit} of {said} held-back recordings are missed: listen whether all in SAMPLES are of the word"]
+    if measured.recordings and (own := mostly_missed(measured.recordings, presets[settings.HIGH])):
+        lines.append(f"{own} held-back recordings are missed: listen whether all in SAMPLES are of the word")
+    return lines
 
 
 @one_line_errors

@@ -154,8 +154,7 @@ def halves(said: Said) -> np.ndarray:
     are shared out word by word; a single recording is reported on."""
     side = np.zeros(len(said.names), int)
     for rows in (np.flatnonzero(~said.recorded), np.flatnonzero(said.recorded)):
-        if len(rows):
-            side[rows] = 1 - tune.even_halves([said.names[row] for row in rows], said.target[rows])
+        side[rows] = 1 - tune.even_halves([said.names[row] for row in rows], said.target[rows])
     return side
 
 

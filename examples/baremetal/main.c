@@ -111,7 +111,6 @@ static uint32_t hear(const int8_t *column) {
 static uint32_t listen(void) {
   int16_t samples[KWS_FRONTEND_HOP];
   uint32_t received = 0;
-  uint32_t silence = 0;  // samples of it
   uint32_t words = 0;
 
   kws_frontend_reset(&frontend);
@@ -124,7 +123,6 @@ static uint32_t listen(void) {
     if (count == 0) {
       count = KWS_FRONTEND_HOP;
       memset(samples, 0, sizeof samples);
-      silence += count;
       ++silent;
     } else {
       kws_level_push(&level, samples, count);
@@ -147,7 +145,7 @@ static uint32_t listen(void) {
     host_print("stream: no word\n");
   }
   report_level();
-  return received - silence;
+  return received - SILENT_HOPS * KWS_FRONTEND_HOP;
 }
 
 // A sound that is shorter than a second has zeros behind it; one that is shorter than the window lies in its middle, as

@@ -148,7 +148,7 @@ def test_a_state_that_was_never_reset_is_refused_and_left_as_it_is(sounds, filli
     state, column, ready = binding.State(), np.full(FEATURES.mels, 99, np.int8), ctypes.c_int32(-1)
     garbage, samples = bytes([filling]) * ctypes.sizeof(state), sounds["impulses"]
     ctypes.memmove(ctypes.byref(state), garbage, len(garbage))
-    taken = binding.library().kws_frontend_push(
+    taken = binding.library(FEATURES).kws_frontend_push(
         ctypes.byref(state), binding.pointer(samples), len(samples), binding.pointer(column), ctypes.byref(ready)
     )
     assert (taken, ready.value, bytes(state)) == (binding.NOT_RESET, 0, garbage) and (column == 99).all()
@@ -162,7 +162,7 @@ def test_a_state_that_was_never_reset_is_refused_and_left_as_it_is(sounds, filli
 
 def test_a_clip_leaves_the_state_reset(sounds):
     state, columns, clip = binding.State(), np.empty((FEATURES.frames, FEATURES.mels), np.int8), sounds["impulses"]
-    binding.library().kws_frontend_clip(ctypes.byref(state), binding.pointer(clip), binding.pointer(columns))
+    binding.library(FEATURES).kws_frontend_clip(ctypes.byref(state), binding.pointer(clip), binding.pointer(columns))
     assert bytes(state) == binding.Stream().save()
 
 
@@ -215,7 +215,7 @@ def test_the_library_is_compiled_once(no_library, monkeypatch):
     binding.library.cache_clear()
     monkeypatch.setattr(binding, "FLAGS", (*binding.FLAGS, "-O1"))
     with pytest.raises(pytest.fail.Exception, match="compiled again"):
-        binding.library()
+        binding.library(FEATURES)
 
 
 @pytest.mark.parametrize("variable", ["PATH", "CC"])
@@ -232,7 +232,7 @@ def test_a_failing_compiler_is_one_line_and_leaves_nothing_behind(no_library, mo
     compiler.chmod(0o755)
     monkeypatch.setenv("CC", str(compiler))
     with pytest.raises(UserError, match="error: it is broken") as error:
-        binding.library()
+        binding.library(FEATURES)
     assert "\n" not in str(error.value)
     assert not list(binding.CACHE.iterdir())
 
