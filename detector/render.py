@@ -89,28 +89,52 @@ def level(snr_db: float | None) -> str:
     return "" if snr_db is None else f" at {snr_db:g} dB"
 
 
+def accepts(kind: str, reports: int, hours: float) -> str:
+    """A line on false accepts."""
+    return f"  false accepts an hour, {kind}: {per_hour(reports, hours)} ({hours:.2f} hours)"
+
+
+def misses(kind: str, said: int, hit: int) -> str:
+    """A line on misses."""
+    return f"  missed, {kind}: {missed(said, hit)} % of {said:,}"
+
+
+def measured_lines(preset: dict) -> list[str]:
+    """What `make listen-test` found of a sensitivity."""
+    return [
+        *(accepts(row["kind"], row["reports"], row["hours"]) for row in preset["false_accepts"]),
+        *(misses(row["background"] + level(row["snr_db"]), row["said"], row["hit"]) for row in preset["keywords"]),
+    ]
+
+
+def tried_lines(preset: dict, hours: float) -> list[str]:
+    """What the command that chose found of a sensitivity."""
+    return [
+        accepts("recordings without words", preset["reports"], hours),
+        *(misses(row["of"], row["said"], row["hit"]) for row in preset["keywords"]),
+    ]
+
+
 def figures(settings: Settings, prefix: str = names.PREFIX) -> list[str]:
     """What the header says of its sensitivities, line by line, ASCII."""
     chosen = f"were chosen on {settings.chosen}" if settings.chosen else "are defaults, not chosen for this network"
     lines = [f"Thresholds {chosen}."]
-    if settings.measured is None:
+    if settings.measured:
+        found = settings.measured
+        lines.append(f"Measured on {found['date']} with `make listen-test`, {found['protocol']}:")
+        rows = {name: measured_lines(found["presets"][name]) for name in SENSITIVITIES}
+    elif settings.tried:
+        found = settings.tried
+        lines.append(f"Measured on {found['date']} with `{found['command']}`, on recordings that they were not chosen on:")
+        rows = {name: tried_lines(found["presets"][name], found["hours"]) for name in SENSITIVITIES}
+    else:
         return [
             *lines,
             "What they give was not measured: `make tune` chooses and measures them on your recordings, `make listen-test`",
             "measures what stands here.",
         ]
-    lines.append(f"Measured on {settings.measured['date']} with `make listen-test`, {settings.measured['protocol']}:")
     for name in SENSITIVITIES:
-        found = settings.measured["presets"][name]
-        lines.append(names.renamed(f"KWS_SENSITIVITY_{name.upper()}", prefix))
-        lines += [
-            f"  false accepts an hour, {row['kind']}: {per_hour(row['reports'], row['hours'])} ({row['hours']:.2f} hours)"
-            for row in found["false_accepts"]
-        ]
-        lines += [
-            f"  missed, {row['background']}{level(row['snr_db'])}: {missed(row['said'], row['hit'])} % of {row['said']:,}"
-            for row in found["keywords"]
-        ]
+        lines += [names.renamed(f"KWS_SENSITIVITY_{name.upper()}", prefix), *rows[name]]
     return lines
 
 

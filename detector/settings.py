@@ -64,9 +64,21 @@ FORM = {
             },
         },
     ),
+    "tried?": Either(
+        None,
+        {
+            "date": str,
+            "command": str,
+            "hours": float,
+            "presets": {
+                name: {"reports": int, "keywords": [{"of": str, "said": int, "hit": int}]} for name in SENSITIVITIES
+            },
+        },
+    ),
 }
 """Form of a file: see `common.schema`. native: SHA-256 of the integer network's file. pause_ms: as in `Settings`, 0 where it
-is missing. presets: for each word its least probability, of 255, and its hops."""
+is missing. presets: for each word its least probability, of 255, and its hops. measured: by `make listen-test`. tried: by
+the command that chose, on the half of its recordings that it did not choose on."""
 
 
 class Threshold(NamedTuple):
@@ -95,7 +107,8 @@ UNMEASURED = {LOW: Threshold(242, 30), MEDIUM: Threshold(230, 20), HIGH: Thresho
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Of each sensitivity the thresholds of all classes, in their order; on what they were chosen; what was measured.
+    """Of each sensitivity the thresholds of all classes, in their order; on what they were chosen; what was measured
+    and tried, as in FORM.
     pause_ms: a word's run must begin within so long after silence was the best class, or after a report; 0: anywhere."""
 
     labels: tuple[str, ...]
@@ -104,6 +117,7 @@ class Settings:
     native: str = ""
     measured: dict | None = None
     pause_ms: int = 0
+    tried: dict | None = None
 
     def preset(self, sensitivity: str) -> Preset:
         """What a detector of this sensitivity decides by."""
@@ -126,6 +140,7 @@ class Settings:
             "pause_ms": self.pause_ms,
             "presets": presets,
             "measured": self.measured,
+            "tried": self.tried,
         }
 
 
@@ -172,7 +187,8 @@ def load(path: Path) -> Settings:
         raise UserError(f"{path}: no such file; {remedy}") from None
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: damaged ({error}); {remedy}") from None
-    return Settings(labels, presets, content["chosen"], content["native"], content["measured"], pause_ms)
+    found = content["measured"], pause_ms, content.get("tried")
+    return Settings(labels, presets, content["chosen"], content["native"], *found)
 
 
 def thresholds(rows: Mapping[str, Sequence[int]], labels: Sequence[str]) -> tuple[Threshold, ...]:

@@ -188,7 +188,9 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
     presets = {name: thresholds.choose(chosen_on, labels, factor * wanted) for name, factor in tune.FACTORS.items()}
     text = f"{hours[0]:.2f} hours of held-back negatives and {int((side == 0).sum())} held-out words"
     what = f"{text}, for {wanted:g} false accepts an hour"
-    settings = Settings(tuple(labels), presets, what, made["sha256"], pause_ms=usual_pause(labels))
+    reported_on = {"held-out voices": voices} | ({"held-back recordings": recorded} if recorded else {})
+    tried = thresholds.tried("make keyword", presets, reported_on)
+    settings = Settings(tuple(labels), presets, what, made["sha256"], pause_ms=usual_pause(labels), tried=tried)
     check_negatives(stream, settings.preset(HIGH))
     own = continuous.hours(row for row in stream if not row.path.name.startswith(SYNTHETIC))
     return Measured(

@@ -13,7 +13,8 @@ statistics", 1975).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -134,6 +135,24 @@ def totals(counts: Counts, thresholds: Sequence[Threshold]) -> Totals:
         sum(int(counts.hits[pair]) for pair in words),
         sum(int(counts.reports[pair]) for pair in words),
     )
+
+
+def tried(command: str, presets: Mapping[str, Sequence[Threshold]], counts: Mapping[str, Counts]) -> dict:
+    """What presets give on recordings that they were not chosen on, as `detector.settings.FORM` keeps it. counts: by what
+    was said; the false accepts of all are the same."""
+    of_all = {name: {kind: totals(of, preset) for kind, of in counts.items()} for name, preset in presets.items()}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "command": command,
+        "hours": next(iter(counts.values())).hours,
+        "presets": {
+            name: {
+                "reports": next(iter(found.values())).reports,
+                "keywords": [{"of": kind, "said": row.said, "hit": row.hits} for kind, row in found.items()],
+            }
+            for name, found in of_all.items()
+        },
+    }
 
 
 def rate(counts: Counts, thresholds: Sequence[Threshold]) -> float:

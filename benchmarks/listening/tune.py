@@ -274,6 +274,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
         f"{what}, for {args.false_accepts:g} false accepts an hour",
         conversion["native"]["sha256"],
         pause_ms=pause,
+        tried=thresholds.tried("make tune", presets, {"recordings of keywords": counts[1]}),
     )
     settings.save(args.out or build / settings.FILE, made)
     print(args.out or build / settings.FILE)

@@ -17,6 +17,7 @@ from benchmarks.listening.thresholds import GRID, Answers, Counts
 from benchmarks.report import contents
 from common import build_folder
 from common.audio import read_wav
+from common.intervals import missed
 from detector import settings
 from detector.settings import NEVER, SENSITIVITIES, Threshold
 from engine import network
@@ -176,6 +177,12 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
         assert f"{name}: 0.0 [0.0," in text
     made = settings.load(build / settings.FILE)
     assert "0.5 false accepts an hour" in made.chosen and made.measured is None
+    high = made.tried["presets"]["high"]
+    share = missed(8, high["keywords"][0]["hit"])
+    assert high["keywords"][0]["said"] == 8 and f"missed {share} % of 8" in text
+    header = (build / "firmware" / "door_detector.h").read_text()
+    assert "DOOR_SENSITIVITY_HIGH\n//   false accepts an hour, recordings without words: 0.0 [0.0," in header
+    assert "with `make tune`" in header and f"//   missed, recordings of keywords: {share} % of 8\n" in header
     assert made.pause_ms == settings.PAUSE_MS and f"pause: a word begins at most {made.pause_ms} ms" in text
     source = inputs.load(build)
     assert source.detector == made

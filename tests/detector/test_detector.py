@@ -51,6 +51,14 @@ MEASURED = {
         for name in SENSITIVITIES
     },
 }
+TRIED = {
+    "date": "2026-01-02",
+    "command": "make tune",
+    "hours": 2.5,
+    "presets": {
+        name: {"reports": 7, "keywords": [{"of": "recordings", "said": 1000, "hit": 900}]} for name in SENSITIVITIES
+    },
+}
 NO_SILENCE = {"labels": ["yes"], "pause_ms": 10, "presets": {name: {} for name in SENSITIVITIES}}
 COMPILERS = {
     "gcc": ["gcc"],
@@ -417,9 +425,9 @@ def test_a_network_without_silence_has_no_pause_by_default():
     assert settings.default(numbered(3)).preset(HIGH)[1:] == (0, None)
 
 
-@pytest.mark.parametrize("measured", [None, MEASURED], ids=["not measured", "measured"])
-def test_a_file_of_settings_comes_back_as_it_was_saved(tmp_path, measured):
-    ours = made(measured=measured, pause_ms=750)
+@pytest.mark.parametrize("found", [{}, {"measured": MEASURED}, {"tried": TRIED}], ids=["nothing", "measured", "tried"])
+def test_a_file_of_settings_comes_back_as_it_was_saved(tmp_path, found):
+    ours = made(pause_ms=750, **found)
     settings.save(tmp_path / "made.json", ours)
     assert settings.load(tmp_path / "made.json") == ours
 
@@ -574,6 +582,14 @@ def test_the_header_tells_what_was_measured_with_its_intervals():
     assert re.search(r"//   false accepts an hour, speech: 2\.8 \[1\.1, 5\.8\] \(2\.50 hours\)\n", text)
     assert re.search(r"//   missed, quiet at 20 dB: 10\.0 \[8\.\d, 1[12]\.\d\] % of 1,000\n", text)
     assert "was not measured" in render.sources(made())["kws_detector.h"]
+
+
+def test_the_header_tells_what_the_command_that_chose_found():
+    text = render.sources(made(tried=TRIED))["kws_detector.h"]
+    assert "with `make tune`, on recordings that they were not chosen on" in text and "was not measured" not in text
+    assert re.search(r"//   false accepts an hour, recordings without words: 2\.8 \[1\.1, 5\.8\] \(2\.50 hours\)\n", text)
+    assert re.search(r"//   missed, recordings: 10\.0 \[8\.\d, 1[12]\.\d\] % of 1,000\n", text)
+    assert "make tune" not in render.sources(made(tried=TRIED, measured=MEASURED))["kws_detector.h"]
 
 
 SANITISED = r"""
