@@ -2,7 +2,8 @@
 
 The network is quantised for the native engine exactly as the conversion quantises it, and the generated C hears everything:
 words in held-out voices, the user's held-back recordings, and negatives that were held back. Thresholds are chosen on one
-half of each, as `make tune` does; figures are of the other half.
+half of each, as `make tune` does; figures are of the other half, which helped to choose nothing: the epoch, too, was chosen
+by the first half of the words (`training.keyword.held_out.to_choose_on`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from benchmarks.listening.continuous import Scored
 from benchmarks.listening.thresholds import Answers, Counts
 from common.checkpoint import Checkpoint
 from common.errors import UserError
+from common.halves import judging_halves
 from common.labels import silence_index
 from common.reading import sha256
 from convert import calibration, native
@@ -150,12 +152,9 @@ def counted(said: Said, heard: Sequence[Answers], which: np.ndarray, without: Se
 
 
 def halves(said: Said) -> np.ndarray:
-    """Which half each sound is in, int [sounds]: 0 to choose thresholds on, 1 to report on. Voices and the user's recordings
-    are shared out word by word; a single recording is reported on."""
-    side = np.zeros(len(said.names), int)
-    for rows in (np.flatnonzero(~said.recorded), np.flatnonzero(said.recorded)):
-        side[rows] = 1 - tune.even_halves([said.names[row] for row in rows], said.target[rows])
-    return side
+    """Which half each sound is in, int [sounds]: 0 to choose on, thresholds here and the epoch in training, 1 to report on.
+    Voices and the user's recordings are shared out apart."""
+    return judging_halves(said.names, said.target, said.recorded)
 
 
 def check_negatives(stream: Sequence[Scored], preset: Preset) -> None:

@@ -24,9 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
-import zlib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +37,7 @@ from common import build_folder, locks, options
 from common.atomic import write_text
 from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
+from common.halves import even_halves, half
 from common.intervals import missed, per_hour
 from common.labels import is_word, label_named
 from common.resampling import to_16_khz
@@ -54,32 +52,6 @@ UNIT = 300 * FEATURES.sample_rate // FEATURES.hop
 """Hops of the longest piece that is in one half as a whole: five minutes."""
 LEAST = 4
 """Recordings, of a kind, without which halves say nothing."""
-
-
-def speaker(name: str) -> str:
-    """Who speaks in a recording: by its name, as Speech Commands has it, else each recording has a speaker of its own."""
-    found = re.match(r"(.+)_nohash_\d+$", Path(name).stem)
-    return found[1] if found else name
-
-
-def half(name: str) -> int:
-    """Which half a recording is in, 0 or 1, by its speaker: for many recordings."""
-    return zlib.crc32(speaker(name).encode()) & 1
-
-
-def even_halves(names: Sequence[str], target: np.ndarray) -> np.ndarray:
-    """Which half each recording is in, 0 or 1 [n]: of few recordings, so that each word has as many in both as its speakers
-    allow. target: the words [n]."""
-    of_speaker: dict[str, list[int]] = {}
-    for name, word in zip(names, target.tolist()):
-        of_speaker.setdefault(speaker(name), []).append(word)
-    side: dict[str, int] = {}
-    counts: tuple[Counter[int], Counter[int]] = Counter(), Counter()
-    for who, words in sorted(of_speaker.items(), key=lambda item: (-len(item[1]), zlib.crc32(item[0].encode()))):
-        had = [(sum(count[word] for word in words), count.total()) for count in counts]
-        side[who] = int(had[1] < had[0])
-        counts[side[who]].update(words)
-    return np.array([side[speaker(name)] for name in names])
 
 
 def negatives(stream: Sequence[Scored]) -> tuple[list[list[Answers]], list[float]]:

@@ -23,6 +23,8 @@ from common.shipped import checkpoint_path
 from convert import calibration
 from detector.settings import PAUSE_MS, SENSITIVITIES, Settings, Threshold, every_word, preset_of
 from training.data import clip_folder
+from training.keyword import held_out, material, speech
+from training.keyword.speech import Item
 
 NAMES = (SILENCE, UNKNOWN, "computer")
 RATE = FEATURES.sample_rate
@@ -71,6 +73,24 @@ def test_few_recordings_are_shared_out_word_by_word_and_a_single_one_is_reported
         assert (voices == 1).sum() == (voices == 0).sum() == 10
     one = said._replace(target=target[:41], names=names[:41], recorded=said.recorded[:41])
     assert measure.halves(one)[40] == 1
+
+
+@pytest.mark.parametrize("clips", [1, 2, 5, 40])
+def test_no_word_that_is_reported_on_is_among_those_that_an_epoch_is_chosen_by(clips, tmp_path):
+    labels = (*NAMES, "lights out")
+    kinds = [(kind, word) for word in labels[2:] for kind in (speech.WORD, speech.ALIKE)]
+    items = [Item(kind, word) for kind, word in kinds for _ in range(clips)] + [Item(speech.RUNNING, "")] * clips
+    audio = np.arange(1, len(items) + 1, dtype=np.int16)[:, None].repeat(RATE, 1)
+    test = material.Spoken(items, audio, [])
+    held_out.save_test(tmp_path / held_out.TEST, test, labels)
+    said = measure.words_said(tmp_path, labels)
+    side, last = measure.halves(said), np.array([sound[-1] for sound in said.sounds])
+    chosen = held_out.to_choose_on(test, labels)
+    target = speech.target([item.name for item in chosen.items], labels)
+    assert {*chosen.audio[target != labels.index(UNKNOWN), 0]} == {*last[side == 0]}
+    assert not {*chosen.audio[:, 0]} & {*last[side == 1]}
+    assert all(abs(int(np.sum(2 * side[said.target == word] - 1))) <= 1 for word in (2, 3))
+    assert abs(len(chosen.items) - len(items) / 2) <= len(labels)
 
 
 def test_negatives_in_which_the_word_is_said_are_refused(tmp_path):

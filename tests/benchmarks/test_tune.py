@@ -17,6 +17,7 @@ from benchmarks.listening.thresholds import GRID, Answers, Counts
 from benchmarks.report import contents
 from common import build_folder
 from common.audio import read_wav
+from common.halves import even_halves, half
 from common.intervals import missed
 from detector import settings
 from detector.settings import NEVER, SENSITIVITIES, Threshold
@@ -105,21 +106,21 @@ def test_the_curve_falls_and_is_of_the_other_half(counts):
 
 def test_halves_share_no_speaker_and_no_recording():
     names = [f"{speaker}_nohash_{take}.wav" for speaker in ("ab12", "cd34", "ef56", "0a1b") for take in range(3)]
-    assert all(tune.half(f"{name[:4]}_nohash_9.wav") == tune.half(name) for name in names)
-    assert {tune.half(f"x{number}.wav") for number in range(20)} == {0, 1}
+    assert all(half(f"{name[:4]}_nohash_9.wav") == half(name) for name in names)
+    assert {half(f"x{number}.wav") for number in range(20)} == {0, 1}
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_few_recordings_are_halved_word_by_word(count):
     target = np.repeat([2, 5, 7], count)
-    side = tune.even_halves([f"{word}/{take}.wav" for word in ("down", "no", "on") for take in range(count)], target)
+    side = even_halves([f"{word}/{take}.wav" for word in ("down", "no", "on") for take in range(count)], target)
     for word in (2, 5, 7):
         assert abs(int((side[target == word] == 0).sum()) - int((side[target == word] == 1).sum())) == count % 2
 
 
 def test_few_recordings_of_a_speaker_are_in_one_half():
     names = [f"{word}/{who}_nohash_{take}.wav" for word in ("no", "on") for who in "abcd" for take in range(3)]
-    side = tune.even_halves(names, np.repeat([5, 7], 12))
+    side = even_halves(names, np.repeat([5, 7], 12))
     speakers = {who: {int(row) for name, row in zip(names, side) if f"/{who}_" in name} for who in "abcd"}
     assert sorted(map(len, speakers.values())) == [1] * 4 and int(side.sum()) == 12
 

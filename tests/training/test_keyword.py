@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.keyword import measure
 from common import checkpoint
 from common.audio import read_wav
 from common.description import FEATURES, LONGEST_WINDOW, SILENCE, UNKNOWN
@@ -262,6 +263,10 @@ def test_negatives_in_which_the_trained_network_is_sure_of_a_word_are_named_with
 # ---- from a typed word to a checkpoint ----
 
 
+JUDGED = "judged.npy"
+"""The clips that the epoch of `run` was chosen by."""
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     """A tiny run: a typed word, few clips, one epoch, recordings of people as negatives."""
@@ -272,8 +277,25 @@ def run(tmp_path_factory) -> Path:
     for number in range(4):
         soundfile.write(radio / f"{number}.wav", np.resize(examples, 30 * RATE), RATE)
     arguments = ["--words=computer", f"--negatives={radio}", "--clips=50", "--epochs=1", f"--out={out}"]
-    assert command.main(arguments) in (None, 0)
+    with pytest.MonkeyPatch.context() as patched:
+        validation = material.validation
+
+        def kept(*given):
+            judged.append(validation(*given)[0])
+            return validation(*given)
+
+        judged: list[np.ndarray] = []
+        patched.setattr(material, "validation", kept)
+        assert command.main(arguments) in (None, 0)
+    np.save(out / JUDGED, *judged)
     return out
+
+
+def test_what_is_reported_helped_to_choose_no_epoch(run):
+    said = measure.words_said(run, words.labels(["computer"]))
+    side, judged = measure.halves(said), {clip.tobytes() for clip in np.load(run / JUDGED)}
+    chosen_by = [sound[-CLIP:].tobytes() in judged for sound in said.sounds]
+    assert chosen_by == (side == 0).tolist() and 0 < sum(side) < len(side)
 
 
 def test_a_typed_word_becomes_a_checkpoint_that_begins_with_the_shipped_trunk(run):

@@ -142,7 +142,7 @@ def make_trainer(
     noises, outside, digest = material.noises_and_outside(recorded_noises, made.sentences, kept, again, args.seed)
     made = made._replace(audio=material.over_speech(made.audio, kept.sounds, args.seed))
     training = material.training_split(labels, made, args.clips, heard.training, others, args.seed)
-    judged, validation = material.validation(test, noises, labels, args.seed)
+    judged, validation = material.validation(held_out.to_choose_on(test, labels), noises, labels, args.seed)
     device = trainings.choose_device(args.gpu)
     recipe = train.Recipe(
         args.tau,

@@ -13,7 +13,8 @@ import soundfile
 
 from common import checkpoint
 from common.checkpoint import Checkpoint
-from common.description import FEATURES, SILENCE
+from common.description import FEATURES, SILENCE, UNKNOWN
+from common.halves import judging_halves
 from training import card
 from training.data import clip_folder
 from training.keyword import material, speech
@@ -42,9 +43,7 @@ def write(out: Path, trainer: Trainer, test: Spoken, recordings: Sequence[Sample
     calibration(out / CALIBRATION, trainer)
     for name in (TEST, RECORDINGS, NEGATIVES):
         shutil.rmtree(out / name, ignore_errors=True)
-    target = speech.target([item.name for item in test.items], labels)
-    for number, (item, clip, label) in enumerate(zip(test.items, test.audio, target)):
-        save(out / TEST / labels[label] / f"{item.kind}-{number}.wav", clip)
+    save_test(out / TEST, test, labels)
     for number, clip in enumerate(silences(trainer, len(test.items) // len(labels))):
         save(out / TEST / SILENCE / f"silence-{number}.wav", clip)
     for number, sample in enumerate(recordings):
@@ -52,6 +51,26 @@ def write(out: Path, trainer: Trainer, test: Spoken, recordings: Sequence[Sample
     sounds = [*zip(back.names, back.sounds), *((SYNTHETIC, sound) for sound in joined(test.sentences))]
     for number, (name, sound) in enumerate(sounds):
         save(out / NEGATIVES / f"{name}-{number}.flac", sound)
+
+
+def clip_names(test: Spoken, labels: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """The file of each clip of the test, `<label>/<kind>-<number>.wav`, and its class, int64 [clips]."""
+    target = speech.target([item.name for item in test.items], labels)
+    return [f"{labels[label]}/{item.kind}-{n}.wav" for n, (item, label) in enumerate(zip(test.items, target))], target
+
+
+def to_choose_on(test: Spoken, labels: Sequence[str]) -> Spoken:
+    """The half of the test's clips that an epoch may be chosen by: of the words, that which `benchmarks.keyword` chooses
+    thresholds on and reports nothing of; of the rest, half as well."""
+    names, target = clip_names(test, labels)
+    rows = np.flatnonzero(judging_halves(names, target, target == labels.index(UNKNOWN)) == 0)
+    return test._replace(items=[test.items[row] for row in rows], audio=test.audio[rows])
+
+
+def save_test(folder: Path, test: Spoken, labels: Sequence[str]) -> None:
+    """Write the test's clips, each under its name."""
+    for name, clip in zip(clip_names(test, labels)[0], test.audio):
+        save(folder / name, clip)
 
 
 def joined(sentences: Sequence[np.ndarray], each: int = 10) -> list[np.ndarray]:
@@ -116,6 +135,7 @@ def record(
         "epochs": f"{args.epochs}, the best by validation kept (epoch {best})",
         "command": shlex.join(["python", "-m", "training.keyword", *card.portable(arguments)]),
         "time": f"{trainer.seconds / 60:.0f} min",
-        "synthetic voices held out and silence, top-1": f"{100 * row['correct'] / clips:.2f} % ({clips} clips)",
+        "synthetic voices held out and silence, top-1": f"{100 * row['correct'] / clips:.2f} % ({clips} clips, which chose "
+        "the epoch)",
         "from": card.origin(start),
     }

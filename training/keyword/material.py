@@ -41,7 +41,7 @@ COUNTS = {
 TEST_SHARE = 0.1
 """Clips of the test, as a multiple of those of training."""
 VALIDATION_SILENCES = 0.25
-"""Clips of silence that an epoch is chosen by, as a multiple of those of the test."""
+"""Clips of silence that an epoch is chosen by, as a multiple of the others."""
 SENTENCES, TEST_SENTENCES = 0.16, 0.08
 """Utterances of running speech."""
 SHARES = {
@@ -158,7 +158,7 @@ def silences(noise: np.ndarray, count: int, samples: int, rng: np.random.Generat
 def validation(
     test: Spoken, noises: Sequence[np.ndarray], labels: Sequence[str], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The clips that an epoch is chosen by, int16 [clips, samples], and their classes, int64: the test's, and silence,
+    """The clips that an epoch is chosen by, int16 [clips, samples], and their classes, int64: those of `test`, and silence,
     to which a network that is chosen by words alone can be deaf."""
     count = math.ceil(VALIDATION_SILENCES * len(test.items))
     silent = silences(np.concatenate(noises), count, test.audio.shape[1], np.random.default_rng([seed, 10]))
