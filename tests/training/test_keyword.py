@@ -15,6 +15,7 @@ from common.audio import read_wav
 from common.description import FEATURES, LONGEST_WINDOW, SILENCE, UNKNOWN
 from common.errors import UserError
 from common.shipped import EXAMPLES
+from training import held_back
 from training.data import clip_folder
 from training.data.recordings import Excerpt
 from training.field.negatives import Negatives
@@ -210,8 +211,8 @@ def test_recordings_of_any_rate_and_channels_are_taken_and_the_bad_ones_named(tm
     soundfile.write(folder / "hum.wav", quiet(1), RATE)
     good, bad = samples.read(tmp_path, ["hey computer"])
     assert len(good) == 6 and len(bad) == 1 and "hum.wav: left out" in bad[0]
-    split = samples.split(good, 0)
-    assert len(split.test) == 1 and not {s.path for s in split.test} & {s.path for s in split.training}
+    split = samples.split(good)
+    assert 1 <= len(split.test) < 6 and not {s.path for s in split.test} & {s.path for s in split.training}
 
 
 def test_three_recordings_are_too_few_and_folders_of_other_words_are_named(tmp_path):
@@ -241,10 +242,67 @@ def test_a_phrase_that_is_said_slowly_is_taken_as_it_is():
         samples.cut(np.concatenate([np.zeros(RATE), tone, tone[: RATE // 2], np.zeros(RATE)]))
 
 
-@pytest.mark.parametrize("name", ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav", "f.wav"])
-def test_one_minute_of_a_room_is_for_training_and_of_two_one_is_held_back(name):
-    minutes = [Excerpt(Path(name), start * 60 * RATE, 60 * RATE, RATE) for start in range(2)]
-    assert negatives.held_back(minutes[:1]) == [False] and sum(negatives.held_back(minutes)) == 1
+def recorded_files(folder: Path, numbers: range, seconds: int = 1) -> list[Path]:
+    """Recordings of noise, named by their number, which is their content's seed."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{number}.wav" for number in numbers]
+    for number, path in zip(numbers, paths):
+        soundfile.write(path, said(seconds, seed=number), RATE)
+    return paths
+
+
+@pytest.mark.parametrize("content", range(6))
+def test_one_minute_of_a_room_is_for_training_and_of_two_one_is_held_back(content, tmp_path):
+    (path,) = recorded_files(tmp_path, range(content, content + 1))
+    minutes = [Excerpt(path, start * 60 * RATE, 60 * RATE, RATE) for start in range(2)]
+    assert negatives.for_the_test(minutes[:1]) == [False] and sum(negatives.for_the_test(minutes)) == 1
+
+
+def test_what_was_trained_on_is_never_held_back_when_more_is_there():
+    keys = [f"item {number}" for number in range(300)]
+    trained: set[str] = set()
+    for count in range(1, len(keys) + 1):
+        flags = held_back.flags(keys[:count], 5)
+        assert count == 1 or 0 < sum(flags) < count
+        held = {key for key, flag in zip(keys, flags) if flag}
+        assert not held & trained
+        trained |= {*keys[:count]} - held
+    assert 0.15 < np.mean(held_back.flags(keys, 5)) < 0.25
+    assert held_back.flags([], 5) == [] and held_back.flags(["a"], 5) == [False]
+
+
+def test_recordings_of_words_that_are_added_or_renamed_move_none_into_the_test(tmp_path):
+    paths = recorded_files(tmp_path, range(30))
+
+    def split(some: list[Path]) -> list[set[str]]:
+        good = [samples.Sample("computer", path, np.zeros(1), np.zeros(1), held_back.content(path)) for path in some]
+        return [{sample.key for sample in part} for part in samples.split(good)]
+
+    for first in (range(0, 30, 3), range(5, 15), range(20, 30)):  # added before, between and behind
+        assert not split([paths[number] for number in first])[0] & split(paths)[1]
+    before = split(paths)
+    renamed = [path.rename(tmp_path / f"take {29 - number}.wav") for number, path in enumerate(paths)]
+    assert split(sorted(renamed)) == before
+
+
+def test_negatives_that_are_added_move_none_into_the_test_and_a_recording_stays_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(negatives, "PIECE", 1)
+    recorded_files(tmp_path / "a", range(7), 3)
+    recorded_files(tmp_path / "b", range(10, 40), 2)
+    kept, back = ({excerpt.path for excerpt in part.excerpts} for part in negatives.split([tmp_path / "a"], 0))
+    more, more_back = ({e.path for e in part.excerpts} for part in negatives.split([tmp_path / "b", tmp_path / "a"], 1))
+    assert not kept & back and not more & more_back and back and not kept & more_back
+    assert len(more_back) < 15 and len(more | more_back) == 37
+
+
+def test_of_few_recordings_minutes_are_held_back_and_a_line_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(negatives, "PIECE", 1)
+    for count in (1, negatives.HELD_BACK - 1, negatives.HELD_BACK):
+        recorded_files(tmp_path, range(count), 8)
+        kept, back = negatives.split([tmp_path], 0)
+        assert back.sounds and len(kept.sounds) > len(back.sounds)
+        lines = negatives.shared(kept, back)
+        assert len(lines) == (count < negatives.HELD_BACK) and all("fewer than 5 recordings" in line for line in lines)
 
 
 def test_negatives_in_which_the_trained_network_is_sure_of_a_word_are_named_with_their_second():
@@ -275,7 +333,7 @@ def run(tmp_path_factory) -> Path:
     out, radio = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("radio")
     examples = np.concatenate([read_wav(path) for path in sorted(EXAMPLES.glob("*.wav"))])
     for number in range(4):
-        soundfile.write(radio / f"{number}.wav", np.resize(examples, 30 * RATE), RATE)
+        soundfile.write(radio / f"{number}.wav", np.resize(np.roll(examples, 99 * number), 30 * RATE), RATE)
     arguments = ["--words=computer", f"--negatives={radio}", "--clips=50", "--epochs=1", f"--out={out}"]
     with pytest.MonkeyPatch.context() as patched:
         validation = material.validation

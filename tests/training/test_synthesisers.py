@@ -13,7 +13,7 @@ from common.description import FEATURES
 from common.errors import UserError
 from training.spoken import codecs, speakers
 from training.spoken.speakers import Voice
-from training.spoken.synthesisers import espeak, kokoro, models, pico, piper
+from training.spoken.synthesisers import espeak, flite, kokoro, models, pico, piper
 
 RATE = FEATURES.sample_rate
 LETTERS = {letter: number for number, letter in enumerate("kəmpjuːtɚˈɾəʊɹ .,!?_^$", 1)}
@@ -84,6 +84,22 @@ def test_no_throat_of_the_test_is_in_training(needs_espeak, kokoros):
     voices = speakers.find("en")
     throats = [{(voice.synthesiser, throat) for voice in some for throat in voice.throats} for some in voices]
     assert not throats[0] & throats[1] and ("kokoro", "a") in throats[0] and len(voices.training) > 2 * len(voices.test) > 0
+
+
+def test_voices_that_are_added_hold_out_none_that_was_trained_with():
+    names = [f"/one/{number:03}.onnx.json#0" for number in range(120)]
+    few = {name for name in names if int(name[5:8]) % 4}
+    for some in (few, {*sorted(few)[:3]}, {*sorted(few)[40:50]}):
+        assert not (some - speakers.apart("piper", some)) & speakers.apart("piper", {*names})
+        assert 0 < len(speakers.apart("piper", some)) < len(some)
+    elsewhere = {f"/some/where{name}" for name in few}
+    assert speakers.apart("piper", elsewhere) == {f"/some/where{name}" for name in speakers.apart("piper", few)}
+    assert speakers.apart("piper", {*names[:2]}) == set(), "two are both for training"
+
+
+def test_a_fifth_of_the_voices_that_are_always_there_is_held_out():
+    for name, throats in (("espeak-ng", espeak.VARIANTS), ("flite", flite.VOICES)):
+        assert 0.19 < len(speakers.apart(name, {*throats})) / len(throats) < 0.26
 
 
 def test_a_missing_synthesiser_is_left_out_with_a_line(needs_espeak, monkeypatch, capsys):

@@ -179,8 +179,8 @@ def main(argv: list[str] | None = None) -> None:
     started, spent = time.monotonic(), time.process_time()
     start = beginning(args)
     good, bad, kept, back = recorded.read(args.samples, args.words, args.negatives, args.seed)
-    print("\n".join(bad), end="\n" * bool(bad))
-    heard = samples.split(good, args.seed)
+    print("".join(f"{line}\n" for line in [*bad, *negatives.shared(kept, back)]), end="")
+    heard = samples.split(good)
     material.enough(kept, args.negatives)
     again = negatives.all_of(args.more_negatives) if args.more_negatives else Pieces([], [])
     with locks.writing(args.out, ".last.pt.*"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import soundfile
 
 from common import progress
 from common.resampling import to_16_khz
+from training import held_back
 from training.data import recordings
 from training.data.recordings import Excerpt
 from training.field.negatives import Negatives
@@ -19,8 +19,7 @@ from training.spoken.acoustics import RATE
 
 PIECE = 60  # seconds
 HELD_BACK = 5
-"""One of so many recordings is held back, or of so many pieces where there are few recordings."""
-FEW = 10
+"""About one of so many recordings is held back; of fewer recordings, one of so many pieces of them."""
 DOUBTS, SURE = 5, 0.9
 """Places that are named, and the probability of a word from which they are."""
 MOST_HOURS, MOST_HELD_BACK = 4.0, 1.0
@@ -50,17 +49,14 @@ def choose(found: Sequence[Excerpt], hours: float, seed: int) -> list[Excerpt]:
     return [found[index] for index in sorted(order[: np.searchsorted(total, hours) + 1])]
 
 
-def held_back(found: Sequence[Excerpt]) -> list[bool]:
-    """Which pieces are for the test: whole recordings, unless there are FEW of them. A single piece is for training."""
-    few = len({excerpt.path for excerpt in found}) < FEW
-
-    def key(excerpt: Excerpt) -> str:
-        return f"{excerpt.path.name} {excerpt.start}" if few else excerpt.path.name
-
-    flags = [zlib.crc32(key(excerpt).encode()) % HELD_BACK == 0 for excerpt in found]
-    if any(flags) and not all(flags):
-        return flags
-    return [index == 0 and len(found) > 1 for index in range(len(found))]
+def for_the_test(found: Sequence[Excerpt]) -> list[bool]:
+    """Which pieces are held back: whole recordings, by their content (see `held_back.flags`), or single pieces where there
+    are fewer recordings than HELD_BACK. A single piece is for training."""
+    by_path = {path: held_back.content(path) for path in dict.fromkeys(excerpt.path for excerpt in found)}
+    if len(by_path) < HELD_BACK:
+        return held_back.flags([f"{by_path[excerpt.path]} {excerpt.start}" for excerpt in found], HELD_BACK)
+    back = dict(zip(by_path, held_back.flags(list(by_path.values()), HELD_BACK)))
+    return [back[excerpt.path] for excerpt in found]
 
 
 def sound(excerpt: Excerpt) -> np.ndarray:
@@ -85,12 +81,23 @@ def read(found: Sequence[Excerpt], what: str) -> Pieces:
 def split(folders: Sequence[Path], seed: int) -> tuple[Pieces, Pieces]:
     """The pieces to train with, and those held back. UserError where a folder has no recording, or one cannot be read."""
     found = recordings.excerpts(folders, PIECE)
-    flags = held_back(found)
+    flags = for_the_test(found)
     parts = []
     for back, hours, what in ((False, MOST_HOURS, "negatives"), (True, MOST_HELD_BACK, "held-back negatives")):
         some = [excerpt for excerpt, flag in zip(found, flags) if flag == back]
         parts.append(read(choose(some, hours, seed), what))
     return parts[0], parts[1]
+
+
+def shared(kept: Pieces, back: Pieces) -> list[str]:
+    """A line where the pieces to train with and those held back are of the same recordings."""
+    both = {excerpt.path for excerpt in kept.excerpts} & {excerpt.path for excerpt in back.excerpts}
+    if not both:
+        return []
+    return [
+        f"negatives: fewer than {HELD_BACK} recordings, so those of the test are minutes of recordings that are trained on, "
+        "and false accepts of other speakers and rooms may be more; name more recordings"
+    ]
 
 
 def all_of(folders: Sequence[Path]) -> Pieces:

@@ -14,6 +14,7 @@ import numpy as np
 
 from common.description import FEATURES
 from common.errors import UserError
+from training import held_back
 from training.data import recordings
 from training.spoken.acoustics import RATE
 
@@ -36,16 +37,17 @@ SECOND_WORD = 0.4
 LEAST = 5
 """Recordings of a word with which its training and its test can be held apart."""
 HELD_BACK = 5
-"""One of so many recordings is held back for the test, at least one."""
+"""About one of so many recordings of a word is held back for the test, at least one."""
 
 
 class Sample(NamedTuple):
-    """A recording: its word, its path, the word in it, float64 [samples] at 16 kHz, and all of it."""
+    """A recording: its word, its path, the word in it, float64 [samples] at 16 kHz, all of it, and a key of its content."""
 
     word: str
     path: Path
     said: np.ndarray
     whole: np.ndarray
+    key: str = ""
 
 
 class Samples(NamedTuple):
@@ -103,7 +105,7 @@ def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
             length, rate = recordings.header(path)
             whole = recordings.read(recordings.Excerpt(path, 0, length, rate))
             try:
-                good.append(Sample(word, path, cut(whole), whole))
+                good.append(Sample(word, path, cut(whole), whole, held_back.content(path)))
             except ValueError as error:
                 bad.append(f"{path}: left out, {error}")
         count = len(good) - before
@@ -116,13 +118,13 @@ def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
     return good, bad
 
 
-def split(good: Sequence[Sample], seed: int) -> Samples:
-    """One of HELD_BACK recordings of each word for the test, at random."""
-    rng = np.random.default_rng([seed, 3])
+def split(good: Sequence[Sample]) -> Samples:
+    """About one of HELD_BACK recordings of each word for the test, by their content: see `held_back.flags`."""
     test: set[int] = set()
     for word in sorted({sample.word for sample in good}):
         rows = [index for index, sample in enumerate(good) if sample.word == word]
-        test |= {*rng.permutation(rows)[: max(1, len(rows) // HELD_BACK)].tolist()}
+        back = held_back.flags([good[row].key for row in rows], HELD_BACK)
+        test |= {row for row, held in zip(rows, back) if held}
     return Samples(
         [sample for index, sample in enumerate(good) if index not in test],
         [sample for index, sample in enumerate(good) if index in test],

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from common.errors import UserError
+from training import held_back
 from training.spoken.synthesisers import espeak, flite, kokoro, pico, piper
 
 ALL = {"espeak-ng": espeak, "flite": flite, "kokoro": kokoro, "pico": pico, "piper": piper}
 SLOW = "kokoro", "piper"
 """Those that take up to a second of computing for a second of speech: they say single words only."""
-EVERY, HELD_OUT = 5, 2
-"""Of so many throats of a synthesiser, which one (from 0) is held out."""
+EVERY, LEAST = 5, 3
+"""About one of so many throats of a synthesiser is held out, at least one of so many; of fewer none."""
 MNEMONICS = "[["
 """How a text of espeak-ng's phonemes begins."""
 
@@ -52,14 +53,22 @@ def installed() -> dict:
     return found
 
 
+def apart(synthesiser: str, throats: set[str]) -> set[str]:
+    """Those of a synthesiser's throats that are held out, each by its name, without the folder of a model: voices that are
+    added hold out none that was trained with, but where there were fewer than LEAST."""
+    names = sorted(throats)
+    keys = [f"{synthesiser} {name.rpartition('/')[2]}" for name in names]
+    back = held_back.flags(keys, EVERY) if len(names) >= LEAST else [False] * len(names)
+    return {name for name, held in zip(names, back) if held}
+
+
 def find(language: str) -> Voices:
     """The voices of a language; UserError where no synthesiser has any."""
     training: list[Voice] = []
     test: list[Voice] = []
     for name, module in installed().items():
         voices = [Voice(name, voice) for voice in module.voices(language)]
-        throats = sorted({throat for voice in voices for throat in voice.throats})
-        held_out = {*throats[HELD_OUT::EVERY]}
+        held_out = apart(name, {throat for voice in voices for throat in voice.throats})
         training += [voice for voice in voices if held_out.isdisjoint(voice.throats)]
         test += [voice for voice in voices if held_out.issuperset(voice.throats)]
     if not training or not test:
