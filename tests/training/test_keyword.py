@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from training.field.negatives import Negatives
 from training.keyword import __main__ as command, held_out, material, negatives, phonemes, samples, speech, vocabulary, words
 from training.spoken import speakers, synthesis
 from training.spoken.acoustics import CLIP
+from training.spoken.speakers import Voice
 
 RATE = FEATURES.sample_rate
 
@@ -172,6 +174,32 @@ def test_clips_are_a_second_and_the_same_for_the_same_seed(espeak):
     for item in [speech.Item(kind, "" if kind == speech.RUNNING else "computer") for kind in speech.KINDS]:
         first, again = (speech.clip(item, chosen, voices, (0, 5)) for _ in range(2))
         assert first.dtype == np.int16 and first.shape == (RATE,) and (first == again).all() and np.abs(first).max() > 1000
+
+
+def test_kept_clips_are_spoken_anew_by_other_voices_of_other_texts_and_another_seed(tmp_path, monkeypatch, capsys):
+    spoken: list[Sequence[Voice]] = []
+
+    def parts(items, chosen, voices, seed):
+        spoken.append(voices)
+        return [(0, np.full((len(items), CLIP), len(spoken), np.int16))]
+
+    monkeypatch.setattr(speech, "spoken_parts", parts)
+    items, texts = [speech.Item(speech.WORD, "computer"), speech.Item(speech.RUNNING, "")], speech.Texts(["tree"], ["t"])
+    slt, awb, rms = (Voice("flite", name) for name in ("slt", "awb", "rms"))
+    cases = [  # each differs from the one before in one thing
+        (items, texts, [slt, awb], 0),
+        (items, texts, [slt, awb, rms], 0),
+        (items, texts, [slt, awb, slt], 0),
+        (items, texts._replace(words=["house"]), [slt, awb, slt], 0),
+        (items, texts._replace(words=["house"]), [slt, awb, slt], 1),
+        ([items[0]._replace(text="jarvis"), items[1]], texts._replace(words=["house"]), [slt, awb, slt], 1),
+    ]
+    for number, case in enumerate(cases, 1):
+        for _ in range(2):
+            assert (speech.kept(tmp_path / "clips", *case) == number).all() and len(spoken) == number
+        assert capsys.readouterr().out.count("other voices, texts or another seed; they are spoken anew") == (number > 1)
+    monkeypatch.setattr(speech, "FORMAT", speech.FORMAT + 1)
+    assert (speech.kept(tmp_path / "clips", *cases[-1]) == len(cases) + 1).all()
 
 
 # ---- the user's recordings ----

@@ -155,6 +155,33 @@ def test_a_model_of_piper_speaks_in_each_of_its_speakers(pipers):
         assert piper.NOISE[0] <= noise <= piper.NOISE[1] and piper.PACE[0] <= pace <= piper.PACE[1]
 
 
+def test_voices_are_known_by_their_models_wherever_these_lie(kokoros, tmp_path_factory):
+    voices = [Voice("kokoro", name) for name in kokoro.voices("en")]
+    before = speakers.digest(voices)
+    assert speakers.digest(voices) == before != speakers.digest(voices[:-1])
+    for name in ("model.onnx", "vocab.json", "voices/c.bin"):
+        content = (kokoros / name).read_bytes()
+        (kokoros / name).write_bytes(content + b" ")
+        assert speakers.digest(voices) != before
+        (kokoros / name).write_bytes(content)
+    assert speakers.digest(voices) == before
+    models.use(shutil.copytree(kokoros, tmp_path_factory.mktemp("elsewhere") / "models"))
+    assert speakers.digest(voices) == before
+
+
+def test_a_voice_of_piper_is_known_by_its_model_and_its_description(pipers, tmp_path_factory):
+    def digest(folder: Path) -> str:
+        return speakers.digest([Voice("piper", f"{folder / 'lee.onnx.json'}#{speaker}") for speaker in range(3)])
+
+    elsewhere = shutil.copytree(pipers, tmp_path_factory.mktemp("elsewhere") / "models")
+    assert digest(elsewhere) == digest(pipers)
+    for name in ("lee.onnx", "lee.onnx.json"):
+        content = (elsewhere / name).read_bytes()
+        (elsewhere / name).write_bytes(content + b" ")
+        assert digest(elsewhere) != digest(pipers)
+        (elsewhere / name).write_bytes(content)
+
+
 def test_the_plain_model_of_several_speaks(kokoros):
     shutil.copy(kokoros / "model.onnx", kokoros / "model_q8f16.onnx")
     assert kokoro.model(kokoros) == kokoros / "model.onnx"

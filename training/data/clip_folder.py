@@ -29,16 +29,18 @@ def write(
     made: Iterable[tuple[int, np.ndarray]],
     samples: int = SECOND,
     speakers: Sequence[str] = (),
+    digest: str = "",
 ) -> None:
     """Write clips as they are made. words: of all clips. made: (index of the first, int16 [n, samples]) in any order.
-    speakers: who says them, where that is worth a note."""
+    speakers: who says them, where that is worth a note. digest: of all that they are made of, where that is compared."""
     with replacing(folder / ARRAY) as temporary:
         audio = np.lib.format.open_memmap(temporary, "w+", np.int16, (len(words), samples))
         for first, clips in made:
             audio[first : first + len(clips)] = clips
         audio.flush()
         (folder / LIST).unlink(missing_ok=True)  # the old list would not match the new clips, even between two renames
-    write_text(folder / LIST, json.dumps({"seed": seed, "words": list(words), "speakers": list(speakers)}) + "\n")
+    noted = {"seed": seed, "words": list(words), "speakers": list(speakers)} | ({"digest": digest} if digest else {})
+    write_text(folder / LIST, json.dumps(noted) + "\n")
 
 
 @contextlib.contextmanager
@@ -78,6 +80,11 @@ def seed_of(folder: Path) -> int | None:
     """The seed of the clips of a folder that `load` can read; None where it is not recorded."""
     seed = json.loads((folder / LIST).read_text()).get("seed")
     return seed if isinstance(seed, int) and seed >= 0 else None
+
+
+def digest_of(folder: Path) -> str:
+    """The digest of what the clips of a folder that `load` can read are made of; empty where none is recorded."""
+    return str(json.loads((folder / LIST).read_text()).get("digest", ""))
 
 
 def speakers_of(folder: Path) -> list[str]:

@@ -7,6 +7,8 @@ same plan gives the same clips whatever the number of processes. Voices of train
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,6 +44,8 @@ MEASURED = 25
 """Utterances by which a word's length is judged."""
 WORDS_AT_ONCE = 6, 14
 CHUNK = 100  # clips per task of a process
+FORMAT = 1
+"""Raised where the same plan, voices and seed give other clips, so that kept ones are spoken anew."""
 LEAST = 0.01
 """Fraction of full scale below which a synthesiser said nothing."""
 
@@ -175,18 +179,27 @@ def chunk(items: Sequence[Item], chosen: Texts, voices: Sequence[Voice], seed: i
     return np.stack([clip(item, chosen, voices, (seed, first + index)) for index, item in enumerate(items)])
 
 
+def digest(items: Sequence[Item], chosen: Texts, voices: Sequence[Voice], seed: int) -> str:
+    """A hash of all that the clips of a plan are made of."""
+    parts = [FORMAT, list(items), list(chosen), speakers.digest(voices), seed]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def kept(folder: Path, items: Sequence[Item], chosen: Texts, voices: Sequence[Voice], seed: int) -> np.ndarray:
-    """The clips of a plan from a folder that holds them already, else spoken into it; int16 [items, samples]
-    (mapped)."""
-    names = [item.name for item in items]
+    """The clips of a plan from a folder that holds them already, else spoken into it, with a line where it holds others:
+    int16 [items, samples] (mapped)."""
+    wanted = digest(items, chosen, voices, seed)
     try:
-        audio, found = clip_folder.load(folder, "spoken clips", "`make keyword`", chosen.samples)
-        if found == names and clip_folder.seed_of(folder) == seed:
+        audio, _ = clip_folder.load(folder, "spoken clips", "`make keyword`", chosen.samples)
+        if clip_folder.digest_of(folder) == wanted:
             return audio
     except UserError:
         pass
+    if clip_folder.is_one(folder):
+        print(f"{folder}: clips of other voices, texts or another seed; they are spoken anew")
+    names = [item.name for item in items]
     with clip_folder.making(folder):
-        clip_folder.write(folder, names, seed, spoken_parts(items, chosen, voices, seed), chosen.samples)
+        clip_folder.write(folder, names, seed, spoken_parts(items, chosen, voices, seed), chosen.samples, digest=wanted)
     return clip_folder.load(folder, "spoken clips", "`make keyword`", chosen.samples)[0]
 
 

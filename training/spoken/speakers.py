@@ -2,12 +2,15 @@
 
 A synthesiser is a file in training/spoken/synthesisers/: REMEDY, how to get it; READS_PHONEMES, whether it reads those of
 espeak-ng; SHARE, how often it speaks beside the others; `installed()`; `voices(language)`, the names of its voices;
-`throats(voice)`, who speaks in one; `say(text, voice, rng)`, a text in one of them. It is listed in ALL here, and nowhere
-else.
+`throats(voice)`, who speaks in one; `files(voice)`, the models that do; `say(text, voice, rng)`, a text in one of them. It
+is listed in ALL here, and nowhere else.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -77,6 +80,16 @@ def find(language: str) -> Voices:
             "(Debian: apt-get install espeak-ng)"
         )
     return Voices(training, test)
+
+
+def digest(voices: Sequence[Voice]) -> str:
+    """A hash of voices, by their names and the content of their models, wherever these lie."""
+    content = functools.cache(held_back.content)
+    made = hashlib.sha256()
+    for voice in voices:
+        files = [content(path) for path in ALL[voice.synthesiser].files(voice.name) if path.is_file()]
+        made.update(json.dumps([voice.synthesiser, voice.name.rpartition("/")[2], files]).encode())
+    return made.hexdigest()
 
 
 def quick(voices: Sequence[Voice]) -> list[Voice]:

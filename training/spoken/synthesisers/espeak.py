@@ -9,6 +9,7 @@ import functools
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -83,6 +84,11 @@ def voices(language: str) -> list[str]:
 def throats(voice: str) -> tuple[str, ...]:
     """Who speaks, whatever the accent."""
     return (voice.rsplit("+", 1)[1],)
+
+
+def files(voice: str) -> list[Path]:
+    """The models that speak: none, the program is one."""
+    return []
 
 
 def say(text: str, voice: str, rng: np.random.Generator) -> tuple[np.ndarray, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +29,11 @@ def voices(language: str) -> list[str]:
 def throats(voice: str) -> tuple[str, ...]:
     """Who speaks."""
     return (voice,)
+
+
+def files(voice: str) -> list[Path]:
+    """The models that speak: none, the program is one."""
+    return []
 
 
 def say(text: str, voice: str, rng: np.random.Generator) -> tuple[np.ndarray, int]:

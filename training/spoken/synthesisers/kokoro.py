@@ -81,6 +81,16 @@ def table(place: Path) -> dict[str, int]:
     raise UserError(f"{place}: no {' or '.join(TABLES)} with the numbers of its phonemes; copy the model's there")
 
 
+def files(voice: str) -> list[Path]:
+    """The model that speaks, the tables of its phonemes, and the two voices."""
+    place = folder()
+    path = model(place) if place else None
+    if place is None or path is None:
+        return []
+    tables = [place / name for name in TABLES if (place / name).exists()]
+    return [path, *tables, *(place / "voices" / f"{name}.bin" for name in throats(voice))]
+
+
 def say(text: str, voice: str, rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """A text at a random speed and intonation, the two voices mixed at random: samples, float64 in +-1, and their rate in
     Hz."""

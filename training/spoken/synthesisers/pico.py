@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -44,6 +45,11 @@ def voices(language: str) -> list[str]:
 def throats(voice: str) -> tuple[str, ...]:
     """Who speaks."""
     return (voice,)
+
+
+def files(voice: str) -> list[Path]:
+    """The models that speak: none, the program is one."""
+    return []
 
 
 def say(text: str, voice: str, rng: np.random.Generator) -> tuple[np.ndarray, int]:

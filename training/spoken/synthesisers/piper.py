@@ -60,6 +60,12 @@ def throats(voice: str) -> tuple[str, ...]:
     return (voice,)
 
 
+def files(voice: str) -> list[Path]:
+    """The model that speaks, and its description."""
+    path = Path(voice.rsplit("#", 1)[0])
+    return [path.with_suffix(""), path]
+
+
 def say(text: str, voice: str, rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """A text at a random speed and liveliness: samples, float64 in +-1, and their rate in Hz."""
     path, speaker = Path(voice.rsplit("#", 1)[0]), int(voice.rsplit("#", 1)[1])
