@@ -46,7 +46,9 @@ def figures(measured: Measured) -> dict[str, str]:
             parts.append(f"{missed(said, hit)} % of {said} held-back recordings missed")
         rate = per_hour(reports, measured.voices.hours)
         found[f"{name} sensitivity"] = f"{rate} false accepts an hour, {', '.join(parts)}"
-    found["negatives"] = f"{measured.voices.hours:.2f} hours to report on, {measured.settings.chosen} to choose on"
+    hours, own = measured.voices.hours, measured.recorded_hours
+    of = f"{own:.2f} of recordings of yours and {max(0, hours - own):.2f} of synthetic speech"
+    found["negatives"] = f"{hours:.2f} hours to report on, {of}; {measured.settings.chosen} to choose on"
     return found
 
 
@@ -57,9 +59,15 @@ def mostly_missed(counts: Counts, preset: Sequence[Threshold]) -> str:
 
 
 def doubts(measured: Measured, wanted: float) -> list[str]:
-    """A line for each rate that the negatives are too short for, one where most words are missed at medium sensitivity, and
-    one where most of the user's recordings are missed whatever the threshold. wanted: false accepts an hour at medium."""
+    """A line for each rate that the negatives are too short for, one where the same recordings without words were chosen on
+    and are reported on, one where most words are missed at medium sensitivity, and one where most of the user's recordings
+    are missed whatever the threshold. wanted: false accepts an hour at medium."""
     lines, presets = tune.too_short(measured.voices.hours, wanted), measured.settings.presets
+    if measured.shared:
+        lines.append(
+            f"fewer than {tune.LEAST} recordings of NEGATIVES are held back, or one is too long beside the others: minutes "
+            "of the same are chosen and reported on, and other speakers or rooms may give more false accepts; name more"
+        )
     if missed_words := mostly_missed(measured.voices, presets[settings.MEDIUM]):
         lines.append(
             f"medium sensitivity misses {missed_words} words: more CLIPS, EPOCHS, VOICES or NEGATIVES train the "

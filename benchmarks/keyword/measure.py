@@ -28,7 +28,7 @@ from detector.binding import Detector
 from detector.settings import HIGH, HOP_MS, Preset, Settings, usual_pause
 from engine import network
 from training.data import recordings
-from training.keyword.held_out import NEGATIVES, RECORDINGS, SYNTHETIC, TEST
+from training.keyword.held_out import NEGATIVES, RECORDINGS, TEST, is_synthetic, recording_of
 
 ENGINE = "keyword.native.npz"
 """The integer network, which the conversion makes again with the same bytes."""
@@ -62,7 +62,7 @@ class Found(NamedTuple):
 
 class Measured(NamedTuple):
     """The thresholds; the counts that are reported, of synthetic voices and of recordings; the curve's points; the worst
-    sounds; hours of the user's negatives that were held back."""
+    sounds; hours of the user's negatives that are reported on, and whether the same recordings were chosen on."""
 
     settings: Settings
     voices: Counts
@@ -71,6 +71,7 @@ class Measured(NamedTuple):
     false_accepts: list[Found]
     misses: list[Found]
     recorded_hours: float
+    shared: bool
 
 
 def quantise(source: Checkpoint, path: Path, out: Path) -> dict:
@@ -157,9 +158,16 @@ def halves(said: Said) -> np.ndarray:
     return judging_halves(said.names, said.target, said.recorded)
 
 
+def halved(stream: Sequence[Scored]) -> tuple[tune.Halves, tune.Halves]:
+    """The halves of the user's recordings without words, no recording of which is in both if there are enough, and those of
+    the synthetic ones."""
+    kinds = [[row for row in stream if is_synthetic(row.path) == synthetic] for synthetic in (False, True)]
+    return tune.negatives(kinds[0], recording_of), tune.negatives(kinds[1])
+
+
 def check_negatives(stream: Sequence[Scored], preset: Preset) -> None:
     """UserError where a word is reported in most recordings of the user's without words: it is probably said in them."""
-    own = [recording for recording in stream if not recording.path.name.startswith(SYNTHETIC)]
+    own = [recording for recording in stream if not is_synthetic(recording.path)]
     detector = Detector(preset)
     hits = sum(bool(thresholds.reported(detector, Answers(row.winner, row.probability))) for row in own)
     if len(own) >= tune.LEAST and hits > TOO_MANY * len(own):
@@ -178,7 +186,9 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
     said = words_said(folder, labels)
     heard = [Answers(row.winner, row.probability) for row in listen_test.hear_all(engine, said.sounds)]
     stream = continuous.listen(engine, recordings.find([folder / NEGATIVES]).paths)
-    parts, hours = tune.negatives(stream)
+    own, synthetic = halved(stream)
+    parts = [[*some, *others] for some, others in zip(own.parts, synthetic.parts)]
+    hours = [sum(both) for both in zip(own.hours, synthetic.hours)]
     side = halves(said)
     chosen_on = counted(said, heard, side == 0, parts[0], hours[0], labels)
     voices = counted(said, heard, (side == 1) & ~said.recorded, parts[1], hours[1], labels)
@@ -191,7 +201,6 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
     tried = thresholds.tried("make keyword", presets, reported_on)
     settings = Settings(tuple(labels), presets, what, made["sha256"], pause_ms=usual_pause(labels), tried=tried)
     check_negatives(stream, settings.preset(HIGH))
-    own = continuous.hours(row for row in stream if not row.path.name.startswith(SYNTHETIC))
     return Measured(
         settings,
         voices,
@@ -199,5 +208,6 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
         thresholds.curve(chosen_on, voices, labels),
         worst_false_accepts(stream, words, labels, made["delay_columns"]),
         worst_misses(said, heard),
-        own,
+        own.hours[1],
+        own.shared,
     )

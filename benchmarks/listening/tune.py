@@ -12,7 +12,8 @@ false accepts an hour: these are the thresholds of medium sensitivity; low is fo
 --pause: a word counts only where its run begins within so many milliseconds after the network last heard silence, or a word;
 in the middle of speech it does not. 0: anywhere.
 Chosen on half of the recordings, reported on the other half, which shares no recording and, where file names tell, no
-speaker of the keywords.
+speaker of the keywords. Fewer than four recordings without keywords, or one that is much longer than all others together,
+are cut into pieces of five minutes, of which both halves have some; a line says so.
 
 Writes detector.json into the build folder, generates the firmware anew with these thresholds and the prefix that it has, and
 writes the curve of misses against false accepts for the report. --out FILE writes the thresholds there instead and leaves
@@ -24,8 +25,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,22 +50,65 @@ from training.data import recordings
 
 FACTORS = {LOW: 0.2, MEDIUM: 1.0, HIGH: 5.0}
 """False accepts an hour of each sensitivity, as a multiple of the wanted ones."""
-UNIT = 300 * FEATURES.sample_rate // FEATURES.hop
-"""Hops of the longest piece that is in one half as a whole: five minutes."""
+PIECE = 300
+"""Seconds of the pieces into which recordings are cut where they cannot be halved as a whole."""
 LEAST = 4
 """Recordings, of a kind, without which halves say nothing."""
+SMALLEST = 0.25
+"""Fraction of the hours that the shorter half has at least, where recordings stay whole."""
 
 
-def negatives(stream: Sequence[Scored]) -> tuple[list[list[Answers]], list[float]]:
-    """The answers over each half of the recordings, every other one, and its hours. Longer than UNIT is several."""
-    units = []
-    for recording in stream:
-        for start in range(0, len(recording.winner), UNIT):
-            hop = slice(start, start + UNIT)
-            samples = min(UNIT * FEATURES.hop, max(0, recording.samples - start * FEATURES.hop))
-            units.append((Answers(recording.winner[hop], recording.probability[hop]), samples))
-    parts = [[answers for answers, _ in units[side::2]] for side in range(2)]
-    return parts, [sum(samples for _, samples in units[side::2]) / FEATURES.sample_rate / 3600 for side in range(2)]
+class Halves(NamedTuple):
+    """The answers over the two halves of recordings without words, the hours of each, and whether both hold pieces of the
+    same recordings."""
+
+    parts: list[list[Answers]]
+    hours: list[float]
+    shared: bool
+
+
+def negatives(stream: Sequence[Scored], name: Callable[[Path], str] = str) -> Halves:
+    """Halve recordings: every other one is in the second half where none is longer than PIECE seconds; else each goes as a
+    whole to the shorter half, the longest first. Where there are fewer than LEAST, or the shorter half would have less than
+    SMALLEST of the hours, every other piece of PIECE seconds is in the second half.
+
+    name: of the recording that a path is, or is a piece of.
+    """
+    pieces = [(name(recording.path), *piece) for recording in stream for piece in cut(recording)]
+    numbers = {own: number for number, own in enumerate(dict.fromkeys(own for own, _, _ in pieces))}
+    owner = np.array([numbers[own] for own, _, _ in pieces], int)
+    samples = np.array([length for _, _, length in pieces], np.int64)
+    side = np.arange(len(pieces)) % 2
+    if LEAST <= len(numbers) < len(pieces):
+        whole = longest_first(np.bincount(owner, samples))[owner]
+        if np.bincount(whole, samples, 2).min() >= SMALLEST * samples.sum():
+            side = whole
+    parts = [[answers for (_, answers, _), own in zip(pieces, side) if own == which] for which in range(2)]
+    hours = np.bincount(side, samples, 2) / FEATURES.sample_rate / 3600
+    shared = {*owner[side == 0].tolist()} & {*owner[side == 1].tolist()}
+    return Halves(parts, hours.tolist(), bool(shared))
+
+
+def cut(recording: Scored) -> list[tuple[Answers, int]]:
+    """A recording in pieces of PIECE seconds, the last of which may be shorter and has the pause: answers, and samples."""
+    starts = range(0, max(1, recording.samples), PIECE * FEATURES.sample_rate)
+    hops = [start // FEATURES.hop for start in starts] + [len(recording.winner)]
+    return [
+        (
+            Answers(recording.winner[first:last], recording.probability[first:last]),
+            min(recording.samples - start, PIECE * FEATURES.sample_rate),
+        )
+        for start, first, last in zip(starts, hops, hops[1:])
+    ]
+
+
+def longest_first(lengths: np.ndarray) -> np.ndarray:
+    """Which half each recording goes to, int [n], so that both are about as long: the longest first, to the shorter half."""
+    side, total = np.zeros(len(lengths), int), [0.0, 0.0]
+    for row in np.argsort(-lengths, kind="stable"):
+        side[row] = int(total[1] < total[0])
+        total[side[row]] += float(lengths[row])
+    return side
 
 
 def joined(parts: Sequence[Answers]) -> Answers:
@@ -205,7 +250,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     samples = conversion["features"]["clip_samples"]
     keywords = own_keywords(args.keywords, labels) if args.keywords else data_keywords(args.data, labels, samples)
     sounds, target, names, origin = keywords
-    parts, hours = negatives(continuous.listen(path, found.paths))
+    parts, hours, shared = negatives(continuous.listen(path, found.paths))
     where = ", ".join(map(str, args.folders))
     if (count := sum(map(len, parts))) < LEAST:
         raise UserError(
@@ -235,6 +280,11 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     what = f"{hours[0]:.2f} hours of {of} and {int((which == 0).sum()):,} keywords of {origin}"
     print(f"{build}: chosen on {what};")
     print(f"reported on the other half: {hours[1]:.2f} hours, {int((which == 1).sum()):,} keywords")
+    if shared:
+        print(
+            f"{where}: too few recordings, or one too long beside the others, for whole ones in each half; they are cut, "
+            "and both halves hold pieces of the same: another room, or speaker, may be falsely accepted more often"
+        )
     for line in [*without_recordings(labels, target[which == 0]), *too_short(hours[0], args.false_accepts)]:
         print(line)
     print(f"pause: a word begins at most {pause} ms after one" if pause else "pause: none, words may be said amid speech")

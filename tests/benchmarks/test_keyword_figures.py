@@ -14,7 +14,7 @@ import soundfile
 
 from benchmarks.keyword import __main__ as command, measure, page
 from benchmarks.keyword.measure import Found, Measured, Said
-from benchmarks.listening import continuous, thresholds
+from benchmarks.listening import continuous, thresholds, tune
 from benchmarks.listening.continuous import Scored
 from benchmarks.listening.thresholds import Answers, Counts
 from common.description import FEATURES, LABELS, SILENCE, UNKNOWN
@@ -99,8 +99,33 @@ def test_negatives_in_which_the_word_is_said_are_refused(tmp_path):
     measure.check_negatives([scored(tmp_path / f"{n}.wav", speech if n % 2 else word) for n in range(6)], preset)
     with pytest.raises(UserError, match="heard in 6 of 6"):
         measure.check_negatives([scored(tmp_path / f"{n}.wav", word) for n in range(6)], preset)
-    synthetic = [scored(tmp_path / f"{measure.SYNTHETIC}-{n}.flac", word) for n in range(6)]
+    synthetic = [scored(tmp_path / f"{held_out.SYNTHETIC}-{n}.flac", word) for n in range(6)]
     measure.check_negatives(synthetic, preset)
+
+
+def test_no_recording_without_words_is_in_both_halves_where_there_are_enough(tmp_path):
+    def pieces(recordings: int, number: int = 3) -> list[Scored]:
+        names = [f"radio {r}-{60 * n}-{r * number + n}.flac" for r in range(recordings) for n in range(number + r % 2)]
+        names += [f"{held_out.SYNTHETIC}-{n}.flac" for n in range(90, 99)]
+        return [scored(tmp_path / name, answers((600, r % 9, 255))) for r, name in enumerate(names)]
+
+    for recordings, shared in ((6, False), (tune.LEAST, False), (tune.LEAST - 1, True), (1, True), (0, False)):
+        own, synthetic = measure.halved(pieces(recordings))
+        assert own.shared == shared and not synthetic.shared and [*map(len, synthetic.parts)] == [5, 4]
+        assert abs(own.hours[0] - own.hours[1]) <= 4 * 6 / 3600
+        assert sum(own.hours) == pytest.approx(6 * sum(3 + r % 2 for r in range(recordings)) / 3600)
+    assert [*map(len, measure.halved(pieces(1, 1))[0].parts)] == [1, 0]
+    assert held_out.recording_of(Path("synthetic-60-3.flac")) == "synthetic", "a recording of that name"
+    assert not held_out.is_synthetic(Path("synthetic-60-3.flac"))
+
+
+def test_that_minutes_of_the_same_recordings_are_chosen_and_reported_on_is_told():
+    assert command.doubts(measured(90, 7)._replace(shared=True), MANY)[0].startswith("fewer than 4 recordings of NEGATIVES")
+
+
+def test_how_much_of_the_hours_is_recorded_is_told():
+    found = command.figures(measured(90, 7))["negatives"]
+    assert found.startswith("2.00 hours to report on, 1.50 of recordings of yours and 0.50 of synthetic speech; 1 hour to ")
 
 
 def measured(hit: int, recordings: int | None) -> Measured:
@@ -115,7 +140,7 @@ def measured(hit: int, recordings: int | None) -> Measured:
     own = None if recordings is None else counts(8, recordings)
     points = [{"rate": 4.0, "missed": 0.0, "words": {}}, {"rate": 0.5, "missed": 0.2, "words": {}}]
     found = [Found("radio <1>.wav", 200.0, np.arange(50, dtype=np.int16))]
-    return Measured(Settings(NAMES, presets, "1 hour", "abc"), counts(100, hit), own, points, found, found, 1.0)
+    return Measured(Settings(NAMES, presets, "1 hour", "abc"), counts(100, hit), own, points, found, found, 1.5, False)
 
 
 def test_the_figures_are_of_voices_and_of_recordings_apart():

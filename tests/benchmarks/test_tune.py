@@ -12,11 +12,13 @@ import pytest
 import soundfile
 
 from benchmarks import quantize
-from benchmarks.listening import listen_test, thresholds, tune
+from benchmarks.listening import continuous, listen_test, thresholds, tune
+from benchmarks.listening.continuous import Scored
 from benchmarks.listening.thresholds import GRID, Answers, Counts
 from benchmarks.report import contents
 from common import build_folder
 from common.audio import read_wav
+from common.description import FEATURES
 from common.halves import even_halves, half
 from common.intervals import missed
 from detector import settings
@@ -125,6 +127,50 @@ def test_few_recordings_of_a_speaker_are_in_one_half():
     assert sorted(map(len, speakers.values())) == [1] * 4 and int(side.sum()) == 12
 
 
+def stream(*seconds: int) -> list[Scored]:
+    """Recordings of so many seconds, each known by the probability in all of its hops."""
+    rate, hop = FEATURES.sample_rate, FEATURES.hop
+    hops = [(second * rate + continuous.PAUSE) // hop for second in seconds]
+    return [
+        Scored(Path(f"{n}.wav"), second * rate, np.zeros(count, np.uint8), np.full(count, n, np.uint8))
+        for n, (second, count) in enumerate(zip(seconds, hops))
+    ]
+
+
+def owners(halves: tune.Halves) -> list[list[int]]:
+    """The numbers of the recordings in each half, in their order."""
+    return [[int(answers.probability[0]) for answers in part] for part in halves.parts]
+
+
+def test_short_recordings_are_halved_one_by_one():
+    halves = tune.negatives(stream(300, 10, 299, 60, 300))
+    assert owners(halves) == [[0, 2, 4], [1, 3]] and not halves.shared
+    assert halves.hours == pytest.approx([899 / 3600, 70 / 3600])
+    assert owners(tune.negatives(stream(*[300] * 6))) == [[0, 2, 4], [1, 3, 5]]
+    assert tune.negatives([]) == ([[], []], [0.0, 0.0], False)
+
+
+@pytest.mark.parametrize("seconds", [(3600, 3000, 700, 20), (900, 301, 20, 400, 1200, 5), (301, 301, 301, 301)])
+def test_a_recording_of_more_than_five_minutes_is_in_one_half_alone(seconds):
+    halves = tune.negatives(stream(*seconds))
+    first, second = ({*part} for part in owners(halves))
+    assert not first & second and first | second == {*range(len(seconds))} and not halves.shared
+    assert sum(halves.hours) == pytest.approx(sum(seconds) / 3600) and min(halves.hours) >= 0.4 * sum(halves.hours)
+    for part in halves.parts:
+        whole = tune.joined(part).probability
+        assert {n: int((whole == n).sum()) for n in np.unique(whole)} == {
+            int(n): (seconds[n] * 100 + 200) for n in np.unique(whole)
+        }
+
+
+@pytest.mark.parametrize("seconds", [(1500,), (1200, 1200, 600), (36000, 60, 60, 60, 60)])
+def test_too_few_recordings_are_cut_and_that_is_told(seconds):
+    halves = tune.negatives(stream(*seconds))
+    assert halves.shared and min(halves.hours) > 0.3 * sum(halves.hours)
+    assert sum(halves.hours) == pytest.approx(sum(seconds) / 3600)
+    assert sum(map(len, halves.parts)) == sum(-(-second // 300) for second in seconds)
+
+
 def test_a_word_without_recordings_gets_the_strictest_thresholds_and_is_named(counts):
     said = np.where(np.arange(len(LABELS)) == 3, 0, counts.said)
     for wanted in (0.1, 100.0):
@@ -170,8 +216,17 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
     tune.main([*own, "--out", str(tmp_path / "alone.json"), "--pause", "0"])
     assert settings.load(tmp_path / "alone.json").pause_ms == 0 and "may be said amid speech" in capsys.readouterr().out
     assert (build / "firmware" / "door_detector.c").read_text() == before
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tune, "PIECE", 1)
+        few = tmp_path / "few"
+        few.mkdir()
+        for take in range(tune.LEAST - 1):
+            shutil.copy(noise / f"{take}.flac", few)
+        tune.main([str(few), *own[1:], "--out", str(tmp_path / "few.json")])
+    assert "both halves hold pieces of the same" in capsys.readouterr().out
     tune.main(own)
     text = capsys.readouterr().out
+    assert "both halves hold pieces" not in text
     assert (build / "firmware" / "door_detector.c").read_text() != before and "next:" not in text
     assert "for 0.5 false accepts" not in text and "reported on the other half" in text
     for name in SENSITIVITIES:

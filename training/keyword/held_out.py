@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ TEST, RECORDINGS, NEGATIVES = "test", "recordings", "negatives"
 """Folders of the test: <label>/*.wav of a window, in held-out voices; <word>/*.wav, recordings of the user's; recordings
 without words."""
 SYNTHETIC = "synthetic"
-"""How the names of negatives begin that a synthesiser says."""
+"""How the names of negatives begin that a synthesiser says, before their number; those of a recording's pieces have their
+second before it, too."""
 RATE = FEATURES.sample_rate
 
 
@@ -71,6 +73,16 @@ def save_test(folder: Path, test: Spoken, labels: Sequence[str]) -> None:
     """Write the test's clips, each under its name."""
     for name, clip in zip(clip_names(test, labels)[0], test.audio):
         save(folder / name, clip)
+
+
+def is_synthetic(path: Path) -> bool:
+    """Whether a file of NEGATIVES is what a synthesiser says."""
+    return re.fullmatch(rf"{SYNTHETIC}-\d+", path.stem) is not None
+
+
+def recording_of(path: Path) -> str:
+    """The name of the recording of which a file of NEGATIVES is a piece."""
+    return path.stem.rsplit("-", 2)[0]
 
 
 def joined(sentences: Sequence[np.ndarray], each: int = 10) -> list[np.ndarray]:
