@@ -51,8 +51,8 @@ class Checkpoint:
         return windowed(self.clip_samples)
 
 
-def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all."""
+def content(checkpoint: Checkpoint) -> bytes:
+    """The file of a checkpoint; the same one always gives the same bytes."""
     header = {
         "format": FORMAT,
         "tau": checkpoint.tau,
@@ -63,17 +63,22 @@ def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
     if checkpoint.clip_samples != FEATURES.clip_samples:
         header["clip_samples"] = checkpoint.clip_samples
     tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in checkpoint.tensors.items()}
-    write_bytes(path, serialise(tensors, {"bcresnet": json.dumps(header, sort_keys=True)}))
+    return serialise(tensors, {"bcresnet": json.dumps(header, sort_keys=True)})
+
+
+def save(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all."""
+    write_bytes(path, content(checkpoint))
 
 
 def load(path: str | os.PathLike) -> Checkpoint:
     """Read a checkpoint; UserError where it is missing, damaged, of other features or not a checkpoint of this project."""
     path = Path(path)
     remedy = "train one with `make train`, or name another with CHECKPOINT="
-    content = read_plain(path, remedy, "checkpoint")
+    file = read_plain(path, remedy, "checkpoint")
     try:
-        tensors = dict(deserialize(content))
-        metadata = json_object(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+        tensors = dict(deserialize(file))
+        metadata = json_object(file[8 : 8 + int.from_bytes(file[:8], "little")]).get("__metadata__", {})
     except (SafetensorError, ValueError) as error:
         raise UserError(f"{path}: truncated, or no safetensors file ({error}); {remedy}") from None
     try:
@@ -96,7 +101,7 @@ def load(path: str | os.PathLike) -> Checkpoint:
         weights = {name: array_of(name, **tensor) for name, tensor in sorted(tensors.items())}
     except ValueError as error:
         raise UserError(f"{path}: {error}; {remedy}") from None
-    return Checkpoint(header["tau"], labels, weights, training, sha256_of(content), clip_samples)
+    return Checkpoint(header["tau"], labels, weights, training, sha256_of(file), clip_samples)
 
 
 def check_training(record: object) -> None:

@@ -122,10 +122,15 @@ def accuracy_record(trainer: Trainer, clips: Sequence[Clip]) -> dict[str, str]:
     return record
 
 
+def checkpoint_of(trainer: Trainer, tensors: dict[str, np.ndarray], record: dict[str, str]) -> Checkpoint:
+    """The checkpoint of a finished run."""
+    recipe = trainer.recipe
+    return Checkpoint(recipe.tau, recipe.labels, tensors, record, clip_samples=recipe.clip_samples)
+
+
 def write(path: Path, trainer: Trainer, tensors: dict[str, np.ndarray], record: dict[str, str]) -> None:
     """Write the checkpoint to `path`, and its card beside it."""
-    recipe = trainer.recipe
-    save(path, Checkpoint(recipe.tau, recipe.labels, tensors, record, clip_samples=recipe.clip_samples))
+    save(path, checkpoint_of(trainer, tensors, record))
     write_text(path.with_suffix(".md"), card(record))
 
 

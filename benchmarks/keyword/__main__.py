@@ -26,7 +26,7 @@ from common.intervals import missed, per_hour
 from detector import settings
 from detector.settings import SENSITIVITIES, Threshold
 from training import card
-from training.keyword import words as words_of
+from training.keyword import held_out, words as words_of
 from training.keyword.__main__ import NAME, ROOT
 
 HALF_MISSED = 0.5
@@ -93,8 +93,9 @@ def main(argv: list[str] | None = None) -> None:
     path = folder / NAME
     if not path.is_file():
         raise UserError(f'{path}: no network here; run `make keyword WORDS="{args.words}"`')
-    source = checkpoint.load(path)
     with locks.writing(folder):
+        source = checkpoint.load(path)
+        held_out.check(folder, path, source.sha256)
         measured = measure(folder, source, path, args.false_accepts)
         settings.save(path.with_suffix(".detector.json"), measured.settings)
         found = figures(measured)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from pathlib import Path
 
 import axe
@@ -202,5 +203,9 @@ def test_the_calibration_clips_beside_a_checkpoint_for_other_words_are_taken(tmp
 
 def test_where_nothing_was_trained_one_line_says_what_to_run(failure, tmp_path):
     assert "run `make keyword" in failure(command.main, "--words=computer", f"--out={tmp_path}")
-    assert checkpoint_path(1).exists()
+    path = tmp_path / command.NAME
+    shutil.copy(checkpoint_path(1), path)
+    (tmp_path / held_out.MARK).write_text(f"{64 * '0'}\n")
+    line = failure(command.main, "--words=computer", f"--out={tmp_path}")
+    assert "what is held back there is of another network than keyword.safetensors" in line and "run `make keyword`" in line
     assert "above 0" in failure(command.main, "--words=computer", "--false-accepts=0", f"--out={tmp_path}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import types
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from benchmarks.keyword import measure
 from common import checkpoint
@@ -406,6 +410,59 @@ def test_a_run_leaves_calibration_clips_and_a_test_beside_the_checkpoint(run):
     assert audio.shape == (held_out.CLIPS, RATE) and {*names} == {SILENCE, UNKNOWN, "computer"}
     assert {path.name for path in (run / held_out.TEST).iterdir()} == {SILENCE, UNKNOWN, "computer"}
     assert len([*(run / held_out.NEGATIVES).glob("*.flac")]) >= 2
+
+
+def held(out: Path) -> dict[str, bytes]:
+    """Every file that a run holds back, or converts with, by its path."""
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.glob("*/**/*") if path.is_file()}
+
+
+@pytest.mark.parametrize("moment", range(12))
+def test_a_run_that_is_stopped_as_it_writes_leaves_no_test_that_is_taken_for_the_network_s(moment, tmp_path, monkeypatch):
+    labels, noise = words.labels(["computer"]), np.arange(3 * CLIP)
+    audio = torch.zeros((9, CLIP), dtype=torch.int16)
+    batches = types.SimpleNamespace(
+        audio=audio, target=torch.arange(9) % 3, augment=types.SimpleNamespace(noise=torch.from_numpy(noise))
+    )
+    trainer = types.SimpleNamespace(recipe=types.SimpleNamespace(labels=labels, seed=0), batches=batches)
+    word = samples.Sample("computer", Path("a.wav"), said(0.6), said(1))
+    networks = [checkpoint.Checkpoint(1, labels, {"weight": np.full(2, value)}, {}) for value in (1, 2)]
+    path = tmp_path / command.NAME
+
+    def write(number: int, clips: int) -> None:
+        items = [speech.Item(speech.WORD, "computer")] * clips
+        test = material.Spoken(items, np.full((clips, CLIP), number, np.int16), [np.full(RATE, number, np.int16)])
+        held_out.write(tmp_path, trainer, test, [word] * number, negatives.Pieces([], []), networks[number])
+        checkpoint.save(path, networks[number])
+
+    def judged() -> None:
+        held_out.check(tmp_path, path, checkpoint.load(path).sha256)
+
+    write(0, 6)
+    judged()
+    before, renames, rename, first = held(tmp_path), [], os.rename, path.read_bytes()
+    assert (tmp_path / held_out.MARK).read_text().strip() == checkpoint.load(path).sha256
+    assert {Path(name).parts[0] for name in before} == {held_out.CALIBRATION, held_out.TEST, held_out.NEGATIVES}
+
+    def stopped(*paths, **options):
+        renames.append(paths)
+        if len(renames) > moment:
+            raise KeyboardInterrupt
+        rename(*paths, **options)
+
+    monkeypatch.setattr(os, "rename", stopped)
+    monkeypatch.setattr(os, "replace", stopped)
+    with contextlib.suppress(KeyboardInterrupt):
+        write(1, 3)
+    monkeypatch.undo()
+    assert not [*tmp_path.glob(".held_out*")]
+    assert (path.read_bytes() != first) == (moment == 11), "the network is the last that comes into its place"
+    if moment < 11 and held(tmp_path) != before:
+        with pytest.raises(UserError, match="of another network than keyword.safetensors, since a run was stopped"):
+            judged()
+    write(1, 3)
+    judged()
+    assert len([*(tmp_path / held_out.TEST / "computer").iterdir()]) == 3 and (tmp_path / held_out.RECORDINGS).is_dir()
 
 
 @pytest.mark.slow

@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> None:
     heard = samples.split(good)
     material.enough(kept, args.negatives)
     again = negatives.all_of(args.more_negatives) if args.more_negatives else Pieces([], [])
-    with locks.writing(args.out, ".last.pt.*"):
+    with locks.writing(args.out, ".last.pt.*", held_out.WORK):
         locks.try_to_write(args.out)
         trainer, test = make_trainer(args, start, heard, kept, again, args.out)
         print(
@@ -197,7 +197,7 @@ def main(argv: list[str] | None = None) -> None:
             print("".join(f"{line}\n" for line in negatives.doubtful(trainer.negatives, kept)), end="")
         tensors = trainer.load_kept()
         record = held_out.record(trainer, args, sys.argv[1:] if argv is None else argv, start, heard, kept, again)
-        held_out.write(args.out, trainer, test, heard.test, back)
+        held_out.write(args.out, trainer, test, heard.test, back, card.checkpoint_of(trainer, tensors, record))
         card.write(args.out / NAME, trainer, tensors, record)
     print(
         f"{args.out / NAME}: trained in {(time.monotonic() - started) / 60:.0f} min "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
-import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import numpy as np
 import soundfile
 
 from common import checkpoint
+from common.atomic import write_text
 from common.checkpoint import Checkpoint
 from common.description import FEATURES, SILENCE, UNKNOWN
+from common.errors import UserError
 from common.halves import judging_halves
+from common.reading import sha256_of
 from training import card
 from training.data import clip_folder
 from training.keyword import material, speech
@@ -36,15 +40,44 @@ without words."""
 SYNTHETIC = "synthetic"
 """How the names of negatives begin that a synthesiser says, before their number; those of a recording's pieces have their
 second before it, too."""
+MARK = "test.sha256"
+"""File with the SHA-256 of the checkpoint that the folders of the test are of; older runs have none."""
+WORK = ".held_out.*"
+"""What a killed run leaves of them in its folder."""
 RATE = FEATURES.sample_rate
 
 
-def write(out: Path, trainer: Trainer, test: Spoken, recordings: Sequence[Sample], back: Pieces) -> None:
-    """Write all of it into the folder of the run, in place of what an earlier run left there."""
+def write(
+    out: Path, trainer: Trainer, test: Spoken, recordings: Sequence[Sample], back: Pieces, network: Checkpoint
+) -> None:
+    """Write all of it into the folder of the run, in place of what an earlier run left there, before the network itself is
+    written. Until then MARK says that the folders are of another one than that which lies there."""
+    with tempfile.TemporaryDirectory(dir=out, prefix=WORK[:-1]) as work:
+        new, old = Path(work) / "new", Path(work) / "old"
+        old.mkdir()
+        fill(new, trainer, test, recordings, back)
+        write_text(out / MARK, sha256_of(checkpoint.content(network)) + "\n")
+        for name in (CALIBRATION, TEST, RECORDINGS, NEGATIVES):
+            if (out / name).exists():
+                os.rename(out / name, old / name)
+            if (new / name).exists():
+                os.rename(new / name, out / name)
+
+
+def check(folder: Path, network: Path, sha256: str) -> None:
+    """UserError where what a run left in its folder is of another network than that with this SHA-256."""
+    mark = folder / MARK
+    if mark.is_file() and mark.read_text(errors="replace").strip() != sha256:
+        raise UserError(
+            f"{folder / TEST}: what is held back there is of another network than {network.name}, since a run was stopped "
+            "as it wrote them, or one was replaced; run `make keyword` again"
+        )
+
+
+def fill(out: Path, trainer: Trainer, test: Spoken, recordings: Sequence[Sample], back: Pieces) -> None:
+    """Write all of it into a folder that has none of it."""
     labels = trainer.recipe.labels
     calibration(out / CALIBRATION, trainer)
-    for name in (TEST, RECORDINGS, NEGATIVES):
-        shutil.rmtree(out / name, ignore_errors=True)
     save_test(out / TEST, test, labels)
     for number, clip in enumerate(silences(trainer, len(test.items) // len(labels))):
         save(out / TEST / SILENCE / f"silence-{number}.wav", clip)
