@@ -114,24 +114,30 @@ class Trainer:
 
     def resume(self) -> None:
         """Continue from the state file; UserError where it belongs to another run, or is damaged."""
-        try:
-            saved = torch.load(self.state, map_location=self.device, weights_only=True)
-            recipe = NEWER | {RENAMED.get(key, key): value for key, value in saved["recipe"].items()}
-            recipe |= {key: tuple(recipe[key]) for key in ("labels", "parts")}
-        except Exception as error:  # torch.load raises many kinds, depending on what is damaged
-            raise self.damaged(error) from None
-        ours = dataclasses.asdict(self.recipe)
-        differing = [key for key in ours if ours[key] != recipe.get(key)]
-        if differing:
-            key = differing[0]
+        saved, recipe = self.saved()
+        if key := self.differs(recipe):
             raise UserError(
-                f"{self.state}: holds a run with {key} {recipe.get(key)}, not {ours[key]}; "
+                f"{self.state}: holds a run with {key} {recipe.get(key)}, not {getattr(self.recipe, key)}; "
                 "repeat its options, or choose another --out"
             )
         try:
             self.take(saved)
         except Exception as error:  # so does what takes the parts
             raise self.damaged(error) from None
+
+    def saved(self) -> tuple[dict, dict]:
+        """The content of the state file, and the recipe in it, as today's names have it; UserError where it is damaged."""
+        try:
+            saved = torch.load(self.state, map_location=self.device, weights_only=True)
+            recipe = NEWER | {RENAMED.get(key, key): value for key, value in saved["recipe"].items()}
+            return saved, recipe | {key: tuple(recipe[key]) for key in ("labels", "parts")}
+        except Exception as error:  # torch.load raises many kinds, depending on what is damaged
+            raise self.damaged(error) from None
+
+    def differs(self, recipe: dict) -> str:
+        """The first field in which a saved recipe is another one than this run's; empty where it is the same."""
+        ours = dataclasses.asdict(self.recipe)
+        return next((key for key in ours if ours[key] != recipe.get(key)), "")
 
     def damaged(self, error: Exception) -> UserError:
         return UserError(f"{self.state}: damaged ({type(error).__name__}); remove it to start the run anew")

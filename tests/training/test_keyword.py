@@ -15,12 +15,12 @@ import soundfile
 import torch
 
 from benchmarks.keyword import measure
-from common import checkpoint
+from common import checkpoint, interrupts
 from common.audio import read_wav
 from common.description import FEATURES, LONGEST_WINDOW, SILENCE, UNKNOWN
 from common.errors import UserError
 from common.shipped import EXAMPLES
-from training import held_back
+from training import __main__ as trainings, held_back
 from training.data import clip_folder
 from training.data.recordings import Excerpt
 from training.field.negatives import Negatives
@@ -489,6 +489,30 @@ def test_more_negatives_continue_the_run_that_is_there(run, failure, tmp_path):
     assert command.main(arguments) in (None, 0)
     after = checkpoint.load(run / command.NAME)
     assert before.sha256[:16] in after.training["recipe"] and before.sha256 != after.sha256
+
+
+def test_a_stopped_run_goes_on_and_one_with_other_options_begins_anew(espeak, tmp_path, capsys, monkeypatch):
+    def stopped(trainer):
+        trainer.train_epoch()
+        raise KeyboardInterrupt
+
+    def arguments(out: Path, epochs: int) -> list[str]:
+        return ["--words=computer", "--clips=50", f"--epochs={epochs}", f"--out={out}"]
+
+    run, other = tmp_path / "run", tmp_path / "other"
+    with monkeypatch.context() as patched:
+        patched.setattr(trainings, "train_epochs", stopped)
+        assert command.main(arguments(run, 2)) == interrupts.STATUS
+    shutil.copytree(run, other)
+    capsys.readouterr()
+    assert command.main(arguments(run, 2)) == 0
+    out = capsys.readouterr().out
+    assert "last.pt: going on after epoch 1" in out and "epoch 1/2" not in out and "epoch 2/2" in out
+    assert command.main(arguments(other, 1)) == 0
+    out = capsys.readouterr().out
+    assert "last.pt: of a stopped run with other options" in out and "epoch 1/1" in out
+    for folder in (run, other):
+        assert (folder / command.NAME).is_file() and not (folder / "last.pt").exists(), "of a run that is through"
 
 
 def test_nothing_is_continued_where_nothing_was_trained(failure, tmp_path):

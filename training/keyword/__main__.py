@@ -33,6 +33,7 @@ from common.description import FEATURES, SILENCE, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
 from common.shipped import field_checkpoint_path
 from training import __main__ as trainings, card, train
+from training.batches import Split
 from training.data.decoded import data_hash
 from training.features import log_mel
 from training.field.augment import PARTS
@@ -150,7 +151,7 @@ def make_trainer(
         args.epochs,
         args.seed,
         default_precision(device),
-        data_hash([training], noises),
+        data_hash([training, Split(judged, validation)], noises),
         RATE_AGAIN if args.more_negatives else RATE,
         SMOOTHING,
         AVERAGE,
@@ -173,6 +174,19 @@ def make_trainer(
     return trainer, test
 
 
+def go_on(trainer: train.Trainer) -> None:
+    """Continue a run of the same recipe that was stopped, with a line; one of another recipe is left behind, with a line.
+    UserError where the state file is damaged."""
+    if not trainer.state.exists():
+        return
+    _, recipe = trainer.saved()
+    if trainer.differs(recipe):
+        print(f"{trainer.state}: of a stopped run with other options, recordings or voices; this one begins anew")
+        return
+    trainer.resume()
+    print(f"{trainer.state}: going on after epoch {trainer.epoch}, where a run with these options was stopped")
+
+
 @one_line_errors
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
@@ -192,6 +206,7 @@ def main(argv: list[str] | None = None) -> None:
             f"on {trainer.device} ({trainer.recipe.precision}, {torch.get_num_threads()} threads)",
             flush=True,
         )
+        go_on(trainer)
         trainings.train_epochs(trainer)
         if trainer.negatives:
             print("".join(f"{line}\n" for line in negatives.doubtful(trainer.negatives, kept)), end="")
@@ -199,6 +214,7 @@ def main(argv: list[str] | None = None) -> None:
         record = held_out.record(trainer, args, sys.argv[1:] if argv is None else argv, start, heard, kept, again)
         held_out.write(args.out, trainer, test, heard.test, back, card.checkpoint_of(trainer, tensors, record))
         card.write(args.out / NAME, trainer, tensors, record)
+        trainer.state.unlink()  # of a run that is through: the next one begins anew
     print(
         f"{args.out / NAME}: trained in {(time.monotonic() - started) / 60:.0f} min "
         f"({(time.process_time() - spent) / 60:.0f} min of this process's CPU)"
