@@ -33,8 +33,14 @@ def composed(text: str) -> str:
 
 
 def label_named(name: str, labels: Iterable[str]) -> str | None:
-    """The label that a folder, or a list of words, means by a name; None where it is none of them."""
-    return next((label for label in labels if composed(label) == composed(name)), None)
+    """The label that a folder, or a list of words, means by a name: the label itself, or with `_` for each blank, as folders
+    are often called; None where it is none of them."""
+    wanted, found = composed(name), list(labels)
+    for spelled in (composed, lambda label: composed(label).replace(" ", "_")):
+        for label in found:
+            if spelled(label) == wanted:
+                return label
+    return None
 
 
 def labels_of(found: object) -> tuple[str, ...]:

@@ -141,7 +141,7 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
         for index, label in enumerate(labels)
         if is_word(label)
         for path in folders
-        if label_named(path.name, [label])
+        if label_named(path.name, labels) == label
     ]
     if not found:
         words = ", ".join(label for label in labels if is_word(label))

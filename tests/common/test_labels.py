@@ -24,3 +24,11 @@ def test_a_name_means_a_label_however_its_letters_are_composed():
     assert label_named("tur", [whole]) is None
     with pytest.raises(ValueError, match="stands twice"):
         labels_of([apart, whole])
+
+
+def test_a_folder_may_have_underscores_for_the_blanks_of_a_label():
+    labels = ["hey computer", "lights out now"]
+    for label in labels:
+        assert label_named(label, labels) == label_named(label.replace(" ", "_"), labels) == label
+    assert label_named("hey-computer", labels) is None and label_named("lights_out now", labels) is None
+    assert label_named("a_b", ["a b", "a_b"]) == "a_b" and label_named("a_b", ["a b"]) == "a b"

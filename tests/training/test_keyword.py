@@ -15,6 +15,7 @@ import soundfile
 import torch
 
 from benchmarks.keyword import measure
+from benchmarks.listening import tune
 from common import checkpoint, interrupts
 from common.audio import read_wav
 from common.description import FEATURES, LONGEST_WINDOW, SILENCE, UNKNOWN
@@ -245,6 +246,24 @@ def test_recordings_of_any_rate_and_channels_are_taken_and_the_bad_ones_named(tm
     assert len(good) == 6 and len(bad) == 1 and "hum.wav: left out" in bad[0]
     split = samples.split(good)
     assert 1 <= len(split.test) < 6 and not {s.path for s in split.test} & {s.path for s in split.training}
+
+
+@pytest.mark.parametrize("name", ["hey computer", "hey_computer"])
+def test_one_rule_names_the_folders_of_a_phrase_for_training_and_for_thresholds(name, tmp_path):
+    recorded_words = recorded_files(tmp_path / name, range(5))
+    for path in recorded_words:
+        soundfile.write(path, np.concatenate([quiet(0.5), said(0.7), quiet(0.5)]), RATE)
+    good, _ = samples.read(tmp_path, ["hey computer"])
+    sounds, target, _, _ = tune.own_keywords(tmp_path, words.labels(["lights out", "hey computer"]))
+    assert [sample.word for sample in good] == ["hey computer"] * 5 and target.tolist() == [3] * len(sounds) == [3] * 5
+
+
+def test_no_epochs_are_refused_and_not_the_default():
+    for epochs in ("0", "-1"):
+        with pytest.raises(UserError, match="--epochs must be at least 1"):
+            command.parse_arguments(["--words=computer", f"--epochs={epochs}"])
+    defaults = [command.parse_arguments(["--words=computer", *more]).epochs for more in ([], ["--more-negatives=a"])]
+    assert defaults == [command.EPOCHS, command.EPOCHS_AGAIN]
 
 
 def test_three_recordings_are_too_few_and_folders_of_other_words_are_named(tmp_path):

@@ -96,7 +96,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     models.use(args.voices)
     args.tau, args.words = parse_tau(args.tau), words_of.parse(args.words)
-    args.epochs = args.epochs or (EPOCHS_AGAIN if args.more_negatives else EPOCHS)
+    if args.epochs is None:
+        args.epochs = EPOCHS_AGAIN if args.more_negatives else EPOCHS
     if args.epochs < 1 or args.clips < LEAST_CLIPS or args.seed < 0:
         raise UserError(f"--epochs must be at least 1, --clips at least {LEAST_CLIPS}, --seed at least 0")
     args.out = args.out or ROOT / words_of.folder_name(args.words)

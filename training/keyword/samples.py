@@ -14,6 +14,7 @@ import numpy as np
 
 from common.description import FEATURES
 from common.errors import UserError
+from common.labels import label_named
 from training import held_back
 from training.data import recordings
 from training.spoken.acoustics import RATE
@@ -92,8 +93,8 @@ def cut(samples: np.ndarray) -> np.ndarray:
 def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
     """The good recordings of each word, and a line on each other. UserError where no word has a folder, or too few good
     recordings."""
-    spellings = [(word, name) for word in words for name in dict.fromkeys((word, word.replace(" ", "_")))]
-    folders = [(word, folder / name) for word, name in spellings if (folder / name).is_dir()]
+    there = sorted(path for path in folder.iterdir() if path.is_dir())
+    folders = [(word, path) for word in words for path in there if label_named(path.name, words) == word]
     if not folders:
         raise UserError(f"{folder}: no folder here is named like one of the words {', '.join(words)}; make <word>/*.wav")
     good: list[Sample] = []
