@@ -46,6 +46,7 @@ ACCURACY = {
 """What a report takes of a verification, once it has left out what is of another network."""
 KNOWN_ACCURACY = {
     "measured": str,
+    "labels": [str],
     "clips": int,
     "backends": {"pytorch": TOP1},
     "device_backends": Each(TOP1 | {"agreement?": float}),
@@ -107,6 +108,7 @@ FIELD = {
 """What it takes of a field test."""
 CURVE = {
     "native": str,
+    "detector": str,
     "hours": float,
     "keywords": int,
     "points": [{"rate": float, "missed": float, "words": Each([Either(None, float)])}],

@@ -28,10 +28,12 @@ def verified(taus: list[float]) -> dict[float, known_accuracy.Accuracy]:
 def most_accurate(taus: list[float], limits: Limits) -> float:
     """The width with the highest verified top-1 in this mode; the widest where none was verified, or two are equal.
 
-    A width that was verified over other clips than most is not compared.
+    A width that was verified over other clips than most is not compared. Where one lacks this mode's figures, as in a stream
+    after `make tune`, all are compared over whole clips, or in float: these are higher than a stream's.
     """
     found = known_accuracy.over_the_same_clips(verified(taus))
-    return max(taus, key=lambda tau: (found[tau].row(backend(limits))["top1"] if tau in found else -1.0, tau))
+    how = next(name for name in (backend(limits), "native", "float") if all(name in known.rows for known in found.values()))
+    return max(taus, key=lambda tau: (found[tau].row(how)["top1"] if tau in found else -1.0, tau))
 
 
 def not_compared(taus: list[float]) -> dict[float, str]:

@@ -29,7 +29,6 @@ from common.atomic import write_bytes
 from common.audio import wav_bytes
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import poisson
-from detector.render import detector_id
 from detector.settings import HIGH, SENSITIVITIES
 from firmware_gen import inputs
 from training.data import recordings
@@ -86,12 +85,15 @@ def main(argv: list[str] | None = None) -> None:
         locks.check_folder(args.save)
     conversion = build_folder.load(build)
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
+    decided = inputs.detector_settings(build, conversion)
+    if args.record:
+        recorded.check_recordable(tau, conversion, decided)
     found = recordings.find(args.folders)
     stream = continuous.listen(path, found.paths)
     if not stream:
         raise UserError(f"{args.folders[0]}: {recordings.nothing_in(found)}")
     hours = continuous.hours(stream)
-    delay, decided = conversion["native"]["delay_columns"], inputs.detector_settings(build, conversion)
+    delay = conversion["native"]["delay_columns"]
     reports = {name: continuous.reports(stream, decided.preset(name), delay) for name in SENSITIVITIES}
     print(heading(build, hours, len(stream), found, args.folders))
     print(table(reports, hours, labels))
@@ -100,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
             tau,
             args.record,
             conversion,
-            detector_id(decided),
+            decided,
             {"hours": hours, "recordings": len(stream), "protocol": continuous.PROTOCOL},
             reports,
         )

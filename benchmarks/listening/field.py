@@ -28,6 +28,7 @@ import torch
 from benchmarks.accuracy import clips
 from benchmarks.listening import conditions, streaming
 from benchmarks.listening.conditions import CONDITIONS, Condition, Material, Word
+from benchmarks.listening.decided import made_by
 from benchmarks.report import text as report_text
 from common import build_folder, locks, options, worker_tools, workers
 from common.atomic import write_text
@@ -35,7 +36,6 @@ from common.description import SILENCE, UNKNOWN
 from common.errors import OptionParser, UserError, one_line_errors
 from common.intervals import wilson
 from detector.binding import Detector
-from detector.render import detector_id
 from detector.settings import MEDIUM, Preset
 from engine import network
 from engine.binding import Engine
@@ -259,8 +259,7 @@ def main(argv: list[str] | None = None) -> None:
         "data": {"origin": " and ".join(recordings.origins), "sha256": recordings.sha256},
         "background": background.origin,
         "sensitivity": MEDIUM,
-        "detector": detector_id(decided),
-        "native": conversion["native"]["sha256"],
+        **made_by(conversion["native"]["sha256"], decided),
         "rows": rows,
     }
     with locks.rewriting(build):

@@ -32,6 +32,7 @@ import numpy as np
 
 from benchmarks.accuracy import clips
 from benchmarks.listening import continuous, matching, scenes, streaming
+from benchmarks.listening.decided import made_by, of_this_detector
 from benchmarks.listening.scenes import Scene
 from common import build_folder, locks, options, worker_tools, workers
 from common.atomic import write_bytes, write_text
@@ -314,10 +315,9 @@ def shipped_with(tau: float, conversion: dict, decided: Settings) -> Path:
     """The file of a shipped checkpoint with these thresholds; UserError where they are others."""
     paths = detector_paths(tau)
     for path, shipped in ((path, settings.load(path)) for path in paths if path.is_file()):
-        same = (shipped.presets, shipped.pause_ms) == (decided.presets, decided.pause_ms)
-        if same and shipped.native == conversion["native"]["sha256"]:
+        if of_this_detector(made_by(conversion["native"]["sha256"], decided), shipped.native, shipped):
             return path
     raise UserError(
         f"--record: the build's thresholds are not those of {', '.join(path.name for path in paths)}; "
-        f"run `make quantize TAU={tau:g}`"
+        f"run `make quantize TAU={tau:g} DETECTOR={paths[0]}`"
     )

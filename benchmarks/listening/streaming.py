@@ -93,10 +93,15 @@ def lag_ms(delay_columns: int, columns: int) -> int:
 
 
 def settings(delay_columns: int, decided: Settings, columns: int = STREAM_COLUMNS) -> dict:
-    """All parameters of the measurement but clips, noise and network; JSON-ready. decided: the detector's."""
+    """All parameters of the measurement but clips, noise and network, and the lag, which follows from the network and them;
+    JSON-ready. decided: the detector's."""
+    return {"lag_ms": lag_ms(delay_columns, columns)} | parameters(decided, columns)
+
+
+def parameters(decided: Settings, columns: int = STREAM_COLUMNS) -> dict:
+    """As `settings`, without the lag."""
     return {
         "columns": columns,
-        "lag_ms": lag_ms(delay_columns, columns),
         "surroundings_ms": SURROUNDINGS_MS,
         "sensitivity": MEDIUM,
         "detector": detector_render.detector_id(decided),

@@ -16,8 +16,8 @@ speaker of the keywords. Fewer than four recordings without keywords, or one tha
 are cut into pieces of five minutes, of which both halves have some; a line says so.
 
 Writes detector.json into the build folder, generates the firmware anew with these thresholds and the prefix that it has, and
-writes the curve of misses against false accepts for the report. --out FILE writes the thresholds there instead and leaves
-the firmware alone; give them to another build with DETECTOR=FILE.
+writes the curve of misses against false accepts for the report. --out FILE writes the thresholds there instead, no curve,
+and leaves the build alone; give them to it or to another one with DETECTOR=FILE.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ import numpy as np
 from benchmarks.accuracy import clips
 from benchmarks.listening import continuous, listen_test, streaming, thresholds
 from benchmarks.listening.continuous import Scored
+from benchmarks.listening.decided import made_by
 from benchmarks.listening.thresholds import Answers, Counts
 from common import build_folder, locks, options
 from common.atomic import write_text
@@ -300,8 +301,8 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     )
     settings.save(args.out or build / settings.FILE, made)
     print(args.out or build / settings.FILE)
-    points = thresholds.curve(counts[0], counts[1], labels)
-    curve = {"native": made.native, "hours": hours[1], "keywords": int((which == 1).sum()), "points": points}
-    write_text(build / build_folder.CURVE, json.dumps(curve) + "\n")
     if args.out is None:
+        points = thresholds.curve(counts[0], counts[1], labels)
+        curve = {"hours": hours[1], "keywords": int((which == 1).sum()), "points": points}
+        write_text(build / build_folder.CURVE, json.dumps(made_by(made.native, made) | curve) + "\n")
         generator.bring_up_to_date(build)

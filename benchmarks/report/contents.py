@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 
 from benchmarks import schemas
-from benchmarks.accuracy.backends import IN_NOISE, NATIVES
+from benchmarks.accuracy import own_rows
 from benchmarks.cost import engine_layers
 from benchmarks.cost.npu import by_operator
-from benchmarks.listening import streaming
+from benchmarks.listening.decided import of_this_detector
 from benchmarks.report import comparison, html, memory, npu_section, text as report_text
 from common import build_folder, locks, options
 from common.atomic import write_text
@@ -83,14 +83,9 @@ def recall_drops(figures: dict) -> dict:
 
 def of_this_engine(figures: dict, native: dict, decided: Settings) -> dict:
     """`device_backends` and `native` of a verification, without the rows of another engine or detector than this build's."""
-    found = figures.get("native", {})
-    stale = set(NATIVES)
-    if found.get("sha256") is not None and found["sha256"] == native.get("sha256"):
-        expected = streaming.settings(native["delay_columns"], decided)
-        same = all(found["stream"].get(key) == value for key, value in expected.items())
-        stale = set() if same else set(IN_NOISE)
-    rows = {name: row for name, row in figures["device_backends"].items() if name not in stale}
-    return {"device_backends": rows, "native": None if stale else found}
+    foreign = own_rows.foreign(figures, native.get("sha256"), decided)
+    rows = {name: row for name, row in figures["device_backends"].items() if name not in foreign}
+    return {"device_backends": rows, "native": None if foreign else figures["native"]}
 
 
 def core_costs(row: dict) -> dict:
@@ -139,23 +134,25 @@ def native(build: Path, conversion: dict) -> dict:
 
 def detector(build: Path, conversion: dict) -> dict:
     """The detector's pause, its thresholds by sensitivity and word, on what they were chosen, and the curve of the choice
-    where it was made for exactly this native engine, else None. UserError where a file is damaged."""
-    path = build / build_folder.CURVE
+    where it was made of exactly this native engine with exactly these thresholds, else None. UserError where a file is
+    damaged."""
+    path, decided = build / build_folder.CURVE, detector_settings(build, conversion)
     remedy = f"remove it and run `make tune TAU={conversion['tau']:g}`"
     curve = read_json(path, remedy)
-    if curve is not None and curve.get("native") != conversion["native"].get("sha256"):
+    if curve is not None and not of_this_detector(curve, conversion["native"].get("sha256"), decided):
         curve = None
     try:
         if curve is not None:
             check(curve, schemas.CURVE)
     except ValueError as error:
         raise UserError(f"{path}: not a curve of this project ({error}); {remedy}") from None
-    content = detector_settings(build, conversion).to_json()
+    content = decided.to_json()
     return {name: content[name] for name in ("chosen", "pause_ms", "presets")} | {"curve": curve}
 
 
 def field(build: Path, conversion: dict) -> dict | None:
-    """The field test of exactly this native engine; None where there is none. UserError where the file is damaged."""
+    """The field test of exactly this native engine; None where there is none. What was reported with other thresholds than
+    this build's is left out: `reported` is None in every row. UserError where the file is damaged."""
     path = build / build_folder.FIELD
     remedy = f"remove it and run `make field-test TAU={conversion['tau']:g}`"
     found = read_json(path, remedy)
@@ -165,6 +162,8 @@ def field(build: Path, conversion: dict) -> dict | None:
         check(found, schemas.FIELD)
     except ValueError as error:
         raise UserError(f"{path}: not a field test of this project ({error}); {remedy}") from None
+    if not of_this_detector(found, found["native"], detector_settings(build, conversion)):
+        found["rows"] = [row | {"reported": None} for row in found["rows"]]
     return found
 
 

@@ -17,7 +17,7 @@ from benchmarks.report.cost_plots import PARTS, STAGES, CostPlots
 from benchmarks.report.detector_plots import DetectorPlots
 from benchmarks.report.field_plots import FieldPlots
 from benchmarks.report.npu_section import NpuFigures
-from benchmarks.report.text import TITLES, pause, recordings
+from benchmarks.report.text import OTHER_THRESHOLDS, TITLES, pause, recordings
 from common.description import windowed
 from common.labels import title
 
@@ -53,4 +53,5 @@ def page(report: dict) -> str:
         recordings=recordings(report),
         window=windowed(report["features"]["clip_samples"]).window_text,
         pause=pause,
+        other_thresholds=OTHER_THRESHOLDS,
     )

@@ -42,7 +42,7 @@ def table() -> tuple[list[str], list[list[str]], list[str]]:
 
 def same_recordings(found: dict[str, list[dict]]) -> dict[str, dict]:
     """The project's own counts over the recordings that the peers heard, by name. UserError where there are none such."""
-    own = {row["name"]: row for row in recorded.load() if row["tau"] == TAU}
+    own = {row["name"]: row for row in recorded.shipped() if row["tau"] == TAU}
     for row in (*found["rows"], *found["keywords"]):
         if row["protocol"] != continuous.PROTOCOL:
             raise UserError(

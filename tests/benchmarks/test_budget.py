@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -11,11 +12,14 @@ from test_makefile import make
 from benchmarks.accuracy import known_accuracy
 from benchmarks.cost import baseline, budget, needs, quantities
 from benchmarks.cost.emulator import CORES
+from benchmarks.listening import streaming
 from common import shipped as shipped_files
 from common.build_folder import NATIVE
-from common.description import TAUS
+from common.description import LABELS, TAUS
 from common.errors import UserError
 from common.reading import sha256
+from detector import settings
+from detector.settings import Settings
 from engine import network, render
 from engine.random_network import random_network
 from frontend.render import pipeline_id
@@ -49,20 +53,28 @@ def engine(tau: float) -> dict:
     }
 
 
+def heard(native: str, decided: Settings | None = None) -> dict:
+    """`native` of a verification: of a network with that SHA-256, and of a detector, by default one that nothing was chosen
+    for."""
+    return {"sha256": native, "stream": streaming.settings(58, decided or settings.default(LABELS))}
+
+
 def ship(
     tau: float, top1: float, ci95: list[float], clips: int = 5013, data: str = "official", float_top1: float | None = None
 ) -> None:
-    """Write a checkpoint and its verification: top-1 in a stream, and in float (by default the same)."""
+    """Write a checkpoint and its verification: top-1 of the engine, and in float (by default the same)."""
     checkpoint = shipped_files.checkpoint_path(tau)
     checkpoint.write_bytes(f"the checkpoint of tau {tau}".encode())
     row = {"top1": top1, "ci95": ci95}
     figures = {
+        "labels": list(LABELS),
+        "native": heard(str(tau)),
         "clips": clips,
         "data": {"sha256": data},
         "measured": "2031-05-06",
         "checkpoint": {"sha256": sha256(checkpoint)},
         "backends": {"pytorch": row | {"top1": top1 if float_top1 is None else float_top1}},
-        "device_backends": {"native_stream": row},
+        "device_backends": {"native": row, "native_stream": row},
     }
     shipped_files.recorded_path(tau, "accurate").write_text(json.dumps(figures))
 
@@ -289,24 +301,25 @@ def test_accuracy_is_of_the_build_where_it_was_verified_else_of_the_shipped_chec
     build.mkdir(parents=True)
     (build / NATIVE).write_bytes(b"a network")
     figures = {
+        "labels": list(LABELS),
         "clips": 40,
         "data": {"sha256": "mine"},
         "measured": "2031-05-07",
         "backends": {"pytorch": row},
         "device_backends": {"native": row},
     }
-    (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": "0" * 64}}))
+    (build / "verify.json").write_text(json.dumps(figures | {"native": heard("0" * 64)}))
     assert known_accuracy.find(1).origin == "recorded"
     own = sha256(build / NATIVE)
-    (build / "verify.json").write_text(json.dumps(figures | {"native": {"sha256": own}}))
+    (build / "verify.json").write_text(json.dumps(figures | {"native": heard(own)}))
     found = known_accuracy.find(1)
     assert found.origin == "measured" and found.text("native") == "50.00 % [40.00, 60.00] (40 clips)"
-    assert found.text("native_stream").endswith("in float, the engine's not verified")
+    assert found.text("native_stream").endswith("in float, not verified in a stream with these thresholds")
     record = shipped_files.CHECKPOINTS / "tau1-accurate.verify.json"
     recorded = json.loads(record.read_text())
-    record.write_text(json.dumps(recorded | {"native": {"sha256": own}}))  # of the same network, over more clips
+    record.write_text(json.dumps(recorded | {"native": heard(own)}))  # of the same network, over more clips
     assert known_accuracy.find(1).clips == 5013
-    (build / "verify.json").write_text(json.dumps({"native": {"sha256": own}}))
+    (build / "verify.json").write_text(json.dumps({"native": heard(own)}))
     with pytest.raises(UserError, match="not a verification"):
         known_accuracy.find(1)
 
@@ -321,6 +334,50 @@ def test_the_record_of_the_shipped_network_says_nothing_of_a_build_of_other_word
         found = known_accuracy.find(1)
         assert (found and found.origin) == origin
     assert known_accuracy.trained(1)
+
+
+@pytest.fixture
+def tuned(agreed, tmp_path) -> Settings:
+    """Thresholds that were chosen for the network in build/tau1 after it was verified; a wider network is shipped."""
+    ship(1.5, 0.95, [0.94, 0.96], float_top1=0.9)
+    build = tmp_path / "build" / "tau1"
+    network.save(build / NATIVE, random_network(1))
+    own = sha256(build / NATIVE)
+    decided = dataclasses.replace(settings.default(LABELS), native=own, pause_ms=0)
+    settings.save(build / settings.FILE, decided)
+    rows = {
+        "pytorch": {"top1": 0.96, "ci95": [0.9, 1.0]},
+        "native": {"top1": 0.945, "ci95": [0.9, 1.0]},
+        "native_stream": {"top1": 0.99, "ci95": [0.9, 1.0]},
+    }
+    figures = {
+        "labels": list(LABELS),
+        "native": heard(own),
+        "clips": 5013,
+        "data": {"sha256": "official"},
+        "measured": "2031-05-08",
+        "backends": {"pytorch": rows["pytorch"]},
+        "device_backends": rows,
+    }
+    (build / "verify.json").write_text(json.dumps(figures))
+    return decided
+
+
+def test_a_stream_that_was_verified_with_other_thresholds_says_nothing_of_these(tuned, tmp_path, capsys):
+    found = known_accuracy.find(1)
+    assert found.origin == "measured" and set(found.rows) == {"float", "native"}
+    assert found.text("native").startswith("94.50 %") and "not verified in a stream" in found.text("native_stream")
+    assert budget.main(["--ram", "24k", "--flash", "64k", "--clock", "80MHz"]) == 0
+    answer = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the best")]
+    assert "tau 1.5, accuracy 95.00 %" in answer[0], "over whole clips, 0.95 against 0.945; in float it is 0.9 against 0.96"
+    path = tmp_path / "build" / "tau1" / "verify.json"
+    figures = json.loads(path.read_text())
+    path.write_text(json.dumps(figures | {"native": heard(tuned.native, tuned), "clips": 40}))
+    shipped_files.recorded_path(1, "accurate").write_text(
+        json.dumps(figures | {"checkpoint": {"sha256": sha256(shipped_files.checkpoint_path(1))}})
+    )
+    assert known_accuracy.find(1).clips == 40, "the one with a stream of these thresholds"
+    assert known_accuracy.find(1).text("native_stream").startswith("99.00 %")
 
 
 def test_a_verification_of_another_checkpoint_says_nothing_of_this_one(agreed, capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,12 @@ import soundfile
 from scipy import stats
 
 from benchmarks.listening import continuous, false_accepts
+from common import build_folder
 from common.audio import read_wav
 from common.description import FEATURES
 from common.intervals import poisson
 from common.resampling import by_spectrum
+from detector import settings
 from detector.settings import SENSITIVITIES
 from training.spoken import acoustics
 
@@ -145,6 +149,18 @@ def test_where_nothing_was_reported_nothing_is_saved(tau1_build, tmp_path, capsy
     assert false_accepts.main([str(tmp_path), "--build", str(tau1_build), "--save", str(tmp_path / "saved")]) in (None, 0)
     assert "saved: not written, for nothing was falsely accepted" in capsys.readouterr().out
     assert not (tmp_path / "saved").exists()
+
+
+def test_counts_of_other_thresholds_are_not_recorded_which_is_told_before_anything_is_heard(
+    recordings, tau1_build, tmp_path, failure, monkeypatch
+):
+    build = shutil.copytree(tau1_build, tmp_path / "tau1")
+    conversion = build_folder.load(build)
+    made = settings.default(conversion["labels"])
+    settings.save(build / settings.FILE, dataclasses.replace(made, native=conversion["native"]["sha256"]))
+    monkeypatch.setattr(continuous, "listen", None)
+    line = failure(false_accepts.main, recordings, "--build", build, "--record", "radio")
+    assert "--record: the build's thresholds are not those of tau1.detector.json; run `make quantize TAU=1 DETECTOR=" in line
 
 
 def test_a_place_for_excerpts_that_cannot_be_written_is_told_before_anything_is_heard(

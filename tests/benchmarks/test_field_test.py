@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 from benchmarks.listening import conditions, field
 from benchmarks.listening.conditions import CONDITIONS, Material, Word
+from benchmarks.listening.decided import made_by
 from benchmarks.report import contents, html, text
 from common import build_folder
 from common.description import FEATURES, LABELS
 from common.errors import UserError
+from common.shipped import detector_path
 from detector import settings
 from training.data import clip_folder
 from training.data.dataset import Clip
@@ -157,8 +160,7 @@ def build(tau1_build, rows, tmp_path) -> Path:
         "clips": 4,
         "data": {"origin": "made by the test", "sha256": ""},
         "sensitivity": "medium",
-        "detector": "0123456789abcdef",
-        "native": native,
+        **made_by(native, settings.load(detector_path(1))),
         "rows": rows,
     }
     (path / build_folder.FIELD).write_text(json.dumps(figures))
@@ -176,6 +178,20 @@ def test_the_report_shows_the_test_of_exactly_this_network(build, rows):
     assert (
         other["field"] is None and "make field-test TAU=1" in html.page(other) and "make field-test" in text.markdown(other)
     )
+
+
+def test_what_was_reported_with_other_thresholds_is_left_out_and_windows_stay(build, rows):
+    conversion = build_folder.load(build)
+    made = settings.default(conversion["labels"])
+    settings.save(build / settings.FILE, dataclasses.replace(made, native=conversion["native"]["sha256"]))
+    found = contents.merge(build)
+    assert [row["window"] for row in found["field"]["rows"]] == [row["window"] for row in rows]
+    assert not any(row["reported"] for row in found["field"]["rows"])
+    page, markdown = html.page(found), text.markdown(found)
+    assert page.count('id="field-window-t"') == 1 and "field-reported" not in page
+    assert "keyword reported alone" not in markdown
+    assert all(text.OTHER_THRESHOLDS in said.replace("&#39;", "'") for said in (page, markdown))
+    assert "make field-test TAU=1" in page and "make field-test TAU=1" in markdown
 
 
 def test_a_damaged_field_test_is_one_line_that_names_the_remedy(build):

@@ -20,7 +20,8 @@ from common.description import FEATURES
 from common.errors import UserError
 from common.intervals import poisson, wilson
 from common.reading import sha256
-from common.shipped import ROOT, checkpoint_path
+from common.shipped import ROOT, checkpoint_path, detector_path
+from detector import settings
 from detector.settings import SENSITIVITIES
 
 SECOND = FEATURES.sample_rate
@@ -210,9 +211,10 @@ def path(tmp_path, monkeypatch) -> Path:
     """Where the peers' counts are kept, and beside them counts of tau 1 over the recordings called `radio`."""
     monkeypatch.setattr(recorded_peers, "PATH", tmp_path / "recorded_peers.json")
     monkeypatch.setattr(recorded, "PATH", tmp_path / "false_accepts.json")
-    conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(1))}, "native": {"sha256": "ab" * 32}}
+    decided = settings.load(detector_path(1))
+    conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(1))}, "native": {"sha256": decided.native}}
     audio = {"hours": 0.01, "recordings": 1, "protocol": continuous.PROTOCOL}
-    recorded.record(1, "radio", conversion, "0x1", audio, {name: range(7) for name in SENSITIVITIES})
+    recorded.record(1, "radio", conversion, decided, audio, {name: range(7) for name in SENSITIVITIES})
     return tmp_path / "recorded_peers.json"
 
 

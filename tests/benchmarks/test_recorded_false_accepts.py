@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
+from benchmarks.accuracy import own_rows
 from benchmarks.listening import continuous, recorded
-from benchmarks.report import figures
+from benchmarks.report import figures, tables
 from common.errors import UserError
 from common.intervals import poisson
 from common.reading import sha256
-from common.shipped import checkpoint_path
-from detector.settings import MEDIUM, SENSITIVITIES
+from common.shipped import checkpoint_path, detector_path, recorded_paths
+from detector import settings
+from detector.render import detector_id
+from detector.settings import MEDIUM, SENSITIVITIES, Settings
 
 AUDIO = {"hours": 2.0, "recordings": 7, "protocol": continuous.PROTOCOL}
 
@@ -25,8 +29,13 @@ def path(tmp_path, monkeypatch):
 
 
 def record(tau: float, name: str, count: int) -> None:
-    conversion = {"checkpoint": {"sha256": sha256(checkpoint_path(tau))}, "native": {"sha256": "ab" * 32}}
-    recorded.record(tau, name, conversion, "0x12", AUDIO, {name: range(count) for name in SENSITIVITIES})
+    decided = settings.load(detector_path(tau))
+    recorded.record(tau, name, conversion(tau, decided), decided, AUDIO, {name: range(count) for name in SENSITIVITIES})
+
+
+def conversion(tau: float, decided: Settings) -> dict:
+    """That of a build of the shipped checkpoint, as far as records need it."""
+    return {"checkpoint": {"sha256": sha256(checkpoint_path(tau))}, "native": {"sha256": decided.native}}
 
 
 def test_the_row_of_a_width_and_of_recordings_is_replaced(path):
@@ -50,7 +59,7 @@ def test_rates_are_counts_an_hour_with_their_interval(path):
 
 def test_another_checkpoint_is_neither_recorded_nor_shown_and_another_protocol_not_shown(path):
     with pytest.raises(UserError, match="not of the shipped checkpoint of tau 1; run `make quantize TAU=1`"):
-        recorded.record(1, "Czech", {"checkpoint": {"sha256": "0" * 64}}, "0x12", AUDIO, {})
+        recorded.record(1, "Czech", {"checkpoint": {"sha256": "0" * 64}}, settings.load(detector_path(1)), AUDIO, {})
     assert not path.exists()
     record(1, "Czech", 3)
     rows = recorded.load()
@@ -58,6 +67,30 @@ def test_another_checkpoint_is_neither_recorded_nor_shown_and_another_protocol_n
         path.write_text(json.dumps({"rows": [rows[0] | {changed: "another"}]}))
         with pytest.raises(UserError, match=f"tau 1 {words}; record it anew with `make false-accepts TAU=1 RECORD='Czech'`"):
             figures.false_accepts()
+
+
+def test_other_thresholds_are_neither_recorded_nor_shown(path):
+    decided = settings.load(detector_path(1))
+    other = dataclasses.replace(decided, pause_ms=0)
+    with pytest.raises(UserError, match=r"not those of tau1\.detector\.json; run `make quantize TAU=1 DETECTOR=.+`"):
+        recorded.record(1, "Czech", conversion(1, decided), other, AUDIO, {})
+    assert not path.exists()
+    record(1, "Czech", 3)
+    (row,) = recorded.load()
+    for changed in ({"detector": detector_id(other)}, {"native": "0" * 64}):
+        path.write_text(json.dumps({"rows": [row | changed]}))
+        with pytest.raises(UserError, match=r"tau 1 is of other thresholds than tau1\.detector\.json; record it anew"):
+            figures.false_accepts()
+
+
+def test_what_is_recorded_is_of_the_shipped_networks_and_detectors():
+    """Not of the test's own files: of those in checkpoints/."""
+    assert recorded.shipped()
+    for tau in tables.shipped():
+        decided, paths = settings.load(detector_path(tau)), recorded_paths(tau)
+        assert paths, f"tau {tau:g} has a verification"
+        for path in paths:
+            assert not own_rows.foreign(json.loads(path.read_text()), decided.native, decided), path.name
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rows": 3}', '{"rows": [{"tau": 1}]}'])

@@ -216,6 +216,7 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
     tune.main([*own, "--out", str(tmp_path / "alone.json"), "--pause", "0"])
     assert settings.load(tmp_path / "alone.json").pause_ms == 0 and "may be said amid speech" in capsys.readouterr().out
     assert (build / "firmware" / "door_detector.c").read_text() == before
+    assert not (build / build_folder.CURVE).exists(), "a curve of other thresholds than the build's"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tune, "PIECE", 1)
         few = tmp_path / "few"
@@ -254,6 +255,8 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
     for index, point in enumerate(curve["points"]):
         assert f'data-key="/detector/curve/points/{index}/missed" data-value="{point["missed"]}"' in page
         assert f'data-key="/detector/curve/points/{index}/words/yes/0"' in page
+    quantize.take_thresholds(settings.load(tmp_path / "alone.json"), tmp_path / "alone.json", build)
+    assert contents.merge(build)["detector"]["curve"] is None, "of other thresholds"
 
 
 def test_thresholds_of_another_network_are_refused(build, tmp_path, failure):
