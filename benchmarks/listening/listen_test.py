@@ -55,6 +55,8 @@ PER_WORD = 40
 """Clips of each keyword in a scene, where there are as many."""
 SNR_DB = 20.0, 10.0, 5.0
 ROOM, NOISE, MUSIC, TWICE = "quiet room", "noise", "music", "said twice"
+OWN_KINDS = ROOM, NOISE, MUSIC
+"""Negatives that need no recordings of the user's."""
 MUSIC_PIECES, MUSIC_SECONDS, MUSIC_SEED = 30, 30, 20261130
 ROOM_SECONDS = 1800
 FILE, TRUTH = "listen.json", "listen_truth.json"
@@ -118,14 +120,33 @@ def quiet_room() -> np.ndarray:
     return np.random.default_rng(SEED).integers(-peak, peak, count, np.int16, endpoint=True)
 
 
-def kinds(folder: Path | None) -> dict[str, Path]:
-    """Name -> folder of the recordings' kinds: the folders in `folder`, or itself where it has none."""
+def kinds(folder: Path | None) -> dict[str, list[Path]]:
+    """Name -> recordings of each kind: of the folders in `folder`, or of itself where it has none. Prints a line about sound
+    files beside folders, which belong to no kind.
+
+    UserError where a folder is called like a kind that is heard without recordings, holds nothing to be heard, or has a
+    recording that cannot be read.
+    """
     if folder is None:
         return {}
     if not folder.is_dir():
         raise UserError(f"{folder}: no folder of recordings; name one with --recordings (make: RECORDINGS=DIR)")
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
-    return {path.name: path for path in inner} or {folder.name: folder}
+    loose = recordings.sounds(folder, "*") if inner else []
+    if loose:
+        print(f"{folder}: passed over {recordings.some(loose)} beside its folders; put them into a folder, which is a kind")
+    return {kind.absolute().name: sounds_of(kind) for kind in inner or [folder]}
+
+
+def sounds_of(kind: Path) -> list[Path]:
+    """The recordings below the folder of a kind. UserError as of `kinds`: an hour of listening would come before it."""
+    if kind.absolute().name.casefold() in OWN_KINDS:
+        raise UserError(f"{kind}: a kind of this name is heard in any case ({', '.join(OWN_KINDS)}); rename the folder")
+    found = recordings.find([kind])
+    headers = [recordings.header(path) for path in found.paths]
+    if not any(samples * FEATURES.sample_rate >= rate for samples, rate in headers):
+        raise UserError(f"{kind}: {recordings.nothing_in(found)}")
+    return found.paths
 
 
 def events_of(heard: Heard, preset: Preset, columns: int = STREAM_COLUMNS) -> list:
@@ -275,7 +296,7 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
     decided = inputs.detector_settings(build, conversion)
     kept = shipped_with(tau, conversion, decided) if args.record else None
-    where = {name: recordings.find([folder]).paths for name, folder in kinds(args.recordings).items()}
+    where = kinds(args.recordings)
     split = args.split or ("validation" if clips.archives(args.data)[0] else None)
     (part,) = clips.choose(args.data, split, labels)
     background = clips.background(args.data)

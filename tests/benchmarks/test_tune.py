@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -311,15 +312,19 @@ def test_the_listening_test_counts_what_it_says_and_keeps_it(
     settings.save(shipped, dataclasses.replace(decided, measured=None))
     monkeypatch.setattr(listen_test, "detector_paths", lambda tau: [shipped])
     own = ["--build", str(build), "--data", str(tiny_speech_commands), "--record"]
-    listen_test.main([*own, "--recordings", str(folders[1]), "--out", str(out)])
+    (tmp_path / "own").mkdir()
+    shutil.copytree(folders[1], tmp_path / "own" / "fan")
+    soundfile.write(tmp_path / "own" / "loose.wav", np.zeros(16000), 16000)
+    listen_test.main([*own, "--recordings", str(tmp_path / "own"), "--out", str(out)])
     text = capsys.readouterr().out
     found, truth = (json.loads((build / name).read_text()) for name in (listen_test.FILE, listen_test.TRUTH))
+    assert f"{tmp_path / 'own'}: passed over a sound file (loose.wav) beside its folders; put them into a folder" in text
     for name in SENSITIVITIES:
         assert f"sensitivity {name}" in text
         rows, kinds = found["presets"][name]["keywords"], found["presets"][name]["false_accepts"]
         assert [(row["background"], row["snr_db"]) for row in rows][:2] == [("quiet room", None), ("noise", 20.0)]
         assert all(row["hit"] <= row["said"] == len(truth["scenes"][0]["said"]) for row in rows)
-        assert [row["kind"] for row in kinds] == ["quiet room", "noise", "music", "noise"]
+        assert [row["kind"] for row in kinds] == ["quiet room", "noise", "music", "fan"]
         assert kinds[-1]["hours"] == pytest.approx(12 * 3 / 3600)
     kept = settings.load(shipped)
     assert text.endswith(f"{shipped}\n") and kept.presets == decided.presets
@@ -376,7 +381,22 @@ def test_places_and_recordings_are_looked_at_before_anything_is_heard(
     (tmp_path / "file").touch()
     (tmp_path / "kinds" / "radio").mkdir(parents=True)
     assert "file: not a folder" in failure(listen_test.main, *own, "--out", tmp_path / "file")
-    assert "radio: no recordings here" in failure(listen_test.main, *own, "--recordings", tmp_path / "kinds")
+    refused = functools.partial(failure, listen_test.main, *own, "--recordings")
+    radio = tmp_path / "kinds" / "radio"
+    assert "radio: no recordings here" in refused(tmp_path / "kinds")
+    soundfile.write(radio / "go.wav", np.zeros(16000), 16000)
+    assert "radio: all recordings are named after keywords, as go.wav" in refused(tmp_path / "kinds")
+    soundfile.write(radio / "empty.wav", np.zeros(0), 16000)
+    for folder in (tmp_path / "kinds", radio):
+        assert "radio: no sound in these recordings" in refused(folder)
+    (radio / "bad.ogg").write_bytes(b"no sound")
+    assert "bad.ogg: cannot be read" in refused(radio)
+    for name in ("noise", "Music", "quiet room"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        assert f"own/{name}: a kind of this name is heard in any case" in refused(tmp_path / "own")
+        soundfile.write(tmp_path / "own" / name / "a.wav", np.zeros(16000), 16000)
+        assert f"{name}: a kind of this name is heard in any case" in refused(tmp_path / "own" / name)
+        shutil.rmtree(tmp_path / "own" / name)
     assert "make: RECORDINGS=DIR" in failure(listen_test.main, *own, "--recordings", tmp_path / "none")
 
 

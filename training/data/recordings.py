@@ -80,6 +80,16 @@ def header(path: Path, remedy: str = REMOVE) -> tuple[int, int]:
     return info.frames, info.samplerate
 
 
+def sounds(folder: Path, pattern: str = "**/*") -> list[Path]:
+    """The recordings in a folder whose paths match a pattern, by default at any depth, in the order of their paths."""
+    return sorted(path for path in folder.glob(pattern) if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def some(paths: Sequence[Path]) -> str:
+    """Sound files in a message: their number, and the name of the first."""
+    return f"{len(paths)} sound files ({paths[0].name}, …)" if len(paths) > 1 else f"a sound file ({paths[0].name})"
+
+
 def find(folders: Sequence[Path]) -> Found:
     """All recordings below `folders`, each once. Files named after a keyword are skipped.
 
@@ -92,7 +102,7 @@ def find(folders: Sequence[Path]) -> Found:
         if not folder.is_dir():
             what = "a file; name the folder that it is in" if folder.is_file() else "no such folder; name one of recordings"
             raise UserError(f"{folder}: {what}")
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        paths = sounds(folder)
         if not paths:
             raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")
         for path in paths:
