@@ -58,11 +58,12 @@ def mostly_missed(counts: Counts, preset: Sequence[Threshold]) -> str:
     return f"{said - hit} of {said}" if hit <= (1 - HALF_MISSED) * said else ""
 
 
-def doubts(measured: Measured, wanted: float) -> list[str]:
-    """A line for each rate that the negatives are too short for, one where the same recordings without words were chosen on
-    and are reported on, one where most words are missed at medium sensitivity, and one where most of the user's recordings
-    are missed whatever the threshold. wanted: false accepts an hour at medium."""
-    lines, presets = tune.too_short(measured.voices.hours, wanted), measured.settings.presets
+def doubts(measured: Measured) -> list[str]:
+    """A line for each sensitivity whose false accepts were extrapolated, one where the same recordings without words were
+    chosen on and are reported on, one where most words are missed at medium sensitivity, and one where most of the user's
+    recordings are missed whatever the threshold."""
+    presets = measured.settings.presets
+    lines = tune.extrapolated(presets, measured.chosen_on)
     if measured.shared:
         lines.append(
             f"fewer than {tune.LEAST} recordings of NEGATIVES are held back, or one is too long beside the others: minutes "
@@ -99,7 +100,7 @@ def main(argv: list[str] | None = None) -> None:
         measured = measure(folder, source, path, args.false_accepts)
         settings.save(path.with_suffix(".detector.json"), measured.settings)
         found = figures(measured)
-        lines = [f"{name}: {text}" for name, text in found.items()] + doubts(measured, args.false_accepts)
+        lines = [f"{name}: {text}" for name, text in found.items()] + doubts(measured)
         write_text(path.with_suffix(".md"), card.card(source.training | found))
         write_text(path.with_suffix(".html"), page(", ".join(source.labels[2:]), lines, measured))
     print("\n".join(lines))

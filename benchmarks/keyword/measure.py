@@ -62,7 +62,8 @@ class Found(NamedTuple):
 
 class Measured(NamedTuple):
     """The thresholds; the counts that are reported, of synthetic voices and of recordings; the curve's points; the worst
-    sounds; hours of the user's negatives that are reported on, and whether the same recordings were chosen on."""
+    sounds; hours of the user's negatives that are reported on, and whether the same recordings were chosen on; the counts
+    that the thresholds were chosen on."""
 
     settings: Settings
     voices: Counts
@@ -72,6 +73,7 @@ class Measured(NamedTuple):
     misses: list[Found]
     recorded_hours: float
     shared: bool
+    chosen_on: Counts
 
 
 def quantise(source: Checkpoint, path: Path, out: Path) -> dict:
@@ -210,4 +212,5 @@ def measure(folder: Path, source: Checkpoint, path: Path, wanted: float) -> Meas
         worst_misses(said, heard),
         own.hours[1],
         own.shared,
+        chosen_on,
     )

@@ -25,7 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,14 +161,20 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
     return sounds, np.array(target), names, f"recordings in {folder.name}"
 
 
-def too_short(hours: float, wanted: float) -> list[str]:
-    """A line for each sensitivity whose wanted false accepts an hour are less than one in `hours`. wanted: of medium."""
-    return [
-        f"{name}: extrapolated, as {hours:.2f} hours cannot tell {rate:g} false accepts an hour from none; "
-        f"{2 / rate:.3g} hours of recordings, half of them to choose on, can"
-        for name, rate in ((name, factor * wanted) for name, factor in FACTORS.items())
-        if rate * hours < 1
-    ]
+def extrapolated(presets: Mapping[str, Sequence[Threshold]], counts: Counts) -> list[str]:
+    """A line for each sensitivity that was chosen by more false accepts than were counted, as those of some word were too
+    few to be believed: how many words, and what was expected and counted of all. counts: those that were chosen on."""
+    used, lines = thresholds.expected(counts) * counts.hours, []
+    for name, chosen in presets.items():
+        words = thresholds.cells(chosen)
+        few = sum(counts.reports[cell] < min(thresholds.FEW, used[cell]) for cell in words)
+        if few:
+            lines.append(
+                f"{name}: extrapolated for {few} of {len(words)} words, with fewer than {thresholds.FEW} false accepts: "
+                f"{sum(used[cell] for cell in words):.2f} are expected of all words in {counts.hours:.2f} hours, "
+                f"{thresholds.totals(counts, chosen).reports} were counted; longer recordings tell more"
+            )
+    return lines
 
 
 def without_recordings(labels: Sequence[str], target: np.ndarray) -> list[str]:
@@ -286,7 +292,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
             f"{where}: too few recordings, or one too long beside the others, for whole ones in each half; they are cut, "
             "and both halves hold pieces of the same: another room, or speaker, may be falsely accepted more often"
         )
-    for line in [*without_recordings(labels, target[which == 0]), *too_short(hours[0], args.false_accepts)]:
+    for line in [*without_recordings(labels, target[which == 0]), *extrapolated(presets, counts[0])]:
         print(line)
     print(f"pause: a word begins at most {pause} ms after one" if pause else "pause: none, words may be said amid speech")
     for name in (LOW, MEDIUM, HIGH):

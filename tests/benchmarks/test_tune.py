@@ -203,10 +203,20 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
     return where / "keywords", where / "noise"
 
 
-def test_recordings_that_are_too_short_for_the_wanted_rate_are_named():
-    assert [line.split(":")[0] for line in tune.too_short(1.5, 0.5)] == ["low", "medium"]
-    assert "0.1 false accepts an hour from none; 20 hours" in tune.too_short(1.5, 0.5)[0]
-    assert tune.too_short(10, 0.5) == []
+def test_each_sensitivity_whose_false_accepts_were_extrapolated_is_named_with_what_was_counted_and_expected():
+    counts = drawn(2.0, 0)
+    counted, expected = counts.reports[:, 2], 2.0 * thresholds.expected(counts)[:, 2]
+    few = int(np.flatnonzero((counted >= 2) & (counted < expected))[0])
+    loose = int(np.flatnonzero(counted >= thresholds.FEW)[-1])
+    assert counted[few] < thresholds.FEW and counted[-1] == 0
+    presets = {name: (NEVER, NEVER, GRID[row]) for name, row in (("low", -1), ("medium", few), ("high", loose))}
+    low, medium = tune.extrapolated(presets, counts)  # of high, enough were counted
+    assert low.startswith("low: extrapolated for 1 of 1 words, with fewer than 10 false accepts: 0.")
+    assert low.endswith("in 2.00 hours, 0 were counted; longer recordings tell more")
+    assert (
+        medium.startswith("medium: ")
+        and f"{expected[few]:.2f} are expected of all words in 2.00 hours, {counted[few]} were" in medium
+    )
 
 
 def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build, folders, capsys, tmp_path):
@@ -232,7 +242,7 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
     assert (build / "firmware" / "door_detector.c").read_text() != before and "next:" not in text
     assert "for 0.5 false accepts" not in text and "reported on the other half" in text
     for name in SENSITIVITIES:
-        assert f"{name}: 0.0 [0.0," in text
+        assert f"{name}: 0.0 [0.0," in text and f"{name}: extrapolated for 10 of 10 words" in text
     made = settings.load(build / settings.FILE)
     assert "0.5 false accepts an hour" in made.chosen and made.measured is None
     high = made.tried["presets"]["high"]
