@@ -8,6 +8,9 @@ import soundfile
 
 from common.errors import UserError
 from training.data import recordings
+from training.data.recordings import Excerpt
+from training.field import backgrounds
+from training.keyword import negatives
 
 
 def test_each_recording_is_found_once_in_the_order_of_paths_and_those_named_after_keywords_are_named(tmp_path):
@@ -29,13 +32,28 @@ def test_a_whole_recording_is_read_block_by_block_its_channels_averaged(tmp_path
     assert np.array_equal(np.concatenate(blocks), np.rint(samples.sum(1) / 2))
 
 
-def test_what_is_beyond_full_scale_saturates_and_what_is_no_number_is_one_line(tmp_path):
+def test_what_is_beyond_full_scale_saturates(tmp_path):
     path = tmp_path / "float.wav"
     soundfile.write(path, np.array([1.5, -1.5, 0.5, 1 / 32768]), 16000, "FLOAT")
     assert np.concatenate([*recordings.blocks(path, 1)]).tolist() == [32767, -32768, 16384, 1]
-    soundfile.write(path, np.array([0, np.nan]), 16000, "FLOAT")
-    with pytest.raises(UserError, match="float.wav: holds samples that are not numbers; remove it"):
-        next(recordings.blocks(path, 1))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_every_reader_refuses_what_is_no_number_in_a_line_that_names_the_file(tmp_path, value):
+    path = tmp_path / "float.wav"
+    samples = np.full((8000, 2), 0.1)
+    samples[4000, 1] = value
+    soundfile.write(path, samples, 8000, "FLOAT")
+    whole = Excerpt(path, 0, 8000, 8000)
+    readers = (
+        lambda: next(recordings.blocks(path, 1)),
+        lambda: recordings.read(whole),
+        lambda: negatives.sound(whole),
+        lambda: backgrounds.read(path),
+    )
+    for read in readers:
+        with pytest.raises(UserError, match="float.wav: holds samples that are not numbers; remove it"):
+            read()
 
 
 def test_a_damaged_recording_is_one_line(tmp_path):

@@ -130,11 +130,26 @@ def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
     return found
 
 
-def read(excerpt: Excerpt) -> np.ndarray:
-    """The excerpt at 16 kHz, averaged over channels, float64 [samples] in +-1."""
+def averaged(samples: np.ndarray, path: Path) -> np.ndarray:
+    """Samples of a recording float64 [samples, channels] -> [samples]. UserError where one is NaN or infinite, as a file of
+    floats can hold: resampling would spread it over all others, and turn the whole into silence."""
+    if not np.isfinite(samples).all():
+        raise UserError(f"{path}: holds samples that are not numbers; remove it")
+    return samples.mean(1)
+
+
+def at_own_rate(excerpt: Excerpt) -> np.ndarray:
+    """The excerpt at the recording's own rate, averaged over channels, float64 [samples] in +-1, or beyond in a file of
+    floats. UserError where it cannot be read, or holds NaN or infinity."""
     with naming_damage(excerpt.path):
-        samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
-    return by_spectrum(samples.mean(1), FEATURES.sample_rate / rate) if len(samples) else np.zeros(0)
+        samples, _ = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
+    return averaged(samples, excerpt.path)
+
+
+def read(excerpt: Excerpt) -> np.ndarray:
+    """As `at_own_rate`, but at 16 kHz."""
+    samples = at_own_rate(excerpt)
+    return by_spectrum(samples, FEATURES.sample_rate / excerpt.rate) if len(samples) else samples
 
 
 def blocks(path: Path, seconds: int) -> Iterator[np.ndarray]:
@@ -142,6 +157,4 @@ def blocks(path: Path, seconds: int) -> Iterator[np.ndarray]:
     last of which may be shorter. UserError where it cannot be read, or holds NaN or infinity."""
     with naming_damage(path), soundfile.SoundFile(str(path)) as file:
         while len(samples := file.read(seconds * file.samplerate, always_2d=True)):
-            if not np.isfinite(samples).all():
-                raise UserError(f"{path}: holds samples that are not numbers; remove it")
-            yield np.clip(np.rint(32768 * samples.mean(1)), -32768, 32767).astype(np.int16)
+            yield np.clip(np.rint(32768 * averaged(samples, path)), -32768, 32767).astype(np.int16)

@@ -24,7 +24,7 @@ LEAST_RMS = 30.0
 
 
 def read(path: Path) -> np.ndarray:
-    """A recording at 16 kHz, int16 [samples]. UserError where it cannot be read."""
+    """A recording at 16 kHz, int16 [samples]. UserError where it cannot be read, or holds NaN or infinity."""
     length, rate = recordings.header(path)
     samples = recordings.read(recordings.Excerpt(path, 0, length, rate))
     return np.clip(np.rint(32768 * samples), -32768, 32767).astype(np.int16)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 
 from common import progress
 from common.resampling import to_16_khz
@@ -60,11 +59,9 @@ def for_the_test(found: Sequence[Excerpt]) -> list[bool]:
 
 
 def sound(excerpt: Excerpt) -> np.ndarray:
-    """A piece at 16 kHz, averaged over channels, int16 [samples]. UserError where it cannot be read."""
-    with recordings.naming_damage(excerpt.path):
-        samples, rate = soundfile.read(str(excerpt.path), excerpt.samples, excerpt.start, always_2d=True)
-    whole = np.clip(np.rint(32768 * samples.mean(1)), -32768, 32767).astype(np.int16)
-    return np.concatenate([whole[:0], *to_16_khz([whole], rate)])
+    """A piece at 16 kHz, averaged over channels, int16 [samples]. UserError as of `recordings.at_own_rate`."""
+    whole = np.clip(np.rint(32768 * recordings.at_own_rate(excerpt)), -32768, 32767).astype(np.int16)
+    return np.concatenate([whole[:0], *to_16_khz([whole], excerpt.rate)])
 
 
 def read(found: Sequence[Excerpt], what: str) -> Pieces:
