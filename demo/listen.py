@@ -5,8 +5,8 @@
     python -m demo.listen --tau 1 --wav examples/yes.wav
 
 Prints each word when it is decided, and what the level meter says. The microphone needs the package sounddevice
-(requirements/listen.txt) and PortAudio; Ctrl-C ends it. A file may have any format, rate and length; --real-time takes as
-long as it plays.
+(requirements/listen.txt) and PortAudio; Ctrl-C ends it. A file may have any format that libsndfile reads, any rate and
+length; --real-time takes as long as it plays.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ for `make keyword MORE_NEGATIVES=DIR`. --record keeps the counts in checkpoints/
 shows; without these two nothing is written.
 
 The same recordings give the same figures on every machine: everything after decoding is integer arithmetic. A file named
-after a keyword is passed over.
+after a word of the network is passed over.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ def table(found: Mapping[str, Sequence[Report]], hours: float, labels: Sequence[
     return "\n".join(lines)
 
 
-def heading(build: Path, hours: float, count: int, found: recordings.Found, folders: Sequence[Path]) -> str:
+def heading(build: Path, hours: float, count: int, folders: Sequence[Path]) -> str:
     """The recordings, and the protocol."""
-    passed = f"; passed over for the names of keywords: {len(found.passed_over)}" if found.passed_over else ""
-    return f"{build}: {hours:.2f} hours, {count} recordings of {', '.join(map(str, folders))}{passed}\n{continuous.PROTOCOL}"
+    return f"{build}: {hours:.2f} hours, {count} recordings of {', '.join(map(str, folders))}\n{continuous.PROTOCOL}"
 
 
 def save(reports: Sequence[Report], labels: Sequence[str], folder: Path) -> None:
@@ -88,14 +87,14 @@ def main(argv: list[str] | None = None) -> None:
     decided = inputs.detector_settings(build, conversion)
     if args.record:
         recorded.check_recordable(tau, conversion, decided)
-    found = recordings.find(args.folders)
+    found = recordings.find_and_tell(args.folders, labels)
     stream = continuous.listen(path, found.paths)
     if not stream:
         raise UserError(f"{args.folders[0]}: {recordings.nothing_in(found)}")
     hours = continuous.hours(stream)
     delay = conversion["native"]["delay_columns"]
     reports = {name: continuous.reports(stream, decided.preset(name), delay) for name in SENSITIVITIES}
-    print(heading(build, hours, len(stream), found, args.folders))
+    print(heading(build, hours, len(stream), args.folders))
     print(table(reports, hours, labels))
     if args.record:
         recorded.record(

@@ -31,6 +31,7 @@ from frontend import level_binding
 from frontend.level import LEVEL, Status
 from frontend.level_binding import Meter, Reading
 from training.data import recordings
+from training.data.recordings import Found
 
 RAW = ".raw"
 COST_CORES = ("cortex-m0", "cortex-m4", "cortex-m55")
@@ -74,7 +75,9 @@ def files_of(named: Sequence[Path]) -> list[Path]:
     for path in recordings.folders_of(named):
         if path.is_dir():
             heard = recordings.SUFFIXES | {RAW}
-            inside = [file for file in path.rglob("*") if file.suffix.lower() in heard and file.is_file()]
+            inside = recordings.files(path, heard)
+            if line := recordings.passed_over(Found([], [], recordings.files(path, recordings.UNREAD))):
+                print(line)
             if not inside:
                 raise UserError(f"{path}: no recordings here ({', '.join(sorted(heard))}); name a folder of sound")
             found += sorted(inside, key=lambda file: (file.suffix.lower() != RAW, file))

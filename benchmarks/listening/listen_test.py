@@ -120,9 +120,9 @@ def quiet_room() -> np.ndarray:
     return np.random.default_rng(SEED).integers(-peak, peak, count, np.int16, endpoint=True)
 
 
-def kinds(folder: Path | None) -> dict[str, list[Path]]:
-    """Name -> recordings of each kind: of the folders in `folder`, or of itself where it has none. Prints a line about sound
-    files beside folders, which belong to no kind.
+def kinds(folder: Path | None, labels: Sequence[str]) -> dict[str, list[Path]]:
+    """Name -> recordings of each kind: of the folders in `folder`, or of itself where it has none; without files named
+    after a word of the network. Prints a line about these, and about sound files beside folders, which belong to no kind.
 
     UserError where a folder is called like a kind that is heard without recordings, holds nothing to be heard, or has a
     recording that cannot be read.
@@ -132,17 +132,17 @@ def kinds(folder: Path | None) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no folder of recordings; name one with --recordings (make: RECORDINGS=DIR)")
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
-    loose = recordings.sounds(folder, "*") if inner else []
+    loose = recordings.files(folder, recordings.SUFFIXES | recordings.UNREAD, "*") if inner else []
     if loose:
-        print(f"{folder}: passed over {recordings.some(loose)} beside its folders; put them into a folder, which is a kind")
-    return {kind.absolute().name: sounds_of(kind) for kind in inner or [folder]}
+        print(f"passed over {recordings.some(loose)} beside folders; put them into a folder, which is a kind")
+    return {kind.absolute().name: sounds_of(kind, labels) for kind in inner or [folder]}
 
 
-def sounds_of(kind: Path) -> list[Path]:
+def sounds_of(kind: Path, labels: Sequence[str]) -> list[Path]:
     """The recordings below the folder of a kind. UserError as of `kinds`: an hour of listening would come before it."""
     if kind.absolute().name.casefold() in OWN_KINDS:
         raise UserError(f"{kind}: a kind of this name is heard in any case ({', '.join(OWN_KINDS)}); rename the folder")
-    found = recordings.find([kind])
+    found = recordings.find_and_tell([kind], labels)
     headers = [recordings.header(path) for path in found.paths]
     if not any(samples * FEATURES.sample_rate >= rate for samples, rate in headers):
         raise UserError(f"{kind}: {recordings.nothing_in(found)}")
@@ -296,7 +296,7 @@ def measure(build: Path, tau: float, args: argparse.Namespace) -> None:
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
     decided = inputs.detector_settings(build, conversion)
     kept = shipped_with(tau, conversion, decided) if args.record else None
-    where = kinds(args.recordings)
+    where = kinds(args.recordings, labels)
     split = args.split or ("validation" if clips.archives(args.data)[0] else None)
     (part,) = clips.choose(args.data, split, labels)
     background = clips.background(args.data)

@@ -296,8 +296,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     python = Path(os.path.abspath(args.python))  # not resolved: the link is what tells Python its environment
     packages = [args.peer] if args.peer else list(PEERS)
-    found = recordings.find(args.folders)
-    words = recordings.find([args.keywords]).paths if args.keywords else []
+    found = recordings.find_and_tell(args.folders)
+    words = recordings.find_and_tell([args.keywords], ()).paths if args.keywords else []
     placed, models = listen(python, packages, found.paths)
     if not placed:
         raise UserError(f"{args.folders[0]}: {recordings.nothing_in(found)}")

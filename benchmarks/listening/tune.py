@@ -4,7 +4,7 @@
     python -m benchmarks.tune ~/office --tau 1 --keywords ~/my_words
 
 FOLDER: recordings in which no keyword is said, as long as can be had: of an hour, half is chosen on and half reported on,
-so half a false accept per hour cannot be told from none. Keywords: KEYWORDS/<word>/* (any rate, length, format), or else
+so half a false accept per hour cannot be told from none. Keywords: KEYWORDS/<word>/* (any rate and length), or else
 the validation clips of the data, each in a stream with noise (benchmarks/listening/streaming.py).
 
 For each word the least probability and the number of hops are chosen so that all words together give at most the wanted
@@ -149,8 +149,7 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
         raise UserError(f"{folder}: no folder here is named like one of the words {words}; make <word>/*.wav")
     sounds, target, names = [], [], []
     for index, where in found:
-        both = recordings.find([where])
-        for path in sorted([*both.paths, *both.passed_over]):
+        for path in recordings.find_and_tell([where], ()).paths:
             _, rate = recordings.header(path)
             blocks = list(to_16_khz(recordings.blocks(path, continuous.BLOCK), rate))
             if not blocks:
@@ -253,7 +252,7 @@ def tune(build: Path, args: argparse.Namespace) -> None:
     conversion = build_folder.load(build)
     path, labels = inputs.needed_native_file(build, conversion), conversion["labels"]
     pause = pause_ms(args.pause, labels)
-    found = recordings.find(args.folders)
+    found = recordings.find_and_tell(args.folders, labels)
     samples = conversion["features"]["clip_samples"]
     keywords = own_keywords(args.keywords, labels) if args.keywords else data_keywords(args.data, labels, samples)
     sounds, target, names, origin = keywords

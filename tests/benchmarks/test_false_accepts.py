@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 from pathlib import Path
@@ -105,10 +106,27 @@ def test_every_sensitivity_has_its_rate(recordings, tau1_build, capsys):
 
 
 def test_the_output_states_the_protocol_and_what_was_passed_over(recordings, tau1_build, capsys):
-    first, *protocol = run(recordings, tau1_build, capsys).split("sensitivity   reports")[0].splitlines()
-    assert "0.02 hours, 2 recordings" in first and first.endswith("passed over for the names of keywords: 2")
+    passed, first, *protocol = run(recordings, tau1_build, capsys).split("sensitivity   reports")[0].splitlines()
+    assert "0.02 hours, 2 recordings" in first
+    assert passed == f"passed over 2 sound files ({recordings / 'deep' / 'Yes.WAV'}, …) named after a keyword"
     assert "\n".join(protocol).rstrip() == continuous.PROTOCOL
     assert "-60 dBFS" in continuous.PROTOCOL and "for 2 s before" in continuous.PROTOCOL
+
+
+def test_files_named_after_words_of_the_network_are_passed_over_and_those_after_others_words_are_heard(
+    tau1_build, tmp_path, capsys
+):
+    build, folder = shutil.copytree(tau1_build, tmp_path / "tau1"), tmp_path / "recordings"
+    folder.mkdir()
+    path = build / build_folder.CONVERSION
+    conversion = json.loads(path.read_text())
+    conversion["labels"][conversion["labels"].index("off")] = "hey computer"
+    path.write_text(json.dumps(conversion))
+    for name in ("Hey_Computer.wav", "off.wav", "on.wav"):
+        soundfile.write(folder / name, np.zeros(3 * SECOND), SECOND)
+    passed, first, *_ = run(folder, build, capsys).splitlines()
+    assert passed == f"passed over 2 sound files ({folder / 'Hey_Computer.wav'}, …) named after a keyword"
+    assert ", 1 recordings of" in first
 
 
 def test_recordings_that_are_all_passed_over_are_one_line(tau1_build, tmp_path, failure):

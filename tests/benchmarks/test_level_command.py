@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,16 @@ def test_other_rates_and_channels_are_converted_first(tmp_path, write_wav, capsy
     write_wav(tmp_path / "stereo.wav", np.repeat(tone, 2), rate=48000, channels=2)
     (line,) = printed(capsys, tmp_path / "stereo.wav")
     assert line.endswith("peak -12.2 dBFS, RMS -15.3 dBFS, loudest -15.3 dBFS, ok") or "RMS -15.2" in line
+
+
+def test_sound_files_of_a_folder_that_cannot_be_read_are_told(tmp_path, capsys):
+    shutil.copy(EXAMPLES / "yes.wav", tmp_path)
+    (tmp_path / "a.m4a").touch()
+    passed, line = printed(capsys, tmp_path)
+    assert (
+        passed.startswith(f"passed over a sound file ({tmp_path / 'a.m4a'}) in formats that cannot be read")
+        and "yes" in line
+    )
 
 
 def test_bad_input_is_one_line(tmp_path, failure, monkeypatch):

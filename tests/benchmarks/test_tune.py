@@ -236,8 +236,15 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
             shutil.copy(noise / f"{take}.flac", few)
         tune.main([str(few), *own[1:], "--out", str(tmp_path / "few.json")])
     assert "both halves hold pieces of the same" in capsys.readouterr().out
-    tune.main(own)
+    (tmp_path / "unread").mkdir()
+    soundfile.write(tmp_path / "unread" / "Yes.wav", np.zeros(16000), 16000)
+    (tmp_path / "unread" / "a.m4a").touch()
+    tune.main([str(tmp_path / "unread"), *own])
     text = capsys.readouterr().out
+    assert text.startswith(
+        f"passed over a sound file ({tmp_path / 'unread' / 'Yes.wav'}) named after a keyword, and a sound"
+    )
+    assert f"({tmp_path / 'unread' / 'a.m4a'}) in formats that cannot be read: write it anew" in text.splitlines()[0]
     assert "both halves hold pieces" not in text
     assert (build / "firmware" / "door_detector.c").read_text() != before and "next:" not in text
     assert "for 0.5 false accepts" not in text and "reported on the other half" in text
@@ -324,11 +331,13 @@ def test_the_listening_test_counts_what_it_says_and_keeps_it(
     own = ["--build", str(build), "--data", str(tiny_speech_commands), "--record"]
     (tmp_path / "own").mkdir()
     shutil.copytree(folders[1], tmp_path / "own" / "fan")
-    soundfile.write(tmp_path / "own" / "loose.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "own" / "fan" / "yes.wav", np.zeros(16000), 16000)
+    (tmp_path / "own" / "loose.m4a").touch()
     listen_test.main([*own, "--recordings", str(tmp_path / "own"), "--out", str(out)])
     text = capsys.readouterr().out
     found, truth = (json.loads((build / name).read_text()) for name in (listen_test.FILE, listen_test.TRUTH))
-    assert f"{tmp_path / 'own'}: passed over a sound file (loose.wav) beside its folders; put them into a folder" in text
+    assert f"passed over a sound file ({tmp_path / 'own' / 'loose.m4a'}) beside folders; put them into a folder" in text
+    assert f"passed over a sound file ({tmp_path / 'own' / 'fan' / 'yes.wav'}) named after a keyword\n" in text
     for name in SENSITIVITIES:
         assert f"sensitivity {name}" in text
         rows, kinds = found["presets"][name]["keywords"], found["presets"][name]["false_accepts"]
@@ -408,6 +417,28 @@ def test_places_and_recordings_are_looked_at_before_anything_is_heard(
         assert f"{name}: a kind of this name is heard in any case" in refused(tmp_path / "own" / name)
         shutil.rmtree(tmp_path / "own" / name)
     assert "make: RECORDINGS=DIR" in failure(listen_test.main, *own, "--recordings", tmp_path / "none")
+
+
+def test_files_named_after_words_of_the_network_are_passed_over_and_those_after_others_words_are_heard(
+    build, folders, tiny_speech_commands, tmp_path, monkeypatch, capsys, failure
+):
+    path = build / build_folder.CONVERSION
+    conversion = json.loads(path.read_text())
+    conversion["labels"][conversion["labels"].index("off")] = "computer"
+    path.write_text(json.dumps(conversion))
+    (tmp_path / "radio").mkdir()
+    of_others = [tmp_path / "radio" / name for name in ("off.flac", "off.wav")]
+    for where in (tmp_path / "radio" / "computer.wav", *of_others):
+        soundfile.write(where, np.zeros(16000), 16000)
+    line = failure(tune.main, tmp_path / "radio", "--build", build, "--keywords", folders[0])
+    assert "radio: 2 recordings of at most five minutes" in line
+    assert listen_test.kinds(tmp_path / "radio", conversion["labels"]) == {"radio": of_others}
+    assert "computer.wav) named after" in capsys.readouterr().out
+    for path in of_others:
+        path.unlink()
+    monkeypatch.setattr(listen_test, "hear_all", None)
+    own = ("--build", build, "--data", tiny_speech_commands, "--recordings", tmp_path / "radio")
+    assert "as computer.wav; name a folder of others" in failure(listen_test.main, *own)
 
 
 def test_words_amid_speech_are_counted_where_there_is_no_pause_and_nowhere_else():

@@ -2,25 +2,88 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
 
 from common.errors import UserError
+from common.shipped import ROOT
 from training.data import recordings
 from training.data.recordings import Excerpt
 from training.field import backgrounds
 from training.keyword import negatives
 
+LINES = [
+    ([], ""),
+    (["no.wav"], "a sound file ({0}/no.wav) named after a keyword"),
+    (
+        ["no.wav", "x.m4a", "y.wma"],
+        "a sound file ({0}/no.wav) named after a keyword, and 2 sound files ({0}/x.m4a, …) in formats that cannot be read: "
+        "write it anew (`ffmpeg -i IN OUT.flac`)",
+    ),
+]
+"""Files beside one that is heard, and what is said of them."""
+
 
 def test_each_recording_is_found_once_in_the_order_of_paths_and_those_named_after_keywords_are_named(tmp_path):
-    for name in ("b/1.wav", "a.OGG", "b/c/No.wav", "off.flac", "b/2.wav", "notes.txt"):
+    for name in ("b/1.wav", "a.OGG", "b/c/No.wav", "off.flac", "b/2.wav", "notes.txt", "b/d.m4a", "e.WMA"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.wav").mkdir()
     found = recordings.find([tmp_path, tmp_path / "b"])
     assert found.paths == [tmp_path / name for name in ("a.OGG", "b/1.wav", "b/2.wav")]
-    assert found.passed_over == [tmp_path / name for name in ("b/c/No.wav", "off.flac")]
+    assert found.named == [tmp_path / name for name in ("b/c/No.wav", "off.flac")]
+    assert found.unread == [tmp_path / name for name in ("b/d.m4a", "e.WMA")]
+
+
+def test_files_are_skipped_that_are_named_after_a_word_of_the_network_as_it_is_written_in_names_of_files(tmp_path):
+    for name in ("Hey_Computer.wav", "gru\u0308n.wav", "off.wav", "_unknown_.wav"):
+        (tmp_path / name).touch()
+    found = recordings.find([tmp_path], ("_silence_", "_unknown_", "hey computer", "gr\u00fcn"))
+    assert [path.name for path in found.named] == ["Hey_Computer.wav", "gru\u0308n.wav"]
+    assert [path.name for path in found.paths] == ["_unknown_.wav", "off.wav"]
+    assert recordings.find([tmp_path], ()).named == []
+
+
+@pytest.mark.parametrize("names, line", LINES)
+def test_a_line_says_how_many_files_are_passed_over_and_why(tmp_path, capsys, names, line):
+    for name in ("a.wav", *names):
+        soundfile.write(tmp_path / name, np.zeros(9), 16000, format="WAV")
+    for read in (recordings.find_and_tell, lambda folders: recordings.excerpts(folders, 1), read_all):
+        read([tmp_path])
+        said = capsys.readouterr().out
+        assert said == (f"passed over {line.format(tmp_path)}\n" if line else "")
+
+
+def read_all(folders: list[Path]) -> None:
+    """As the field recipe reads speech."""
+    backgrounds.read_all(folders, "speech")
+
+
+def test_a_folder_of_formats_that_cannot_be_read_is_one_line_with_the_remedy(tmp_path):
+    (tmp_path / "a.m4a").touch()
+    with pytest.raises(
+        UserError, match=r"a sound file \(.*a\.m4a\) in formats that cannot be read; write it anew \(`ffmpeg"
+    ):
+        recordings.find([tmp_path])
+
+
+def test_the_documentation_lists_every_suffix():
+    text = (ROOT / "docs" / "listening.md").read_text()
+    assert all(f"`{suffix}`" in text for suffix in recordings.SUFFIXES)
+
+
+@pytest.mark.parametrize("suffix", sorted(recordings.SUFFIXES))
+def test_every_suffix_is_of_a_format_that_is_read(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    kind = {".aifc": "AIFF", ".snd": "AU", ".sph": "NIST", ".oga": "OGG", ".opus": "OGG", ".aif": "AIFF"}.get(suffix)
+    if suffix == ".mp2":  # libsndfile reads it, and does not write it: silent frames of 36 ms
+        path.write_bytes((bytes.fromhex("fffd18c0") + bytes(140)) * 50)
+    else:
+        soundfile.write(path, np.zeros(32000), 16000, format=kind, subtype="OPUS" if suffix == ".opus" else None)
+    assert recordings.header(path)[0] > 20000 and len(recordings.read(recordings.excerpts([tmp_path], 1)[0])) > 10000
 
 
 @pytest.mark.parametrize("kind", ["recording.wav", "recording.flac"])

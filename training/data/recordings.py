@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,17 +14,24 @@ import soundfile
 from common import wav
 from common.description import FEATURES, KEYWORDS
 from common.errors import UserError
+from common.labels import composed, is_word
+from common.reading import shown
 from common.resampling import by_spectrum
 
-SUFFIXES = {".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+SUFFIXES = frozenset(".aif .aifc .aiff .au .caf .flac .mp2 .mp3 .oga .ogg .opus .rf64 .snd .sph .voc .w64 .wav".split())
+"""Suffixes of recordings, in formats that libsndfile reads."""
+UNREAD = frozenset(".3gp .aac .ac3 .amr .ape .m4a .m4b .mka .mp4 .mpc .ra .tta .webm .wma .wv".split())
+"""Suffixes of files with sound in them that libsndfile does not read."""
 UNKNOWN_LENGTH = 2**63 - 1  # SF_COUNT_MAX of libsndfile
 
 
 class Found(NamedTuple):
-    """The recordings below some folders, in the order of their paths, and those skipped because of their names."""
+    """The recordings below some folders, in the order of their paths; those that are skipped because they are named after a
+    word; and sound files of formats that cannot be read."""
 
     paths: list[Path]
-    passed_over: list[Path]
+    named: list[Path]
+    unread: list[Path]
 
 
 class Excerpt(NamedTuple):
@@ -40,6 +47,8 @@ class Excerpt(NamedTuple):
         return self.samples / self.rate
 
 
+CONVERT = "write it anew (`ffmpeg -i IN OUT.flac`)"
+"""What to do with a recording in a format that cannot be read."""
 REMOVE = "remove it"
 """What to do with a recording of a folder that cannot be read."""
 
@@ -76,53 +85,85 @@ def header(path: Path, remedy: str = REMOVE) -> tuple[int, int]:
     if path.suffix.lower() == ".wav" and (missing := wav.missing_bytes(path)):
         raise UserError(f"{path}: truncated, {missing:,} bytes of its samples are missing; fetch it again, or remove it")
     if info.frames == UNKNOWN_LENGTH:
-        raise UserError(f"{path}: states no length, as what was streamed; write it anew (`ffmpeg -i IN OUT.flac`)")
+        raise UserError(f"{path}: states no length, as what was streamed; {CONVERT}")
     return info.frames, info.samplerate
 
 
-def sounds(folder: Path, pattern: str = "**/*") -> list[Path]:
-    """The recordings in a folder whose paths match a pattern, by default at any depth, in the order of their paths."""
-    return sorted(path for path in folder.glob(pattern) if path.suffix.lower() in SUFFIXES and path.is_file())
+def files(folder: Path, suffixes: Collection[str], pattern: str = "**/*") -> list[Path]:
+    """The files of these suffixes in a folder whose paths match a pattern, by default at any depth, in the order of their
+    paths."""
+    return sorted(path for path in folder.glob(pattern) if path.suffix.lower() in suffixes and path.is_file())
 
 
 def some(paths: Sequence[Path]) -> str:
-    """Sound files in a message: their number, and the name of the first."""
-    return f"{len(paths)} sound files ({paths[0].name}, …)" if len(paths) > 1 else f"a sound file ({paths[0].name})"
+    """Sound files in a message: their number, and the first."""
+    return f"{len(paths)} sound files ({shown(paths[0])}, …)" if len(paths) > 1 else f"a sound file ({shown(paths[0])})"
 
 
-def find(folders: Sequence[Path]) -> Found:
-    """All recordings below `folders`, each once. Files named after a keyword are skipped.
+def spoken_as(text: str) -> str:
+    """A word, or the name of a file, in the one form in which both are compared: `Hey_Computer` is `hey computer`."""
+    return composed(text).casefold().replace("_", " ")
 
-    UserError where a folder is missing or has none, or `folders` is empty.
+
+def find(folders: Sequence[Path], labels: Iterable[str] = KEYWORDS) -> Found:
+    """All recordings below `folders`, each once. Files named after a word among these labels, by default the ten of Speech
+    Commands, are skipped.
+
+    UserError where a folder is missing or has none that can be read, or `folders` is empty.
     """
     if not folders:
         raise UserError("no recordings named: give folders of them (make: RECORDINGS=DIR)")
+    words = {spoken_as(label) for label in labels if is_word(label)}
     found: dict[Path, Path] = {}
+    unread: dict[Path, Path] = {}
     for folder in folders_of(folders):
         if not folder.is_dir():
             what = "a file; name the folder that it is in" if folder.is_file() else "no such folder; name one of recordings"
             raise UserError(f"{folder}: {what}")
-        paths = sounds(folder)
+        paths, others = files(folder, SUFFIXES), files(folder, UNREAD)
+        if not paths and others:
+            raise UserError(f"{folder}: {some(others)} in formats that cannot be read; {CONVERT}")
         if not paths:
             raise UserError(f"{folder}: no recordings here ({', '.join(sorted(SUFFIXES))}); name a folder of speech")
-        for path in paths:
-            found.setdefault(path.resolve(), path)
-    named = [path for path in found.values() if path.stem.lower() in KEYWORDS]
-    return Found([path for path in found.values() if path not in named], named)
+        for sounds, into in ((paths, found), (others, unread)):
+            for path in sounds:
+                into.setdefault(path.resolve(), path)
+    sides: tuple[list[Path], list[Path]] = [], []
+    for path in found.values():
+        sides[spoken_as(path.stem) in words].append(path)
+    return Found(*sides, [*unread.values()])
+
+
+def passed_over(found: Found) -> str:
+    """A line about the sound files that are not heard, and why; empty where there are none."""
+    reasons = []
+    if found.named:
+        reasons.append(f"{some(found.named)} named after a keyword")
+    if found.unread:
+        reasons.append(f"{some(found.unread)} in formats that cannot be read: {CONVERT}")
+    return f"passed over {', and '.join(reasons)}" if reasons else ""
+
+
+def find_and_tell(folders: Sequence[Path], labels: Iterable[str] = KEYWORDS) -> Found:
+    """As `find`; prints the line of `passed_over`."""
+    found = find(folders, labels)
+    if line := passed_over(found):
+        print(line)
+    return found
 
 
 def nothing_in(found: Found) -> str:
     """Why there was nothing to hear, and the remedy, for a message after the folder's name."""
     if not found.paths:
-        return f"all recordings are named after keywords, as {found.passed_over[0].name}; name a folder of others"
+        return f"all recordings are named after keywords, as {found.named[0].name}; name a folder of others"
     return "no sound in these recordings; name a folder of recordings"
 
 
 def excerpts(folders: Sequence[Path], seconds: int) -> list[Excerpt]:
-    """All recordings below `folders` (see `find`), in excerpts of `seconds`; the last of a recording may be shorter. One
-    without samples has none."""
+    """All recordings below `folders` (see `find_and_tell`), in excerpts of `seconds`; the last of a recording may be
+    shorter. One without samples has none."""
     found = []
-    for path in find(folders).paths:
+    for path in find_and_tell(folders).paths:
         samples, rate = header(path)
         found += [
             Excerpt(path, start, min(seconds * rate, samples - start), rate) for start in range(0, samples, seconds * rate)

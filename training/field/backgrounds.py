@@ -33,7 +33,7 @@ def read(path: Path) -> np.ndarray:
 def read_all(folders: Sequence[Path], what: str) -> list[np.ndarray]:
     """The recordings below `folders`, in the order of their paths, int16 [samples] each, with progress. UserError where a
     folder has none, or one cannot be read."""
-    return [read(path) for path in progress.over(recordings.find(folders).paths, f"reading {what}", "recording")]
+    return [read(path) for path in progress.over(recordings.find_and_tell(folders).paths, f"reading {what}", "recording")]
 
 
 def noises(folders: Sequence[Path]) -> list[np.ndarray]:

@@ -100,9 +100,9 @@ def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
     good: list[Sample] = []
     bad = []
     for word, where in folders:
-        both = recordings.find([where])
+        found = recordings.find_and_tell([where], ())
         before = len(good)
-        for path in sorted([*both.paths, *both.passed_over]):
+        for path in found.paths:
             length, rate = recordings.header(path)
             whole = recordings.read(recordings.Excerpt(path, 0, length, rate))
             try:
