@@ -13,10 +13,12 @@ from common.errors import UserError
 PREFIX = "kws"
 LONGEST = 16
 """Letters of a prefix: names and lines stay readable."""
-OF_A_NAME = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=-[DU]))(kws|KWS)(?=_)")
+OF_A_NAME = r"(?:(?<![A-Za-z0-9])|(?<=-[DU]))(?:kws|KWS)(?=_)"
 """Also where a compiler's option defines it, as in -DKWS_ENGINE_PORTABLE."""
-OTHER_FILES = re.compile(r"(?<!\w)(?:frontend(?:_[a-z]+|\*)?\.[ch]|model(?:_settings|_vela)?\.(?:h|cc)|op_resolver\.h)\b")
+OTHER_FILES = r"(?<!\w)(?:frontend(?:_[a-z]+|\*)?\.[ch]|model(?:_settings|_vela)?\.(?:h|cc)|op_resolver\.h)\b"
 """The generated files whose default names have no prefix."""
+EITHER = re.compile(f"({OF_A_NAME})|({OTHER_FILES})")
+"""In one pass, as a prefix can make one look like the other: kws_dsp.c would be frontend_dsp.c."""
 
 
 def checked(prefix: str) -> str:
@@ -37,8 +39,13 @@ def renamed(text: str, prefix: str = PREFIX) -> str:
     """
     if prefix == PREFIX:
         return text
-    text = OF_A_NAME.sub(lambda found: prefix if found[1].islower() else prefix.upper(), text)
-    return OTHER_FILES.sub(lambda found: f"{prefix}_{apart(found[0])}", text)
+
+    def other(found: re.Match[str]) -> str:
+        if found[1]:
+            return prefix if found[1].islower() else prefix.upper()
+        return f"{prefix}_{apart(found[2])}"
+
+    return EITHER.sub(other, text)
 
 
 def apart(name: str) -> str:

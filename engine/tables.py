@@ -9,9 +9,10 @@ import numpy as np
 
 from engine.network import SILU_ENTRIES, SILU_FRACTION, SILU_STEP
 
-EXPONENTIALS = 128
 EXPONENTIAL_STEP = 1 / 16
-"""Entries of the table of exponentials, and the largest step of the exponent between two: it ends at e^-8."""
+"""Largest step of the exponent between two entries of the table of exponentials, unless a score's own is larger."""
+EXPONENTIAL_END = 8
+"""The table goes on at least until e^-8; what is less counts as 0."""
 
 
 def silu() -> np.ndarray:
@@ -22,7 +23,7 @@ def silu() -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Exponentials:
-    """values: uint16 [128], e^(-i * 2^shift * score_scale) with 15 fractional bits."""
+    """values: uint16 [128 or more], e^(-i * 2^shift * score_scale) with 15 fractional bits."""
 
     shift: int
     values: np.ndarray
@@ -31,5 +32,6 @@ class Exponentials:
 def exponentials(score_scale: float) -> Exponentials:
     """The table for scores of this scale."""
     shift = max(0, math.floor(math.log2(EXPONENTIAL_STEP / score_scale)))
-    steps = np.arange(EXPONENTIALS) * 2.0**shift * score_scale
+    step = 2.0**shift * score_scale
+    steps = np.arange(math.ceil(EXPONENTIAL_END / min(step, EXPONENTIAL_STEP))) * step
     return Exponentials(shift, np.rint(np.exp(-steps) * 2**15).astype(np.uint16))

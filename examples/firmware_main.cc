@@ -22,8 +22,9 @@
 // samples: [count].
 extern "C" uint32_t board_read_samples(int16_t *samples, uint32_t count);
 
-// Called once for each word that is detected. word: one of kws_labels, UTF-8.
-extern "C" void board_report(const char *word);
+// Called once for each word that is detected. word: one of kws_labels, UTF-8. ms: of its middle since the start, modulo
+// 2^32.
+extern "C" void board_report(const char *word, uint32_t ms);
 
 // ---- Listening ----
 
@@ -31,9 +32,11 @@ namespace {
 
 const int kRunEvery = 10;  // hops from one run of the model to the next: 100 ms; more for a slower processor
 
-// The middle of the first window, in ms. Figures in kws_detector.h are of the native engine's stream; how much a window
-// that is moved on by 100 ms misses and falsely accepts was not measured.
-const uint32_t kFirstScoreMs = KWS_CLIP_SAMPLES * 500u / KWS_SAMPLE_RATE;
+// The middle of the first window, in ms: the one that is full at a multiple of kRunEvery hops. Figures in
+// kws_detector.h are of the native engine's stream; how much a window that is moved on by 100 ms misses and falsely
+// accepts was not measured.
+const uint32_t kHopsBefore = (kRunEvery - KWS_FRAMES % kRunEvery) % kRunEvery;
+const uint32_t kFirstScoreMs = (kHopsBefore * KWS_HOP_SAMPLES + KWS_CLIP_SAMPLES / 2) * 1000u / KWS_SAMPLE_RATE;
 
 alignas(KWS_TFLM_ARENA_ALIGNMENT) uint8_t arena[KWS_TFLM_ARENA_BYTES];
 kws_frontend frontend;
@@ -57,7 +60,7 @@ void Detect(const int8_t *scores) {
   kws_tflm_scores(scores, wide);
   const int32_t best = IndexOfGreatest(wide);
   if (kws_detect(&detector, best, kws_tflm_probability(wide, best), kRunEvery, &event) == KWS_WORD) {
-    board_report(kws_labels[event.word]);
+    board_report(kws_labels[event.word], event.ms);
   }
 }
 

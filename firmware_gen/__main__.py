@@ -4,7 +4,8 @@
     python -m firmware_gen --build build/tau1 --prefix door
 
 Reads model_int8.tflite, native.npz, conversion.json and, where it is there, detector.json from the build folder, writes
-its firmware/ folder. Without --prefix the names keep the one that they have there.
+its firmware/ folder. Thresholds that lie beside the checkpoint, as `make keyword` leaves them, become the build's where it
+has none. Without --prefix the names keep the one that they have there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 from common import build_folder, locks, names, options, sources
 from common.errors import OptionParser, one_line_errors
 from common.reading import sha256_of
-from detector import render as detector
+from detector import render as detector, settings as thresholds
 from engine import render as engine
 from firmware_gen import __version__, folder, inputs, model_array, rendering, settings, tflm
 from firmware_gen.identity import identity, native_identity
@@ -128,6 +129,9 @@ def bring_up_to_date(build: Path, prefix: str | None = None) -> None:
     prefix that it has."""
     out = build / "firmware"
     prefix = prefix or folder.prefix(out)
+    if beside := inputs.settings_beside(build, build_folder.load(build)):
+        thresholds.save(build / thresholds.FILE, beside)
+        print(f"{build / thresholds.FILE}: the thresholds beside the checkpoint")
     source = dataclasses.replace(inputs.load(build), prefix=prefix)
     stamp = fingerprint(build, prefix)
     if folder.is_up_to_date(out, stamp):

@@ -37,6 +37,14 @@ def prefix(folder: Path) -> str:
         return names.PREFIX
 
 
+def generated_from(folder: Path) -> str | None:
+    """The fingerprint of the inputs from which `folder` was generated; None where its manifest does not say."""
+    try:
+        return str(json_object((folder / MANIFEST).read_bytes())["fingerprint"])
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
+        return None
+
+
 def is_up_to_date(folder: Path, fingerprint: str) -> bool:
     """Does `folder` hold what was generated from the inputs with this fingerprint, unchanged since?"""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from common import build_folder, names
@@ -122,12 +123,26 @@ def detector_settings(build: Path, record: dict) -> Settings:
     A file that was made for another network does not count. record: conversion.json. Raises UserError where a file is
     damaged.
     """
-    for path in (build / settings.FILE, *detector_paths(float(record["tau"]))):
+    found = chosen_settings((build / settings.FILE, *detector_paths(float(record["tau"]))), record)
+    return found or settings.default(record["labels"])
+
+
+def chosen_settings(paths: Iterable[Path], record: dict) -> Settings | None:
+    """Those of the first file that was made for this network; None where none was."""
+    for path in paths:
         if path.is_file():
             found = settings.load(path)
             if found.belong_to(record):
                 return found
-    return settings.default(record["labels"])
+    return None
+
+
+def settings_beside(build: Path, record: dict) -> Settings | None:
+    """What `make keyword` left beside a checkpoint, keyword.detector.json of keyword.safetensors, for a build that has no
+    settings of its own; None where there is nothing to take."""
+    own = chosen_settings((build / settings.FILE, *detector_paths(float(record["tau"]))), record)
+    beside = Path(record["checkpoint"]["path"]).with_suffix(f".{settings.FILE}")
+    return None if own else chosen_settings([beside], record)
 
 
 def check_shapes(inputs: Inputs) -> None:

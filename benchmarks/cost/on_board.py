@@ -23,7 +23,8 @@ from common.audio import read_wav
 from common.build_folder import build_of, remedy
 from common.description import FEATURES, parse_tau
 from common.errors import OptionParser, UserError, one_line_errors
-from firmware_gen.folder import prefix
+from firmware_gen import folder
+from firmware_gen.__main__ import fingerprint
 
 BOARDS = {core.board: core for core in (*CORES.values(), RISCV32) if not core.note}
 """Boards and their cores, without cores that are emulated on the board of another one."""
@@ -33,10 +34,13 @@ TIMEOUT = 60
 
 
 def firmware_of(build: Path) -> Path:
-    """The folder of the generated sources; UserError where the native engine is not among them."""
+    """The folder of the generated sources; UserError where they are not of what the build holds now, or the native engine is
+    not among them. Edited sources are taken: whether they still compute the same is what the self-test tells."""
     firmware = build / "firmware"
     if not firmware.is_dir():
         raise UserError(f"{firmware}: missing; {remedy(build)}")
+    if folder.generated_from(firmware) != fingerprint(build, folder.prefix(firmware)):
+        raise UserError(f"{firmware}: of another conversion, detector or generator; {remedy(build)}")
     if not (firmware / "native").is_dir():
         raise UserError(f"{firmware}/native: missing, for the native engine cannot hold this network (see conversion.json)")
     return firmware
@@ -46,19 +50,19 @@ def build_program(core: Core, program: str, firmware: Path, out: Path, flags: Se
     """Compile examples/baremetal with `program`, its `LISTEN` or `SELFTEST`. flags: of the compiler, behind the others.
     UserError where it does not compile."""
     folders = [firmware, firmware / "native"]
-    sources = [path for folder in folders for path in sorted(folder.glob("*.c"))]
-    text = names.renamed((BAREMETAL / program).read_text(), prefix(firmware))
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / program).write_text(text)
-        return emulator.compile_bare(core, [Path(folder) / program, *sources], folders, out, flags)
+    sources = [path for where in folders for path in sorted(where.glob("*.c"))]
+    text = names.renamed((BAREMETAL / program).read_text(), folder.prefix(firmware))
+    with tempfile.TemporaryDirectory() as work:
+        (Path(work) / program).write_text(text)
+        return emulator.compile_bare(core, [Path(work) / program, *sources], folders, out, flags)
 
 
 def run_program(image: Image, samples: np.ndarray) -> tuple[int, str]:
     """Exit status and text of a program whose sound is `samples`, int16. GuestError where it does not end in time."""
     timeout = TIMEOUT * (1 + len(samples) // FEATURES.sample_rate)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "input").write_bytes(samples.astype("<i2").tobytes())
-        done = emulator.run_qemu(image, Path(folder), timeout, f"{image.path.name} on {image.core.board}")
+    with tempfile.TemporaryDirectory() as work:
+        (Path(work) / "input").write_bytes(samples.astype("<i2").tobytes())
+        done = emulator.run_qemu(image, Path(work), timeout, f"{image.path.name} on {image.core.board}")
     return done.returncode, done.stderr
 
 
@@ -83,13 +87,13 @@ def main(argv: list[str] | None = None) -> int:
     if args.board not in BOARDS:
         raise UserError(f"no board {args.board}; choose one of {', '.join(BOARDS)}")
     build = build_of(parse_tau(args.tau))
-    with locks.reading(build), tempfile.TemporaryDirectory() as folder:
+    with locks.reading(build), tempfile.TemporaryDirectory() as work:
         firmware = firmware_of(build)
         samples = np.empty(0, np.int16) if args.selftest else read_wav(args.wav)
         core = BOARDS[args.board]
         emulator.need(core.toolchain.emulator)
         program = SELFTEST if args.selftest else LISTEN
-        image = build_program(core, program, firmware, Path(folder) / f"{Path(program).stem}.elf")
+        image = build_program(core, program, firmware, Path(work) / f"{Path(program).stem}.elf")
         status, text = run_program(image, samples)
     print(text, end="")
     if status and not args.selftest:

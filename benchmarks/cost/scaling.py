@@ -35,7 +35,7 @@ from benchmarks.cost.engine_on_core import Firmware
 from common import locks, options
 from common.atomic import write_text
 from common.build_folder import default_build
-from common.description import FEATURES, TAUS
+from common.description import FEATURES, LABELS, TAUS
 from common.errors import OptionParser, one_line_errors
 from engine import render as engine_render
 from engine.random_network import random_network
@@ -48,15 +48,15 @@ CONVERTED, RANDOM = "converted", "random"
 
 @contextlib.contextmanager
 def firmware(tau: float) -> Iterator[tuple[str, Firmware]]:
-    """The source of the weights, `CONVERTED` or `RANDOM`, and the engine of this tau: the build's, where its window is one
-    second as those of all widths are, else of random weights.
+    """The source of the weights, `CONVERTED` or `RANDOM`, and the engine of this tau: the build's, where its window and its
+    labels are those of all widths, else of random weights.
 
     Raises UserError where the build has an engine, but not the present one.
     """
     build = default_build(tau)
     with locks.reading(build), default_names.firmware_of(build) as sources:
         found = engine_on_core.find(build, tau, sources)
-        if found and found.network.features == FEATURES:
+        if found and found.network.features == FEATURES and found.network.labels == LABELS:
             yield CONVERTED, found
             return
     with tempfile.TemporaryDirectory() as folder:

@@ -25,6 +25,8 @@ class Kws {
     this.lagColumns = Math.round(this.c.kws_demo_lag_ms() / HOP_MS);
     this.firstScore = this.c.kws_demo_first_score();
     this.names = Array.from({ length: this.classes }, (_, word) => this.text(this.c.kws_demo_name(word)));
+    const presets = SENSITIVITIES.map((sensitivity) => this.preset(sensitivity));
+    this.words = this.names.map((_, word) => presets.some((preset) => preset[word].hops > 0));
     this.reset("medium");
   }
 
@@ -34,8 +36,9 @@ class Kws {
     return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
   }
 
+  // Whether a class is reported at some sensitivity: silence and unknown words never are.
   isWord(index) {
-    return !this.names[index].startsWith("_");
+    return this.words[index];
   }
 
   // The thresholds of a sensitivity: { probability in 255ths, hops } for each class.

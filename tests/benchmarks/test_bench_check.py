@@ -12,7 +12,7 @@ from benchmarks.accuracy import known_accuracy
 from benchmarks.cost import baseline, bench, engine_on_core, scaling
 from benchmarks.cost.emulator import CORES
 from common.atomic import write_text
-from common.description import FEATURES
+from common.description import FEATURES, LABELS
 from common.errors import UserError
 from engine import network, render as engine_render
 from engine.random_network import random_network
@@ -168,14 +168,15 @@ def test_agreements_are_compared_over_the_same_clips_alone(before, can):
     assert baseline.comparable(before, {"clips": 40, "data": "mine"}) == can
 
 
-def test_a_build_of_a_longer_window_is_no_measure_of_its_width(tmp_path, monkeypatch):
+@pytest.mark.parametrize("other", [{"clip_samples": 20_800}, {"labels": ("_silence_", "_unknown_", "computer")}])
+def test_a_build_of_another_window_or_other_words_is_no_measure_of_its_width(tmp_path, monkeypatch, other):
     monkeypatch.chdir(tmp_path)
-    made, build = random_network(1, clip_samples=20_800), Path("build/tau1")
+    made, build = random_network(1, **other), Path("build/tau1")
     network.save(build / "native.npz", made)
     for name, text in engine_render.sources(made).items():
         write_text(build / "firmware" / "native" / name, text)
     with scaling.firmware(1) as (weights, found):
-        assert weights == scaling.RANDOM and found.network.features == FEATURES
+        assert weights == scaling.RANDOM and found.network.features == FEATURES and found.network.labels == LABELS
 
 
 def test_random_weights_take_the_sizes_of_trained_ones_and_but_on_cortex_m0_their_instructions(tau1_build, tmp_path):

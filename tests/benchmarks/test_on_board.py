@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +18,7 @@ from firmware_builds import flip_bit
 
 from benchmarks.cost import emulator, on_board
 from benchmarks.cost.emulator import CORES, RISCV32, GuestError
+from common import build_folder
 from common.audio import read_wav
 from common.description import FEATURES
 from common.errors import UserError
@@ -24,7 +27,7 @@ from detector.golden import Detector
 from detector.settings import Preset
 from engine import golden, network, render
 from engine.network import Network
-from firmware_gen import inputs
+from firmware_gen import folder, inputs
 from frontend import golden as frontend, level_binding
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +70,7 @@ def listener(tau1_build, tmp_path_factory) -> Callable[[str], emulator.Image]:
 def build(tau1_build, tmp_path, monkeypatch) -> Path:
     """A copy of the build, build/tau1 of the current folder."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(tau1_build / "firmware", tmp_path / "build" / "tau1" / "firmware")
-    return tmp_path / "build" / "tau1"
+    return Path(shutil.copytree(tau1_build, tmp_path / "build" / "tau1"))
 
 
 def line(what: str, word: str, probability: int, ms: int) -> str:
@@ -220,6 +222,22 @@ def test_missing_firmware_names_the_remedy(build, failure):
     assert "run `make quantize TAU=3`" in failure(on_board.main, "--tau", "3", "--wav", wav)
     shutil.rmtree(build / "firmware" / "native")
     assert "native engine cannot hold this network" in failure(on_board.main, "--wav", wav)
+
+
+@pytest.mark.parametrize("how", ["another network", "other thresholds", "no manifest"])
+def test_firmware_of_anything_else_than_the_build_is_refused(build, failure, how):
+    if how == "another network":
+        conversion = json.loads((build / build_folder.CONVERSION).read_text())
+        conversion["checkpoint"]["sha256"] = "ab" * 32
+        (build / build_folder.CONVERSION).write_text(json.dumps(conversion))
+    elif how == "other thresholds":
+        labels, native = (build_folder.load(build)[key] for key in ("labels", "native"))
+        settings.save(build / settings.FILE, dataclasses.replace(settings.default(labels), native=native["sha256"]))
+    else:
+        (build / "firmware" / folder.MANIFEST).unlink()
+    for arguments in (["--selftest"], ["--wav", EXAMPLES / "yes.wav"]):
+        line = failure(on_board.main, *arguments)
+        assert "firmware: of another conversion, detector or generator; run `make quantize TAU=1`" in line
 
 
 @pytest.mark.parametrize("program", [emulator.COMPILER, emulator.EMULATOR])

@@ -277,6 +277,27 @@ def test_thresholds_of_own_recordings_go_into_the_firmware_with_its_prefix(build
     assert contents.merge(build)["detector"]["curve"] is None, "of other thresholds"
 
 
+def test_thresholds_beside_the_checkpoint_become_those_of_a_build_that_has_none(build, tmp_path, monkeypatch, capsys):
+    """As `make keyword` leaves them: neither `make quantize` nor `make demo` has to be told of them."""
+    monkeypatch.setattr(inputs, "detector_paths", lambda tau: [])  # as of a network that is not shipped
+    conversion = build_folder.load(build)
+    conversion["checkpoint"]["path"] = str(tmp_path / "keyword.safetensors")
+    (build / build_folder.CONVERSION).write_text(json.dumps(conversion))
+    labels, native = conversion["labels"], conversion["native"]["sha256"]
+    mine = dataclasses.replace(settings.default(labels), native=native, chosen="speech")
+    beside = tmp_path / "keyword.detector.json"
+    settings.save(beside, dataclasses.replace(mine, native="of another network"))
+    firmware_gen.main(["--build", str(build)])
+    assert "Thresholds are defaults" in (build / "firmware" / "kws_detector.h").read_text()
+    settings.save(beside, mine)
+    firmware_gen.main(["--build", str(build)])
+    assert "detector.json: the thresholds beside the checkpoint" in capsys.readouterr().out
+    assert "Thresholds were chosen on speech" in (build / "firmware" / "kws_detector.h").read_text()
+    settings.save(beside, dataclasses.replace(mine, chosen="other speech"))
+    firmware_gen.main(["--build", str(build)])  # what the build has stays: `make tune` may have chosen it
+    assert settings.load(build / settings.FILE) == mine
+
+
 def test_thresholds_of_another_network_are_refused(build, tmp_path, failure):
     conversion = build_folder.load(build)
     made = settings.default(conversion["labels"])

@@ -35,7 +35,7 @@ from firmware_builds import (
 from common.description import FEATURES, LABELS
 from convert.tflm_ops import ADD_FUNCTIONS, INT8_KERNELS
 from engine import golden
-from engine.tables import EXPONENTIAL_STEP
+from engine.tables import EXPONENTIAL_END, exponentials
 from firmware_gen import __version__
 
 
@@ -379,8 +379,10 @@ def test_int16_scores_and_probabilities_are_those_of_the_int8_logits(driver, tmp
     assert scale == np.float32(driver.output["scale"])
     np.testing.assert_array_equal(found, golden.probability(SimpleNamespace(score_scale=float(scale)), wide))
     softmax = np.exp((wide - wide.max(1, keepdims=True)) * np.float64(scale))
-    step = np.expm1(EXPONENTIAL_STEP)  # of a weight, at most; the probability p moves by p (1 - p) of that
-    assert np.abs(found - 255 * softmax / softmax.sum(1, keepdims=True)).max() < 255 / 4 * step + 0.6
+    shift = exponentials(float(scale)).shift
+    step = np.expm1(2**shift * scale) if shift else 0  # of a weight, at most; the probability p moves by p (1 - p) of that
+    end = (classes - 1) * np.exp(-EXPONENTIAL_END)  # of what is left out, at most
+    assert np.abs(found - 255 * softmax / softmax.sum(1, keepdims=True)).max() < 255 * (step / 4 + end) + 0.6
 
 
 def test_labels_arrive_byte_for_byte(driver):

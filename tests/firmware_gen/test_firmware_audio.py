@@ -34,7 +34,7 @@ from frontend_inputs import recordings
 
 from common.description import FEATURES, LABELS
 from convert.interpreters import tflm_logits
-from detector.settings import MEDIUM, UNMEASURED
+from detector.settings import MEDIUM, RISE_MS, UNMEASURED
 from frontend import binding, golden, render
 
 EXAMPLE = ROOT / "examples" / "firmware_main.cc"
@@ -249,14 +249,14 @@ def clicks(seconds: float, phase: int) -> np.ndarray:
     return samples
 
 
-def words_heard(columns: np.ndarray) -> list[tuple[str, bytes]]:
-    """What the example has to report over the stand-in: (word, input tensor) for columns int8 [columns, 40]."""
+def words_heard(columns: np.ndarray) -> list[tuple[str, int, bytes]]:
+    """What the example has to report over the stand-in for columns int8 [columns, 40]: (word, ms of its middle, tensor)."""
     ends = (end for end in range(RUN_EVERY, len(columns) + 1, RUN_EVERY) if end >= FEATURES.frames)
-    windows = (columns[end - FEATURES.frames : end].T.tobytes() for end in ends)
-    winners = itertools.groupby(windows, lambda window: np.frombuffer(window, np.int8)[: len(LABELS)].argmax())
+    windows = ((end - FEATURES.frames, columns[end - FEATURES.frames : end].T.tobytes()) for end in ends)
+    winners = itertools.groupby(windows, lambda window: np.frombuffer(window[1], np.int8)[: len(LABELS)].argmax())
     agreed = ((LABELS[label], list(group)) for label, group in winners)
     return [
-        (word, group[RUNS_TO_AGREE - 1])
+        (word, 10 * group[0][0] + 500 + RISE_MS, group[RUNS_TO_AGREE - 1][1])
         for word, group in agreed
         if len(group) >= RUNS_TO_AGREE and not word.startswith("_")
     ]
@@ -270,8 +270,8 @@ def test_example_main_reports_each_word_once_from_the_columns_of_the_stream(exam
     assert (ran.returncode, ran.stderr) == (0, b"")
     reported = [tuple(line.split(" ")) for line in ran.stdout.decode().splitlines()]
     expected = words_heard(golden.stream(samples))
-    assert [word for word, _ in expected] == [LABELS[2 + 1], LABELS[5 + 1]]
-    assert [(word, bytes.fromhex(tensor)) for word, tensor in reported] == expected
+    assert [word for word, *_ in expected] == [LABELS[2 + 1], LABELS[5 + 1]]
+    assert [(word, int(ms), bytes.fromhex(tensor)) for word, ms, tensor in reported] == expected
 
 
 def test_example_main_ends_with_the_status_of_a_run_that_failed(example, driver):

@@ -105,6 +105,23 @@ int main(void) { return (int)kws_detector_reset(&detector, KWS_SENSITIVITY_LOW, 
     assert re.search(r"undefined reference to .kws_detector_reset_of_build_12_classes_\w{16}'", done.stderr)
 
 
+@pytest.mark.parametrize("alone", ["native/kws_model.c", "native/kws_engine.c", "native/kws_dsp.c"])
+def test_sources_compiled_for_two_forms_do_not_link(firmwares, tmp_path, alone):
+    """Constants of one form under the functions of another would be read in the wrong order."""
+    firmware = firmwares["ours"]
+    command = [compiler("cortex-m4")[0].replace("g++", "gcc"), *compiler("cortex-m4")[1:]]
+    (tmp_path / "main.c").write_text(MAIN)
+    sources = [tmp_path / "main.c", *firmware.glob("*.c"), *firmware.glob("native/*.c")]
+    flags = ["-std=c99", "-O1", f"-I{firmware}", f"-I{firmware}/native"]
+    units = compile_objects(command, sources, tmp_path / "dsp", *flags)
+    (odd,) = compile_objects(command, [firmware / alone], tmp_path / "odd", *flags, "-DKWS_ENGINE_PORTABLE")
+    mixed = [odd if unit.name == odd.name else unit for unit in units]
+    link = [*command, "--specs=nosys.specs", "-o", tmp_path / "program"]
+    assert subprocess.run([*link, *units], capture_output=True).returncode == 0
+    done = subprocess.run([*link, *mixed], capture_output=True, text=True)
+    assert done.returncode != 0 and re.search(r"undefined reference to .kws_\w+_(dsp|portable)_of_build_12_", done.stderr)
+
+
 @pytest.mark.parametrize("order", [("ours", "other"), ("other", "ours")])
 def test_of_two_libraries_the_headers_network_runs(firmwares, archives, tmp_path, order, tau1_build):
     done = linked(tmp_path, firmwares["ours"], [archives[name] for name in order])

@@ -148,6 +148,15 @@ def test_the_default_prefix_changes_nothing(tau1_build):
     )
 
 
+@pytest.mark.parametrize("prefix", ["frontend", "model", "op", "kernels"])
+def test_a_prefix_that_is_the_name_of_a_file_gives_every_file_a_name_of_its_own(tau1_build, prefix):
+    made = generate(dataclasses.replace(inputs.load(tau1_build), prefix=prefix))
+    assert len(made) == len(generate(inputs.load(tau1_build)))
+    assert len({Path(name).name for name in made}) == len(made)
+    included = {name for text in made.values() for name in re.findall(r'#include "([^"]+)"', text)}
+    assert {name for name in included if name.startswith(prefix)} <= {Path(name).name for name in made}
+
+
 @pytest.mark.parametrize("prefix", ["", "Door", "1st", "front_door", "_door", "door ", "tür", "door\n", 17 * "d", "../x"])
 def test_bad_prefix_is_one_line_and_writes_nothing(tmp_path, failure, prefix):
     build = write_small_build(tmp_path / "tau1")

@@ -1,5 +1,5 @@
 // The board of examples/firmware_main.cc over the stand-in: samples from standard input in chunks of all lengths, and
-// for each word a line with its label and the input tensor of the run that was reported.
+// for each word a line with its label, its time in ms and the input tensor of the run that was reported.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "tflm_stub.h"
 
 extern "C" uint32_t board_read_samples(int16_t *samples, uint32_t count);
-extern "C" void board_report(const char *word);
+extern "C" void board_report(const char *word, uint32_t ms);
 
 namespace {
 
@@ -34,8 +34,8 @@ uint32_t board_read_samples(int16_t *samples, uint32_t count) {
   return static_cast<uint32_t>(fread(samples, sizeof(*samples), length < count ? length : count, stdin));
 }
 
-void board_report(const char *word) {
-  printf("%s ", word);
+void board_report(const char *word, uint32_t ms) {
+  printf("%s %u ", word, static_cast<unsigned>(ms));
   for (size_t index = 0; index < KWS_FEATURE_COUNT; ++index) {
     printf("%02x", static_cast<unsigned>(static_cast<uint8_t>(tflm_stub::control().seen[index])));
   }
