@@ -32,23 +32,28 @@ def manifest(files: Mapping[str, str | bytes], **facts: str) -> str:
 def prefix(folder: Path) -> str:
     """The prefix with which `folder` was generated; the default one where its manifest does not say."""
     try:
-        return names.checked(str(json_object((folder / MANIFEST).read_bytes())["prefix"]))
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, UserError):
+        return names.checked(str(manifest_of(folder).get("prefix", names.PREFIX)))
+    except UserError:
         return names.PREFIX
 
 
 def generated_from(folder: Path) -> str | None:
     """The fingerprint of the inputs from which `folder` was generated; None where its manifest does not say."""
+    return manifest_of(folder).get("fingerprint")
+
+
+def manifest_of(folder: Path) -> dict:
+    """What `manifest` recorded of `folder`; nothing where that is missing or damaged."""
     try:
-        return str(json_object((folder / MANIFEST).read_bytes())["fingerprint"])
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
-        return None
+        return json_object((folder / MANIFEST).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
 
 
 def is_up_to_date(folder: Path, fingerprint: str) -> bool:
     """Does `folder` hold what was generated from the inputs with this fingerprint, unchanged since?"""
+    record = manifest_of(folder)
     try:
-        record = json_object((folder / MANIFEST).read_bytes())
         return (
             record["fingerprint"] == fingerprint
             and bool(record["files"])

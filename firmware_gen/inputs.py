@@ -123,8 +123,12 @@ def detector_settings(build: Path, record: dict) -> Settings:
     A file that was made for another network does not count. record: conversion.json. Raises UserError where a file is
     damaged.
     """
-    found = chosen_settings((build / settings.FILE, *detector_paths(float(record["tau"]))), record)
-    return found or settings.default(record["labels"])
+    return own_settings(build, record) or settings.default(record["labels"])
+
+
+def own_settings(build: Path, record: dict) -> Settings | None:
+    """As `detector_settings`, but None in place of defaults."""
+    return chosen_settings((build / settings.FILE, *detector_paths(float(record["tau"]))), record)
 
 
 def chosen_settings(paths: Iterable[Path], record: dict) -> Settings | None:
@@ -140,9 +144,8 @@ def chosen_settings(paths: Iterable[Path], record: dict) -> Settings | None:
 def settings_beside(build: Path, record: dict) -> Settings | None:
     """What `make keyword` left beside a checkpoint, keyword.detector.json of keyword.safetensors, for a build that has no
     settings of its own; None where there is nothing to take."""
-    own = chosen_settings((build / settings.FILE, *detector_paths(float(record["tau"]))), record)
     beside = Path(record["checkpoint"]["path"]).with_suffix(f".{settings.FILE}")
-    return None if own else chosen_settings([beside], record)
+    return None if own_settings(build, record) else chosen_settings([beside], record)
 
 
 def check_shapes(inputs: Inputs) -> None:

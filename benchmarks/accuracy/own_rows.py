@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from benchmarks.accuracy.backends import IN_NOISE, NATIVES
 from benchmarks.listening import streaming
-from benchmarks.listening.decided import of_this_detector
 from detector.settings import Settings
 
 
@@ -16,8 +15,5 @@ def foreign(figures: Mapping, native: str | None, decided: Settings) -> set[str]
     found = figures.get("native", {})
     if native is None or found.get("sha256") != native:
         return set(NATIVES)
-    stream = found["stream"]
-    same = of_this_detector({"native": native, "detector": stream.get("detector")}, native, decided) and all(
-        stream.get(key) == value for key, value in streaming.parameters(decided).items()
-    )
+    same = all(found["stream"].get(key) == value for key, value in streaming.parameters(decided).items())
     return set() if same else set(IN_NOISE)

@@ -42,7 +42,7 @@ from common.description import FEATURES
 from common.errors import OptionParser, UserError, one_line_errors
 from common.halves import even_halves, half
 from common.intervals import missed, per_hour
-from common.labels import is_word, label_named
+from common.labels import is_word
 from common.resampling import to_16_khz
 from detector import settings
 from detector.settings import HIGH, LOW, MEDIUM, Settings, Threshold
@@ -136,26 +136,15 @@ def own_keywords(folder: Path, labels: Sequence[str]) -> tuple[list[np.ndarray],
     named like a word of the network, or one has no recordings."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name one with recordings of the words, <word>/*.wav")
-    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-    found = [
-        (index, path)
-        for index, label in enumerate(labels)
-        if is_word(label)
-        for path in folders
-        if label_named(path.name, labels) == label
-    ]
-    if not found:
-        words = ", ".join(label for label in labels if is_word(label))
-        raise UserError(f"{folder}: no folder here is named like one of the words {words}; make <word>/*.wav")
     sounds, target, names = [], [], []
-    for index, where in found:
+    for word, where in recordings.word_folders(folder, [label for label in labels if is_word(label)]):
         for path in recordings.find_and_tell([where], ()).paths:
             _, rate = recordings.header(path)
             blocks = list(to_16_khz(recordings.blocks(path, continuous.BLOCK), rate))
             if not blocks:
                 raise UserError(f"{path}: holds no samples; remove it")
             sounds.append(np.concatenate([continuous.pause(0), continuous.pause(0), *blocks]))
-            target.append(index)
+            target.append(labels.index(word))
             names.append(f"{where.name}/{path.name}")
     return sounds, np.array(target), names, f"recordings in {folder.name}"
 

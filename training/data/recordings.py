@@ -14,7 +14,7 @@ import soundfile
 from common import wav
 from common.description import FEATURES, KEYWORDS
 from common.errors import UserError
-from common.labels import composed, is_word
+from common.labels import composed, is_word, label_named
 from common.reading import shown
 from common.resampling import by_spectrum
 
@@ -132,6 +132,16 @@ def find(folders: Sequence[Path], labels: Iterable[str] = KEYWORDS) -> Found:
     for path in found.values():
         sides[spoken_as(path.stem) in words].append(path)
     return Found(*sides, [*unread.values()])
+
+
+def word_folders(folder: Path, words: Sequence[str]) -> list[tuple[str, Path]]:
+    """The folders in `folder` that are named like a word, in the order of the words, each with its word. UserError where
+    none is."""
+    there = sorted(path for path in folder.iterdir() if path.is_dir())
+    found = [(word, path) for word in words for path in there if label_named(path.name, words) == word]
+    if not found:
+        raise UserError(f"{folder}: no folder here is named like one of the words {', '.join(words)}; make <word>/*.wav")
+    return found
 
 
 def passed_over(found: Found) -> str:

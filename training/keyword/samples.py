@@ -14,7 +14,6 @@ import numpy as np
 
 from common.description import FEATURES
 from common.errors import UserError
-from common.labels import label_named
 from training import held_back
 from training.data import recordings
 from training.spoken.acoustics import RATE
@@ -93,13 +92,9 @@ def cut(samples: np.ndarray) -> np.ndarray:
 def read(folder: Path, words: Sequence[str]) -> tuple[list[Sample], list[str]]:
     """The good recordings of each word, and a line on each other. UserError where no word has a folder, or too few good
     recordings."""
-    there = sorted(path for path in folder.iterdir() if path.is_dir())
-    folders = [(word, path) for word in words for path in there if label_named(path.name, words) == word]
-    if not folders:
-        raise UserError(f"{folder}: no folder here is named like one of the words {', '.join(words)}; make <word>/*.wav")
     good: list[Sample] = []
     bad = []
-    for word, where in folders:
+    for word, where in recordings.word_folders(folder, words):
         found = recordings.find_and_tell([where], ())
         before = len(good)
         for path in found.paths:
